@@ -1,0 +1,7 @@
+"""K-means for CPUs: scikit-learn's estimators and answers, many times faster."""
+
+from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
+
+__version__ = "0.1.0"
+
+__all__ = ["KMeans", "__version__", "k_means", "kmeans_plusplus"]

@@ -1,0 +1,189 @@
+"""Sparse rows (CSR), with the same methods as `Panels`."""
+
+import numpy as np
+
+from fastclust._algorithms.slots import split
+from fastclust._algorithms.statistics import ClusterStatistics
+from fastclust._kernels.csr import (
+    accumulate_csr,
+    assign_csr,
+    distances_sq_csr,
+    estimate_inertia_csr,
+)
+from fastclust._kernels.simd import VECTOR_BYTES
+
+ELEMENT_WORK = 4
+"""Cost of meeting one stored element with one center, in multiply-adds of the dense kernels."""
+
+BLOCK_ROWS = 4096
+"""Rows whose distances are held at a time in transform."""
+
+CLUSTER_SLOTS = 16
+"""Slots of clusters when rows are moved between sums: each slot looks at every label."""
+
+
+class CsrRows:
+    """Rows of a CSR matrix. Sparse rows are not centered, so all coordinates are X's own.
+
+    Parameters
+    ----------
+    X : csr_matrix or csr_array of shape (n_samples, n_features), float32 or float64
+        The rows, with int32 indices.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row, of X's dtype; None for ones.
+    """
+
+    def __init__(self, X, sample_weight):
+        self.n_samples, self.n_features = X.shape
+        self.dtype = X.dtype
+        self._X = X
+        self.arrays = tuple(
+            map(np.ascontiguousarray, (X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)))
+        )
+        self.weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
+
+    def slots(self, n_clusters):
+        """Slots of rows for a pass that meets every row with every center."""
+        n_stored = len(self.arrays[0]) / self.n_samples
+        return split(self.n_samples, ELEMENT_WORK * (n_stored + 1) * n_clusters)
+
+    def work(self, n_clusters):
+        """Multiply-adds of such a pass."""
+        return ELEMENT_WORK * len(self.arrays[0]) * n_clusters
+
+    def new_labels(self):
+        """Labels of no cluster."""
+        return np.full(self.n_samples, -1, dtype=np.int32)
+
+    def row_labels(self, labels):
+        """The labels of the rows."""
+        return labels
+
+    def weight_of(self, i):
+        """Sample weight of row i."""
+        return float(self.weights[i]) if len(self.weights) else 1.0
+
+    def take(self, indices):
+        """Return rows by index, dense, of shape (n_indices, n_features)."""
+        return self._X[np.asarray(indices)].toarray()
+
+    def assign(self, centers):
+        """Label of the nearest center of each row."""
+        labels = self.new_labels()
+        self.assign_changes(centers, labels)
+        return labels
+
+    def assign_changes(self, centers, labels):
+        """Label each row in place; return how many labels changed."""
+        centers_t, center_sq = lanes_of(centers, self.dtype)
+        slots = self.slots(len(centers))
+        dots = np.empty((len(slots), *centers_t.shape[1:]), dtype=centers_t.dtype)
+        n_changed = np.empty(len(slots), dtype=np.int64)
+        work = self.work(len(centers))
+        assign_csr(slots, *self.arrays, centers_t, center_sq, dots, labels, n_changed, work=work)
+        return int(n_changed.sum())
+
+    def inertia(self, centers, labels):
+        """Squared distances of the rows to the centers of their labels, and their weighted sum."""
+        distances_sq = np.empty(self.n_samples, dtype=self.dtype)
+        center_sq = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+        slots = self.slots(2)
+        inertia = np.empty(len(slots))
+        estimate_inertia_csr(
+            slots, *self.arrays, self.weights, centers, center_sq, labels, distances_sq, inertia
+        )
+        return distances_sq, float(inertia.sum())
+
+    def distances_sq(self, centers):
+        """Squared distance of each row to each center, in float64."""
+        row_sq = np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
+        centers_t, center_sq = lanes_of(centers, np.float64)
+        distances_sq = np.empty((self.n_samples, len(centers)))
+        slots = self.slots(len(centers))
+        dots = np.empty((len(slots), *centers_t.shape[1:]))
+        distances_sq_csr(
+            slots, *self.arrays, row_sq, centers_t, center_sq, dots, distances_sq,
+            work=self.work(len(centers)),
+        )  # fmt: skip
+        return distances_sq
+
+    def transform(self, centers, distances_out):
+        """Write the distance of each row to each center."""
+        for first in range(0, self.n_samples, BLOCK_ROWS):
+            part = slice(first, first + BLOCK_ROWS)
+            np.sqrt(CsrRows(self._X[part], None).distances_sq(centers), out=distances_out[part])
+
+    def start_seeding(self, n_trials):
+        """Start k-means++ on these rows."""
+        return CsrSeeding(self)
+
+    def start_lloyd(self, n_clusters):
+        """Start Lloyd's algorithm on these rows."""
+        return CsrLloyd(self, n_clusters)
+
+
+def lanes_of(centers, dtype):
+    """Transpose centers to (n_features, n_vectors, LANES), and their squared norms likewise."""
+    n_clusters, n_features = centers.shape
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    n_vectors = -(-n_clusters // lanes)
+    centers_t = np.zeros((n_features, n_vectors * lanes), dtype=dtype)
+    centers_t[:, :n_clusters] = centers.T
+    center_sq = np.full(n_vectors * lanes, np.inf, dtype=dtype)
+    center_sq[:n_clusters] = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+    return centers_t.reshape(n_features, n_vectors, lanes), center_sq.reshape(n_vectors, lanes)
+
+
+class CsrLloyd:
+    """Labels of sparse rows and the statistics of their clusters, kept up to date."""
+
+    def __init__(self, rows, n_clusters):
+        self._rows = rows
+        self.labels = rows.new_labels()
+        self.statistics = ClusterStatistics.zeros(n_clusters, rows.n_features)
+        self._slots = split(n_clusters, rows.work(1) / n_clusters, CLUSTER_SLOTS)
+
+    def assign(self, centers, from_scratch):
+        """E step: label the rows, bring the statistics up to date, count the changed labels."""
+        rows, statistics = self._rows, self.statistics
+        labels_old = self.labels.copy()
+        n_changed = rows.assign_changes(centers, self.labels)
+        if from_scratch:
+            statistics.clear()
+        accumulate_csr(
+            self._slots, *rows.arrays, rows.weights, labels_old, self.labels, int(from_scratch),
+            statistics.sums, statistics.weights, statistics.counts,
+        )  # fmt: skip
+        empty = statistics.counts == 0  # no rounding residue in a cluster that has no rows
+        statistics.sums[empty] = 0
+        statistics.weights[empty] = 0
+        return n_changed
+
+
+class CsrSeeding:
+    """State of greedy k-means++ on sparse rows, with a distance per candidate and row."""
+
+    def __init__(self, rows):
+        self._rows = rows
+        self._closest_sq = np.full((rows.n_samples, 1), np.inf)
+        self._weights = rows.weights.astype(np.float64) if len(rows.weights) else None
+
+    def potentials(self, indices):
+        """Potential of each candidate row, were it the next seed."""
+        distances_sq = self._rows.distances_sq(self._rows.take(indices))
+        self._candidates_sq = np.minimum(distances_sq, self._closest_sq, out=distances_sq)
+        if self._weights is None:
+            return self._candidates_sq.sum(axis=0)
+        return self._weights @ self._candidates_sq
+
+    def accept(self, choice):
+        """Make the candidate of this position the next seed; return its potential."""
+        self._closest_sq = self._candidates_sq[:, choice : choice + 1].copy()
+        weights = 1.0 if self._weights is None else self._weights
+        self._cumulative = np.cumsum(self._closest_sq[:, 0] * weights)
+        return self._cumulative[-1]
+
+    def draw(self, targets):
+        """Rows at which the running sum of w D^2 over the rows reaches each target."""
+        rows = np.searchsorted(self._cumulative, targets)
+        return np.clip(rows, None, self._rows.n_samples - 1)

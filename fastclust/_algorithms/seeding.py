@@ -1,0 +1,71 @@
+"""First centers: greedy k-means++ and random rows, with scikit-learn's draws.
+
+The draws come from the same RandomState by the same calls in the same order as scikit-learn's, so
+the same random_state gives the same seeds.
+"""
+
+import numpy as np
+
+
+def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007).
+
+    Parameters
+    ----------
+    rows : Panels or CsrRows
+        The rows, which know their weights.
+    n_clusters : int
+        Number of seeds.
+    sample_weight : ndarray of shape (n_samples,) or None
+        The same weights, for the draw of the first seed.
+    random_state : RandomState
+        Source of the draws.
+    n_local_trials : int, default=None
+        Candidates in a round; 2 + log(n_clusters) by default.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_clusters,), int64
+        Rows chosen as seeds.
+    """
+    n_trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
+    seeding = rows.start_seeding(n_trials)
+    indices = np.empty(n_clusters, dtype=np.int64)
+    indices[0] = _draw_row(rows.n_samples, sample_weight, random_state)
+    seeding.potentials(indices[:1])
+    potential = seeding.accept(0)
+    for j in range(1, n_clusters):
+        candidates = seeding.draw(random_state.uniform(size=n_trials) * potential)
+        choice = np.argmin(seeding.potentials(candidates))
+        potential = seeding.accept(choice)
+        indices[j] = candidates[choice]
+    return indices
+
+
+def draw_random_rows(n_samples, n_clusters, sample_weight, random_state):
+    """Indices of n_clusters different rows, drawn by their weights."""
+    probabilities = _probabilities(n_samples, sample_weight)
+    return random_state.choice(n_samples, size=n_clusters, replace=False, p=probabilities)
+
+
+def _probabilities(n_samples, sample_weight):
+    weights = np.ones(n_samples) if sample_weight is None else sample_weight
+    return weights / weights.sum()
+
+
+def _draw_row(n_samples, sample_weight, random_state):
+    """Return what `random_state.choice(n_samples, p=...)` returns, without n_samples probabilities.
+
+    `choice` looks one uniform draw up in the cumulative sum of the probabilities, which for equal
+    weights is (i + 1) / n_samples up to the rounding of that sum. Only a draw closer than that to
+    a border between two rows needs the sum itself.
+    """
+    if sample_weight is not None:
+        return random_state.choice(n_samples, p=_probabilities(n_samples, sample_weight))
+    position = random_state.random_sample() * n_samples
+    rounding = 4 * np.finfo(np.float64).eps * n_samples**2
+    if abs(position - round(position)) > rounding:
+        return int(position)
+    cumulative = np.cumsum(_probabilities(n_samples, None))
+    cumulative /= cumulative[-1]
+    return int(cumulative.searchsorted(position / n_samples, side="right"))

@@ -1,0 +1,79 @@
+"""Distances from the differences (x - c)^2, which do not cancel where x is near c."""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd import (
+    DISTANCE_TILE,
+    fma,
+    gather,
+    load,
+    splat,
+    square_diff_tile,
+    store,
+    store_tile,
+    zero_tile,
+)
+
+
+@inner
+def _own_distance_sq(panels, p, centers, labels):
+    """Vector of |x - c|^2 of one panel, c being the center of the row's label."""
+    distance_sq = splat(panels, 0.0)
+    for f in range(panels.shape[1]):
+        difference = load(panels, (p, f)) - gather(centers, labels, p, f)
+        distance_sq = fma(difference, difference, distance_sq)
+    return distance_sq
+
+
+@kernel
+def estimate_inertia(slots, panels, weights, n_samples, centers, labels, distances_sq_out, inertia_out):
+    """Squared distance of every row to its own center, and their weighted sum.
+
+    panels : (n_panels, n_features, LANES)                   # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones      # IN
+    n_samples : rows without the padding                     # IN
+    centers : (n_clusters, n_features)                       # IN
+    labels : (n_panels, LANES), int32                        # IN
+    distances_sq_out : (n_panels, LANES)                     # OUT
+    inertia_out : (n_slots,), float64                        # OUT
+    """
+    lanes = panels.shape[2]
+    for s in prange(slots.shape[0]):
+        inertia = 0.0
+        for p in range(slots[s, 1], slots[s, 2]):
+            store(distances_sq_out, p, _own_distance_sq(panels, p, centers, labels))
+            for i in range(min(lanes, n_samples - p * lanes)):
+                weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
+                inertia += weight * distances_sq_out[p, i]
+        inertia_out[slots[s, 0]] = inertia
+
+
+@inner
+def _transform_panel(panels, p, tiles, slot, block_out, distances_out):
+    lanes, width = panels.shape[2], tiles.shape[2]
+    n_samples, n_clusters = distances_out.shape
+    for t in range(tiles.shape[0]):
+        acc = zero_tile(panels, DISTANCE_TILE)
+        for f in range(panels.shape[1]):
+            acc = square_diff_tile(acc, load(panels, (p, f)), tiles, (t, f))
+        store_tile(block_out, slot, acc)
+        for i in range(min(lanes, n_samples - p * lanes)):
+            for offset in range(min(width, n_clusters - t * width)):
+                distance = np.sqrt(block_out[slot, offset, i])
+                distances_out[p * lanes + i, t * width + offset] = distance
+
+
+@kernel
+def transform_rows(slots, panels, tiles, block_out, distances_out):
+    """Distance of every row to every center.
+
+    panels : (n_panels, n_features, LANES)                # IN
+    tiles : (n_tiles, n_features, DISTANCE_TILE)          # IN: the centers, not scaled
+    block_out : (n_slots, DISTANCE_TILE, LANES)           # OUT: scratch
+    distances_out : (n_samples, n_clusters)               # OUT
+    """
+    for s in prange(slots.shape[0]):
+        for p in range(slots[s, 1], slots[s, 2]):
+            _transform_panel(panels, p, tiles, slots[s, 0], block_out, distances_out)

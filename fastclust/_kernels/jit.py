@@ -1,0 +1,92 @@
+"""The two decorators that make kernels: all compile, cache and parallel policy is here.
+
+`@inner` marks a serial function that is inlined into kernels. `@kernel` marks a function that
+Python calls: a thin `prange` over slots around inner functions.
+
+The first argument of every kernel is `slots`, an int64 array of rows (slot, start, stop): the
+slot's own number and the range of items that it works on. Slots depend on the shape of the work
+alone, so results are the same bits for any number of threads, and any subset of the slots can be
+launched by itself.
+
+The names of a kernel's parameters are its signature: an array whose name ends in `_out` is
+written to, every other array is read-only. The dtype of the second argument is the kernel's real
+type, and it is compiled once for each real type, serial (one slot) or parallel (more).
+"""
+
+import inspect
+
+import numba
+import numpy as np
+from numba.core import types
+
+from fastclust import _threads
+from fastclust._kernels.cache import attach_cache
+
+OPTIONS = {"error_model": "numpy", "nogil": True}
+
+LAUNCH_WORK = 5e9
+"""Multiply-adds per thread in one launch: under 0.2 s, so that Ctrl-C is seen between launches."""
+
+
+def inner(function):
+    """Compile a serial function to be inlined into kernels."""
+    return numba.njit(forceinline=True, **OPTIONS)(function)
+
+
+def kernel(function):
+    """Compile a function of slots, at its first call for each real type and driver."""
+    return Kernel(function)
+
+
+class Kernel:
+    """A kernel, compiled lazily; called as its function, with the work to cut launches by."""
+
+    def __init__(self, function):
+        self.function = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self._parameters = list(inspect.signature(function).parameters)
+        self._compiled = {}
+
+    def __call__(self, slots, *args, work=0.0):
+        """Run the kernel over the slots.
+
+        Parameters
+        ----------
+        slots : ndarray of shape (n_slots, 3), int64
+            Slot number, first item and end of each slot.
+        *args : ndarray or scalar
+            The kernel's other arguments.
+        work : float, default=0.0
+            Multiply-adds of the whole call; a long call is cut into several launches.
+        """
+        parallel = len(slots) > 1 and _threads.parallel_is_safe()
+        key = (args[0].dtype.char, parallel)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = self._compile(parallel, (slots, *args))
+        n_threads = _threads.effective_n_threads() if parallel else 1
+        n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
+        if not parallel and n_launches == 1:
+            compiled(slots, *args)
+            return
+        for part in np.array_split(slots, min(n_launches, -(-len(slots) // n_threads))):
+            with _threads.launching(n_threads, parallel):
+                compiled(part, *args)
+
+    def _compile(self, parallel, args):
+        dispatcher = numba.njit(parallel=parallel, **OPTIONS)(self.function)
+        driver = "parallel" if parallel else "serial"
+        attach_cache(dispatcher, f"{self.__name__}-{args[1].dtype.char}-{driver}")
+        signature = tuple(map(_type_of, self._parameters, args))
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return dispatcher
+
+
+def _type_of(name, value):
+    """Numba type of a kernel's argument: C-contiguous, read-only unless named `*_out`."""
+    if isinstance(value, np.ndarray):
+        readonly = not name.endswith("_out")
+        return types.Array(numba.from_dtype(value.dtype), value.ndim, "C", readonly=readonly)
+    return types.int64 if isinstance(value, (int, np.integer)) else types.float64

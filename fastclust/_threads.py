@@ -1,0 +1,67 @@
+"""How many threads a kernel runs on, and whether the parallel driver is safe here.
+
+Numba's threading layers have limits of their own: GNU OpenMP ends a process that was forked after
+use, and the workqueue layer aborts when two Python threads launch at once. So a forked child runs
+the serial driver, and launches on the workqueue layer take turns.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+
+_launch_lock = threading.Lock()
+_state = {"launched": False, "forked_after_launch": False}
+
+
+def parallel_is_safe():
+    """Whether parallel kernels may be launched in this process."""
+    return not _state["forked_after_launch"] and effective_n_threads() > 1
+
+
+@functools.cache
+def _available_n_threads():
+    """Cores by affinity and container quota, or fewer by OMP_NUM_THREADS, NUMBA_NUM_THREADS."""
+    import joblib
+    import numba
+
+    limits = [joblib.cpu_count(), numba.config.NUMBA_NUM_THREADS]
+    with contextlib.suppress(ValueError):  # OMP_NUM_THREADS may be a list, as in "4,2"
+        limits.append(int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
+    return max(1, min(limits))
+
+
+def effective_n_threads():
+    """Threads that the next launch uses: what is available, or fewer by numba.set_num_threads."""
+    import numba
+
+    return min(_available_n_threads(), numba.get_num_threads())
+
+
+@contextlib.contextmanager
+def launching(n_threads, parallel):
+    """Context of one launch, parallel on n_threads or serial."""
+    if not parallel:
+        yield
+        return
+    import numba
+
+    first = not _state["launched"]
+    with _launch_lock if first or numba.threading_layer() == "workqueue" else contextlib.nullcontext():
+        before = numba.get_num_threads()
+        numba.set_num_threads(n_threads)
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before)
+            _state["launched"] = True
+
+
+def _after_fork_in_child():
+    global _launch_lock
+    _launch_lock = threading.Lock()
+    _state["forked_after_launch"] = _state["forked_after_launch"] or _state["launched"]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,176 @@
+"""Checks that the estimators share, worded like scikit-learn's.
+
+scikit-learn's own machinery for these is private, so the rules are written out here. Data is
+checked by its public `validate_data` and `check_array`.
+"""
+
+import contextlib
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse
+import sklearn
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_non_negative
+
+FLOAT_DTYPES = [np.float64, np.float32]
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter of the wrong type or out of its range."""
+
+
+class Rule:
+    """What a parameter must be: a test and the words for it."""
+
+    def __init__(self, test, text):
+        self.test = test
+        self.text = text
+
+
+def integer(low, high=math.inf):
+    """Accept an integer between low and high."""
+    end = "inf)" if high == math.inf else f"{high}]"
+    return Rule(
+        lambda value: isinstance(value, Integral) and low <= value <= high,
+        f"an int in the range [{low}, {end}",
+    )
+
+
+def non_negative_float():
+    """Accept a real number that is not negative."""
+    return Rule(lambda value: isinstance(value, Real) and value >= 0, "a float in the range [0.0, inf)")
+
+
+def one_of(*options):
+    """Accept one of these strings."""
+    text = "a str among {" + ", ".join(map(repr, sorted(options))) + "}"
+    return Rule(lambda value: isinstance(value, str) and value in options, text)
+
+
+BOOLEAN = [
+    Rule(lambda value: isinstance(value, bool), "an instance of 'bool'"),
+    Rule(lambda value: isinstance(value, np.bool_), "an instance of 'numpy.bool'"),
+]
+VERBOSE = [integer(0), *BOOLEAN]
+RANDOM_STATE = [
+    integer(0, 2**32 - 1),
+    Rule(
+        lambda value: isinstance(value, np.random.RandomState),
+        "an instance of 'numpy.random.mtrand.RandomState'",
+    ),
+    Rule(lambda value: value is None, "None"),
+]
+CALLABLE = Rule(callable, "a callable")
+NONE = Rule(lambda value: value is None, "None")
+
+
+def is_array_like(value):
+    """Whether value is an array or a sequence, and not a scalar, a string or a sparse matrix."""
+    if scipy.sparse.issparse(value) or np.isscalar(value):
+        return False
+    return any(hasattr(value, name) for name in ("__len__", "shape", "__array__"))
+
+
+ARRAY_LIKE = Rule(is_array_like, "an array-like")
+
+
+def check_parameters(owner, parameters, rules):
+    """Raise InvalidParameterError for the first parameter that none of its rules accepts.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the class or function, for the message.
+    parameters : dict
+        Values by name.
+    rules : dict
+        For each name, the list of rules of which one must hold.
+    """
+    if sklearn.get_config()["skip_parameter_validation"]:
+        return
+    for name, accepted in rules.items():
+        value = parameters[name]
+        if any(rule.test(value) for rule in accepted):
+            continue
+        *texts, last = (rule.text for rule in accepted)
+        words = f"{', '.join(texts)} or {last}" if texts else last
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must be {words}. Got {value!r} instead."
+        )
+
+
+def check_sample_weight(sample_weight, X):
+    """Check the weights of the rows of X; return them in X's dtype, or None for equal weights.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), number or None
+        The weights.
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Checked data.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,) or None
+        The weights; None if none were given.
+
+    Raises
+    ------
+    ValueError
+        If a weight is NaN, infinite or negative, if all are zero, or for a wrong shape.
+    """
+    if sample_weight is None:
+        return None
+    n_samples = X.shape[0]
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n_samples, sample_weight, dtype=X.dtype)
+    sample_weight = check_array(
+        sample_weight, ensure_2d=False, dtype=X.dtype, order="C", input_name="sample_weight"
+    )
+    if sample_weight.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {sample_weight.ndim}D array. "
+            f"Expected either a scalar value or a 1D array of length {n_samples}."
+        )
+    if sample_weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {sample_weight.shape}, expected {(n_samples,)}!"
+        )
+    if not sample_weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    check_non_negative(sample_weight, "`sample_weight`")
+    return sample_weight
+
+
+def check_enough_samples(X, n_clusters):
+    """Raise ValueError if there are fewer rows than clusters."""
+    if X.shape[0] < n_clusters:
+        raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={n_clusters}.")
+
+
+def check_centers_shape(centers, n_clusters, n_features):
+    """Raise ValueError unless centers are of shape (n_clusters, n_features)."""
+    if centers.shape[0] != n_clusters:
+        raise ValueError(
+            f"The shape of the initial centers {centers.shape} does not "
+            f"match the number of clusters {n_clusters}."
+        )
+    if centers.shape[1] != n_features:
+        raise ValueError(
+            f"The shape of the initial centers {centers.shape} does not "
+            f"match the number of features of the data {n_features}."
+        )
+
+
+@contextlib.contextmanager
+def state_restored_on_error(estimator):
+    """Put the estimator's attributes back if the block raises, interrupts included."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

@@ -1,0 +1,558 @@
+"""KMeans, and its functions `k_means` and `kmeans_plusplus`."""
+
+import warnings
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastclust import _algorithms, _validation
+from fastclust._validation import FLOAT_DTYPES, integer, is_array_like, one_of
+
+
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+    """K-means clustering: scikit-learn's `KMeans`, with its answers, on SIMD kernels.
+
+    The same `random_state` gives the same labels, iterations and centers as scikit-learn, up to
+    rounding, and the same bits on any number of threads. The README lists the differences.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters and of centers.
+
+    init : {'k-means++', 'random'}, callable or array-like of shape \
+            (n_clusters, n_features), default='k-means++'
+        First centers.
+
+        - 'k-means++': greedy k-means++ [1]_, of several candidates in each round the one that
+          lowers the inertia most.
+        - 'random': `n_clusters` different rows, drawn by their weights.
+        - array-like: the centers themselves.
+        - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
+          mean (as scikit-learn calls it); returns the centers.
+
+    n_init : 'auto' or int, default='auto'
+        Number of runs from different first centers, of which the best is kept. 'auto' is 1 for
+        'k-means++' and arrays, 10 for 'random' and callables.
+
+    max_iter : int, default=300
+        Limit of the iterations of one run.
+
+    tol : float, default=1e-4
+        A run ends when the sum of the squared shifts of the centers is at most `tol` times the
+        mean variance of the features (or when no label changes).
+
+    verbose : int, default=0
+        Print scikit-learn's lines for each iteration.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws of the first centers; an int makes the result reproducible.
+
+    copy_x : bool, default=True
+        Accepted for compatibility. X is never modified, whatever this says.
+
+    algorithm : {'lloyd', 'elkan'}, default='lloyd'
+        Accepted for compatibility; both give the same answer by the same code.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Centers of the clusters.
+
+    labels_ : ndarray of shape (n_samples,), int32
+        Label of each row; always equal to ``predict(X)``.
+
+    inertia_ : float
+        Sum of the squared distances of the rows to their centers, times their weights.
+
+    n_iter_ : int
+        Number of iterations of the best run.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in `fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    kmeans_plusplus : The first centers alone.
+    k_means : The same as a function.
+
+    References
+    ----------
+    .. [1] D. Arthur and S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA
+       2007.
+    .. [2] S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory
+       28(2), 1982.
+
+    Examples
+    --------
+    >>> from fastclust import KMeans
+    >>> import numpy as np
+    >>> X = np.array([[1, 2], [1, 4], [1, 0],
+    ...               [10, 2], [10, 4], [10, 0]])
+    >>> kmeans = KMeans(n_clusters=2, random_state=0, n_init="auto").fit(X)
+    >>> kmeans.labels_
+    array([1, 1, 1, 0, 0, 0], dtype=int32)
+    >>> kmeans.predict([[0, 0], [12, 3]])
+    array([1, 0], dtype=int32)
+    >>> kmeans.cluster_centers_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    """
+
+    _rules = {
+        "n_clusters": [integer(1)],
+        "init": [one_of("k-means++", "random"), _validation.CALLABLE, _validation.ARRAY_LIKE],
+        "n_init": [one_of("auto"), integer(1)],
+        "max_iter": [integer(1)],
+        "tol": [_validation.non_negative_float()],
+        "verbose": _validation.VERBOSE,
+        "random_state": _validation.RANDOM_STATE,
+        "copy_x": _validation.BOOLEAN,
+        "algorithm": [one_of("lloyd", "elkan")],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        init="k-means++",
+        n_init="auto",
+        max_iter=300,
+        tol=1e-4,
+        verbose=0,
+        random_state=None,
+        copy_x=True,
+        algorithm="lloyd",
+    ):
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Cluster the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster. Anything but a C-contiguous float32 or float64 array, or a CSR matrix
+            of those, is converted, which takes a copy.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones. Not used by an `init` that is an array or callable.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter out of its range, NaN or infinity in X, fewer rows than clusters,
+            negative or only zero weights. An estimator fitted before stays as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If X has fewer distinct rows than clusters.
+        """
+        _validation.check_parameters(type(self).__name__, self.get_params(deep=False), self._rules)
+        with _validation.state_restored_on_error(self):
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
+                accept_large_sparse=False,
+            )  # fmt: skip
+            _validation.check_enough_samples(X, self.n_clusters)
+            n_init = self._effective_n_init()
+            random_state = check_random_state(self.random_state)
+            sample_weight = _validation.check_sample_weight(sample_weight, X)
+            best = self._run(X, sample_weight, n_init, random_state)
+            self.cluster_centers_ = best.centers
+            self._n_features_out = len(best.centers)
+            self.labels_ = best.labels
+            self.inertia_ = best.inertia
+            self.n_iter_ = best.n_iter
+        n_distinct = np.count_nonzero(np.bincount(best.labels))
+        if n_distinct < self.n_clusters:
+            warnings.warn(
+                f"Number of distinct clusters ({n_distinct}) found smaller than "
+                f"n_clusters ({self.n_clusters}). Possibly due to duplicate points in X.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _effective_n_init(self):
+        """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
+        if self.algorithm == "elkan" and self.n_clusters == 1:
+            warnings.warn(
+                "algorithm='elkan' doesn't make sense for a single "
+                "cluster. Using 'lloyd' instead.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        n_init = self.n_init
+        if n_init == "auto":
+            n_init = 10 if callable(self.init) or _is_string(self.init, "random") else 1
+        if is_array_like(self.init) and n_init != 1:
+            warnings.warn(
+                "Explicit initial center position passed: performing only"
+                f" one init in {type(self).__name__} instead of n_init={n_init}.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            n_init = 1
+        return n_init
+
+    def _run(self, X, sample_weight, n_init, random_state):
+        """Pack the rows, run n_init times, return the best result."""
+        if scipy.sparse.issparse(X):
+            self._mean = np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
+            rows = _algorithms.csr_rows.CsrRows(X, sample_weight)
+            variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
+        else:
+            self._mean = _algorithms.panels.estimate_mean(X)
+            rows = _algorithms.panels.Panels(X, sample_weight, self._mean)
+            variance = rows.total_square / X.size
+        first_centers = self._first_centers(X, rows, sample_weight, random_state)
+        return _algorithms.lloyd.run_restarts(
+            rows,
+            self._mean,
+            first_centers,
+            n_init,
+            self.n_clusters,
+            max_iter=self.max_iter,
+            tol=self.tol * variance,
+            verbose=self.verbose,
+            line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
+        )
+
+    def _first_centers(self, X, rows, sample_weight, random_state):
+        """Return a function that returns the first centers of the next run, less the mean."""
+        seeding, k = _algorithms.seeding, self.n_clusters
+        if _is_string(self.init, "k-means++"):
+            return lambda: rows.take(
+                seeding.run_kmeans_plusplus(rows, k, sample_weight, random_state)
+            )
+        if _is_string(self.init, "random"):
+            return lambda: rows.take(
+                seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
+            )
+        if is_array_like(self.init):
+            centers = check_array(self.init, dtype=X.dtype, order="C")
+            _validation.check_centers_shape(centers, k, X.shape[1])
+            return lambda: centers - self._mean
+        X_centered = X if scipy.sparse.issparse(X) else X - self._mean
+
+        def call_init():
+            centers = self.init(X_centered, k, random_state=random_state)
+            centers = check_array(centers, dtype=X.dtype, order="C")
+            _validation.check_centers_shape(centers, k, X.shape[1])
+            return centers
+
+        return call_init
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Cluster the rows of X and return their labels; the same as fit(X).predict(X).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int32
+            Index of the cluster of each row.
+        """
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def predict(self, X):
+        """Index of the nearest center of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int32
+            Index of the nearest center, the first of equally near ones.
+        """
+        return _algorithms.inference.predict_labels(*self._check_test_data(X))
+
+    def transform(self, X):
+        """Distances of the rows to the centers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_clusters)
+            Euclidean distance of each row to each center, in the units of X.
+        """
+        return _algorithms.inference.transform_to_distances(*self._check_test_data(X))
+
+    def fit_transform(self, X, y=None, sample_weight=None):
+        """Cluster the rows of X and return their distances to the centers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_clusters)
+            Euclidean distance of each row to each center, in the units of X.
+        """
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Negative inertia of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        score : float
+            Minus the weighted sum of the squared distances of the rows to their nearest centers.
+        """
+        X, centers, mean = self._check_test_data(X)
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        return -_algorithms.inference.score_inertia(X, centers, mean, sample_weight)
+
+    def _check_test_data(self, X):
+        """Check new rows; return them, the centers less the mean, and the mean, in one dtype.
+
+        They are the numbers that `fit` made the labels with, so labels_ equals predict(X).
+        """
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
+            accept_large_sparse=False,
+        )  # fmt: skip
+        dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
+        mean = np.zeros_like(self._mean) if scipy.sparse.issparse(X) else self._mean
+        centers = np.ascontiguousarray(self.cluster_centers_ - mean, dtype=dtype)
+        return X.astype(dtype, copy=False), centers, mean.astype(dtype, copy=False)
+
+    def __sklearn_tags__(self):
+        """Tags that scikit-learn's checks and pipelines read."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _is_string(value, string):
+    """Whether value is this string (an array compared with == would not answer)."""
+    return isinstance(value, str) and value == string
+
+
+def k_means(
+    X,
+    n_clusters,
+    *,
+    sample_weight=None,
+    init="k-means++",
+    n_init="auto",
+    max_iter=300,
+    verbose=False,
+    tol=1e-4,
+    random_state=None,
+    copy_x=True,
+    algorithm="lloyd",
+    return_n_iter=False,
+):
+    """K-means clustering as a function; see `KMeans` for the parameters.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to cluster.
+    n_clusters : int
+        Number of clusters.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None for ones.
+    init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
+        First centers.
+    n_init : 'auto' or int, default='auto'
+        Number of runs.
+    max_iter : int, default=300
+        Limit of the iterations of one run.
+    verbose : bool, default=False
+        Print scikit-learn's lines for each iteration.
+    tol : float, default=1e-4
+        Tolerance, relative to the mean variance of the features.
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws.
+    copy_x : bool, default=True
+        Accepted for compatibility; X is never modified.
+    algorithm : {'lloyd', 'elkan'}, default='lloyd'
+        Accepted for compatibility; both give the same answer.
+    return_n_iter : bool, default=False
+        Whether to return the number of iterations too.
+
+    Returns
+    -------
+    centroid : ndarray of shape (n_clusters, n_features)
+        Centers of the clusters.
+    label : ndarray of shape (n_samples,), int32
+        Label of each row.
+    inertia : float
+        Weighted sum of the squared distances of the rows to their centers.
+    best_n_iter : int
+        Number of iterations; only if `return_n_iter`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclust import k_means
+    >>> X = np.array([[1, 2], [1, 4], [1, 0],
+    ...               [10, 2], [10, 4], [10, 0]])
+    >>> centroid, label, inertia = k_means(X, n_clusters=2, random_state=0)
+    >>> label
+    array([1, 1, 1, 0, 0, 0], dtype=int32)
+    >>> inertia
+    16.0
+    """
+    _validation.check_parameters(
+        "k_means", {"return_n_iter": return_n_iter}, {"return_n_iter": [_validation.BOOLEAN[0]]}
+    )
+    kmeans = KMeans(
+        n_clusters, init=init, n_init=n_init, max_iter=max_iter, tol=tol, verbose=verbose,
+        random_state=random_state, copy_x=copy_x, algorithm=algorithm,
+    ).fit(X, sample_weight=sample_weight)  # fmt: skip
+    result = kmeans.cluster_centers_, kmeans.labels_, kmeans.inertia_
+    return (*result, kmeans.n_iter_) if return_n_iter else result
+
+
+def kmeans_plusplus(
+    X,
+    n_clusters,
+    *,
+    sample_weight=None,
+    x_squared_norms=None,
+    random_state=None,
+    n_local_trials=None,
+):
+    """First centers by greedy k-means++.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to draw the centers from.
+    n_clusters : int
+        Number of centers.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None for ones.
+    x_squared_norms : array-like of shape (n_samples,), default=None
+        Accepted for compatibility and checked for its length; it is not needed.
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws.
+    n_local_trials : int, default=None
+        Candidates in each round, of which the best is taken; 2 + log(n_clusters) by default.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers.
+    indices : ndarray of shape (n_clusters,)
+        Their rows: ``X[indices] == centers``.
+
+    References
+    ----------
+    D. Arthur and S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+
+    Examples
+    --------
+    >>> from fastclust import kmeans_plusplus
+    >>> import numpy as np
+    >>> X = np.array([[1, 2], [1, 4], [1, 0],
+    ...               [10, 2], [10, 4], [10, 0]])
+    >>> centers, indices = kmeans_plusplus(X, n_clusters=2, random_state=0)
+    >>> centers
+    array([[10,  2],
+           [ 1,  0]])
+    >>> indices
+    array([3, 2])
+    """
+    _validation.check_parameters(
+        "kmeans_plusplus",
+        {"n_clusters": n_clusters, "random_state": random_state, "n_local_trials": n_local_trials},
+        {
+            "n_clusters": [integer(1)],
+            "random_state": _validation.RANDOM_STATE,
+            "n_local_trials": [integer(1), _validation.NONE],
+        },
+    )
+    X = check_array(X, accept_sparse="csr", dtype=None, order="C", accept_large_sparse=False)
+    rows_X = check_array(
+        X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", accept_large_sparse=False
+    )
+    sample_weight = _validation.check_sample_weight(sample_weight, rows_X)
+    _validation.check_enough_samples(X, n_clusters)
+    if x_squared_norms is not None and len(x_squared_norms) != X.shape[0]:
+        raise ValueError(
+            f"The length of x_squared_norms {len(x_squared_norms)} should "
+            f"be equal to the length of n_samples {X.shape[0]}."
+        )
+    random_state = check_random_state(random_state)
+    if scipy.sparse.issparse(X):
+        rows = _algorithms.csr_rows.CsrRows(rows_X, sample_weight)
+    else:
+        mean = _algorithms.panels.estimate_mean(rows_X)
+        rows = _algorithms.panels.Panels(rows_X, sample_weight, mean)
+    indices = _algorithms.seeding.run_kmeans_plusplus(
+        rows, n_clusters, sample_weight, random_state, n_local_trials
+    )
+    centers = X[indices]
+    return centers.toarray() if scipy.sparse.issparse(X) else centers, indices
