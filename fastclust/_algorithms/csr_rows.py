@@ -3,12 +3,12 @@
 import numpy as np
 
 from fastclust._algorithms.slots import split
-from fastclust._algorithms.statistics import ClusterStatistics
+from fastclust._algorithms.statistics import ClusterStatistics, Progress, update_centers
 from fastclust._kernels.csr import (
     accumulate_csr,
     assign_csr,
     distances_sq_csr,
-    estimate_inertia_csr,
+    distances_to_labels_csr,
 )
 from fastclust._kernels.simd import VECTOR_BYTES
 
@@ -59,9 +59,9 @@ class CsrRows:
         """The labels of the rows."""
         return labels
 
-    def weight_of(self, i):
-        """Sample weight of row i."""
-        return float(self.weights[i]) if len(self.weights) else 1.0
+    def row_weights(self):
+        """Sample weights of the rows."""
+        return self.weights if len(self.weights) else np.ones(self.n_samples, dtype=self.dtype)
 
     def take(self, indices):
         """Return rows by index, dense, of shape (n_indices, n_features)."""
@@ -83,18 +83,22 @@ class CsrRows:
         assign_csr(slots, *self.arrays, centers_t, center_sq, dots, labels, n_changed, work=work)
         return int(n_changed.sum())
 
-    def inertia(self, centers, labels):
-        """Squared distances of the rows to the centers of their labels, and their weighted sum."""
+    def assign_with_inertia(self, centers):
+        """Labels, and the weighted sum of the squared distances to the centers."""
+        labels = self.assign(centers)
+        distances_sq = self.distances_sq(centers, labels).astype(np.float64)
+        return labels, float(distances_sq @ self.row_weights())
+
+    def distances_sq(self, centers, labels):
+        """Squared distance of each row to the center of its label."""
         distances_sq = np.empty(self.n_samples, dtype=self.dtype)
         center_sq = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
-        slots = self.slots(2)
-        inertia = np.empty(len(slots))
-        estimate_inertia_csr(
-            slots, *self.arrays, self.weights, centers, center_sq, labels, distances_sq, inertia
+        distances_to_labels_csr(
+            self.slots(2), *self.arrays, centers, center_sq, labels, distances_sq
         )
-        return distances_sq, float(inertia.sum())
+        return distances_sq
 
-    def distances_sq(self, centers):
+    def all_distances_sq(self, centers):
         """Squared distance of each row to each center, in float64."""
         row_sq = np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
         centers_t, center_sq = lanes_of(centers, np.float64)
@@ -111,15 +115,27 @@ class CsrRows:
         """Write the distance of each row to each center."""
         for first in range(0, self.n_samples, BLOCK_ROWS):
             part = slice(first, first + BLOCK_ROWS)
-            np.sqrt(CsrRows(self._X[part], None).distances_sq(centers), out=distances_out[part])
+            np.sqrt(CsrRows(self._X[part], None).all_distances_sq(centers), out=distances_out[part])
 
-    def start_seeding(self, n_trials):
-        """Start k-means++ on these rows."""
-        return CsrSeeding(self)
+    def run_seeding(self, first, uniforms):
+        """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
+        weights = self.row_weights().astype(np.float64)
+        indices = np.full(len(uniforms) + 1, first)
+        closest_sq = self.all_distances_sq(self.take(indices[:1]))[:, 0]
+        for j, draws in enumerate(uniforms, start=1):
+            cumulative = np.cumsum(weights * closest_sq)
+            candidates = np.searchsorted(cumulative, draws * cumulative[-1])
+            np.clip(candidates, None, self.n_samples - 1, out=candidates)
+            distances_sq = self.all_distances_sq(self.take(candidates))
+            np.minimum(distances_sq, closest_sq[:, np.newaxis], out=distances_sq)
+            choice = np.argmin(weights @ distances_sq)
+            indices[j] = candidates[choice]
+            closest_sq = distances_sq[:, choice].copy()
+        return indices
 
-    def start_lloyd(self, n_clusters):
+    def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
-        return CsrLloyd(self, n_clusters)
+        return CsrLloyd(self, centers)
 
 
 def lanes_of(centers, dtype):
@@ -135,21 +151,22 @@ def lanes_of(centers, dtype):
 
 
 class CsrLloyd:
-    """Labels of sparse rows and the statistics of their clusters, kept up to date."""
+    """State of Lloyd's algorithm on sparse rows; the attributes are those of `PanelLloyd`."""
 
-    def __init__(self, rows, n_clusters):
+    def __init__(self, rows, centers):
         self._rows = rows
+        self.centers = centers
         self.labels = rows.new_labels()
+        n_clusters = len(centers)
         self.statistics = ClusterStatistics.zeros(n_clusters, rows.n_features)
         self._slots = split(n_clusters, rows.work(1) / n_clusters, CLUSTER_SLOTS)
 
-    def assign(self, centers, from_scratch):
-        """E step: label the rows, bring the statistics up to date, count the changed labels."""
+    def advance(self, first_iteration, n_steps, tol):
+        """Iterate once."""
         rows, statistics = self._rows, self.statistics
+        from_scratch = first_iteration == 0
         labels_old = self.labels.copy()
-        n_changed = rows.assign_changes(centers, self.labels)
-        if from_scratch:
-            statistics.clear()
+        n_changed = rows.assign_changes(self.centers, self.labels)
         accumulate_csr(
             self._slots, *rows.arrays, rows.weights, labels_old, self.labels, int(from_scratch),
             statistics.sums, statistics.weights, statistics.counts,
@@ -157,33 +174,5 @@ class CsrLloyd:
         empty = statistics.counts == 0  # no rounding residue in a cluster that has no rows
         statistics.sums[empty] = 0
         statistics.weights[empty] = 0
-        return n_changed
-
-
-class CsrSeeding:
-    """State of greedy k-means++ on sparse rows, with a distance per candidate and row."""
-
-    def __init__(self, rows):
-        self._rows = rows
-        self._closest_sq = np.full((rows.n_samples, 1), np.inf)
-        self._weights = rows.weights.astype(np.float64) if len(rows.weights) else None
-
-    def potentials(self, indices):
-        """Potential of each candidate row, were it the next seed."""
-        distances_sq = self._rows.distances_sq(self._rows.take(indices))
-        self._candidates_sq = np.minimum(distances_sq, self._closest_sq, out=distances_sq)
-        if self._weights is None:
-            return self._candidates_sq.sum(axis=0)
-        return self._weights @ self._candidates_sq
-
-    def accept(self, choice):
-        """Make the candidate of this position the next seed; return its potential."""
-        self._closest_sq = self._candidates_sq[:, choice : choice + 1].copy()
-        weights = 1.0 if self._weights is None else self._weights
-        self._cumulative = np.cumsum(self._closest_sq[:, 0] * weights)
-        return self._cumulative[-1]
-
-    def draw(self, targets):
-        """Rows at which the running sum of w D^2 over the rows reaches each target."""
-        rows = np.searchsorted(self._cumulative, targets)
-        return np.clip(rows, None, self._rows.n_samples - 1)
+        self.centers, shift_sq = update_centers(statistics, rows, self.centers, self.labels)
+        return Progress(1, n_changed, shift_sq)

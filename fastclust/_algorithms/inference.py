@@ -35,5 +35,5 @@ def score_inertia(X, centers, mean, sample_weight):
     """Weighted sum of the squared distances of the rows to their nearest centers."""
     inertia = 0.0
     for _, rows in _blocks(X, sample_weight, mean):
-        inertia += rows.inertia(centers, rows.assign(centers))[1]
+        inertia += rows.assign_with_inertia(centers)[1]
     return inertia

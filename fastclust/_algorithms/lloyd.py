@@ -4,11 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclust._algorithms.statistics import update_centers
-
-RESUM_EVERY = 32
-"""Iterations after which the center sums are formed anew, so that their rounding cannot grow."""
-
 
 @dataclass
 class LloydResult:
@@ -57,30 +52,29 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
     result : LloydResult
         The labels are made with the centers that are returned, by the same arithmetic as predict's.
     """
-    state = rows.start_lloyd(len(centers))
-    for iteration in range(max_iter):
-        n_changed = state.assign(centers, from_scratch=iteration % RESUM_EVERY == 0)
+    state = rows.start_lloyd(centers)
+    n_iter = 0
+    while n_iter < max_iter:
+        centers_before = state.centers.copy() if verbose else None
+        progress = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
+        n_iter += progress.n_iter
         if verbose:
-            _, inertia = rows.inertia(centers, state.labels)
-            print(f"Iteration {iteration}, inertia {inertia}{line_end}")
-        centers, shifts = update_centers(state.statistics, rows, centers, state.labels)
-        if n_changed == 0:
+            inertia = rows.distances_sq(centers_before, state.labels) @ rows.row_weights()
+            print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
+        if progress.n_changed == 0:
             if verbose:
-                print(f"Converged at iteration {iteration}: strict convergence.")
+                print(f"Converged at iteration {n_iter - 1}: strict convergence.")
             break
-        shift_sq = np.square(shifts).sum()
-        if shift_sq <= tol:
+        if progress.shift_sq <= tol:
             if verbose:
                 print(
-                    f"Converged at iteration {iteration}: center shift "
-                    f"{shift_sq} within tolerance {tol}."
+                    f"Converged at iteration {n_iter - 1}: center shift "
+                    f"{progress.shift_sq} within tolerance {tol}."
                 )
             break
-    public_centers = centers + mean
-    centers = public_centers - mean
-    labels = rows.assign(centers)
-    _, inertia = rows.inertia(centers, labels)
-    return LloydResult(public_centers, rows.row_labels(labels), inertia, iteration + 1)
+    public_centers = state.centers + mean
+    labels, inertia = rows.assign_with_inertia(public_centers - mean)
+    return LloydResult(public_centers, rows.row_labels(labels), inertia, n_iter)
 
 
 def run_restarts(rows, mean, initial_centers, n_init, n_clusters, **options):

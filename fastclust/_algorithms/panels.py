@@ -3,12 +3,14 @@
 import numpy as np
 
 from fastclust._algorithms.slots import MAX_SLOTS, split
-from fastclust._algorithms.statistics import ClusterStatistics
-from fastclust._kernels.assign import assign_and_accumulate, assign_nearest
-from fastclust._kernels.centers import merge_slots, tile_centers
-from fastclust._kernels.distances import estimate_inertia, transform_rows
+from fastclust._algorithms.statistics import ClusterStatistics, Progress, update_centers
+from fastclust._kernels import lloyd
+from fastclust._kernels.assign import assign_nearest, assign_with_inertia
+from fastclust._kernels.centers import tile_centers
+from fastclust._kernels.distances import distances_to_labels, transform_rows
+from fastclust._kernels.jit import steps_in_launch
 from fastclust._kernels.rows import pack_rows, sum_columns
-from fastclust._kernels.seeding import estimate_potentials, locate_rows
+from fastclust._kernels.seeding import seed_rounds
 from fastclust._kernels.simd import DISTANCE_TILE, TILE, VECTOR_BYTES
 
 PACK_WORK = 8
@@ -16,6 +18,9 @@ PACK_WORK = 8
 
 BLOCK_BYTES = 2**22
 """Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
+
+RESUM_EVERY = 32
+"""Iterations after which center sums are formed anew, so that their rounding cannot grow."""
 
 SEED_BLOCK_BYTES = 2**14
 """Panels of one block of seeding: half of an L1 cache, since each tile of candidates reads them."""
@@ -102,12 +107,18 @@ class Panels:
         return np.full((len(self.values), self.lanes), -1, dtype=np.int32)
 
     def row_labels(self, labels):
-        """The labels of the rows, without the padding."""
+        """The labels, or what else there is one of for each row, without the padding."""
         return labels.ravel()[: self.n_samples]
 
-    def weight_of(self, i):
-        """Sample weight of row i."""
-        return float(self.weights.flat[i]) if len(self.weights) else 1.0
+    def row_padding(self, values):
+        """The entries of such an array that belong to no row."""
+        return values.ravel()[self.n_samples :]
+
+    def row_weights(self):
+        """Sample weights of the rows."""
+        if len(self.weights):
+            return self.row_labels(self.weights)
+        return np.ones(self.n_samples, dtype=self.dtype)
 
     def take(self, indices):
         """Return rows by index, of shape (n_indices, n_features)."""
@@ -122,15 +133,24 @@ class Panels:
         assign_nearest(self.slots(k), self.values, tiles, center_sq, labels, work=self.work(k))
         return labels
 
-    def inertia(self, centers, labels):
-        """Squared distances of the rows to the centers of their labels, and their weighted sum."""
-        distances_sq = np.empty((len(self.values), self.lanes), dtype=self.dtype)
-        slots = self.slots(PACK_WORK)
+    def assign_with_inertia(self, centers):
+        """Labels, padding included, and the weighted sum of the squared distances to the centers."""
+        labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
+        tiles, center_sq = tiles_of(centers, TILE, -2.0)
+        slots = self.slots(len(centers))
+        distances_sq = aligned_empty((len(slots), self.lanes), self.dtype)
         inertia = np.empty(len(slots))
-        estimate_inertia(
-            slots, self.values, self.weights, self.n_samples, centers, labels, distances_sq, inertia
-        )
-        return distances_sq.ravel()[: self.n_samples], float(inertia.sum())
+        assign_with_inertia(
+            slots, self.values, self.weights, self.n_samples, centers, tiles, center_sq, labels,
+            distances_sq, inertia, work=self.work(len(centers)),
+        )  # fmt: skip
+        return labels, float(inertia.sum())
+
+    def distances_sq(self, centers, labels):
+        """Squared distance of each row to the center of its label."""
+        distances_sq = aligned_empty((len(self.values), self.lanes), self.dtype)
+        distances_to_labels(self.slots(PACK_WORK), self.values, centers, labels, distances_sq)
+        return self.row_labels(distances_sq)
 
     def transform(self, centers, distances_out):
         """Write the distance of each row to each center."""
@@ -140,13 +160,49 @@ class Panels:
         work = self.work(len(centers))
         transform_rows(slots, self.values, tiles, block, distances_out, work=work)
 
-    def start_seeding(self, n_trials):
-        """Start k-means++ on these rows."""
-        return PanelSeeding(self, n_trials)
+    def run_seeding(self, first, uniforms):
+        """Rows that greedy k-means++ takes as seeds.
 
-    def start_lloyd(self, n_clusters):
+        Parameters
+        ----------
+        first : int
+            Row of the first seed.
+        uniforms : ndarray of shape (n_clusters - 1, n_candidates), float64
+            Draws from [0, 1), a row for each round.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_clusters,), int64
+            Rows of the seeds.
+        """
+        n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
+        block_panels = min(16, max(1, SEED_BLOCK_BYTES // (self.n_features * VECTOR_BYTES)))
+        n_blocks = -(-n_panels // block_panels)
+        n_tiles = -(-n_candidates // DISTANCE_TILE)
+        round_work = self.work(2 * n_candidates + 1)
+        slots = split(n_blocks, round_work / n_blocks)
+        indices = np.full(n_rounds + 1, first)
+        closest_sq = np.full((n_panels, self.lanes), np.inf, dtype=self.dtype)
+        self.row_padding(closest_sq)[:] = 0
+        buffers = (
+            np.empty(n_candidates, dtype=np.int64),
+            np.zeros((n_tiles, self.n_features, DISTANCE_TILE), dtype=self.dtype),
+            np.empty((1, self.n_features, 1), dtype=self.dtype),
+            closest_sq,
+            np.empty((n_blocks, n_tiles, DISTANCE_TILE)),
+            np.empty(n_blocks),
+        )
+        step = max(1, int(steps_in_launch(round_work)))
+        for j in range(0, n_rounds + 1, step):
+            seed_rounds(
+                slots, self.values, self.weights, block_panels, uniforms,
+                j, min(j + step, n_rounds + 1), indices, *buffers,
+            )  # fmt: skip
+        return indices
+
+    def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
-        return PanelLloyd(self, n_clusters)
+        return PanelLloyd(self, centers)
 
 
 def tiles_of(centers, width, scale):
@@ -160,86 +216,65 @@ def tiles_of(centers, width, scale):
 
 
 class PanelLloyd:
-    """Labels of the rows of panels and the statistics of their clusters, kept up to date."""
+    """State of Lloyd's algorithm on panels.
 
-    def __init__(self, panels, n_clusters):
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Current centers.
+    labels : ndarray of shape (n_panels, lanes), int32
+        Labels made with the centers before the last update.
+    statistics : ClusterStatistics
+        Sums over the rows of each label.
+    """
+
+    def __init__(self, panels, centers):
         self._panels = panels
+        self.centers = centers.copy()
         self.labels = panels.new_labels()
-        self.statistics = ClusterStatistics.zeros(n_clusters, panels.n_features)
+        n_clusters, n_features = centers.shape
+        self.statistics = ClusterStatistics.zeros(n_clusters, n_features)
         # The slots' buffers together are at most as large as half of the panels.
         max_slots = max(1, panels.n_samples * panels.dtype.itemsize // (16 * n_clusters))
         self._slots = panels.slots(n_clusters, min(max_slots, MAX_SLOTS))
         n_slots = len(self._slots)
-        self._slot_sums = np.empty((n_slots, n_clusters, panels.n_features))
-        self._slot_weights = np.empty((n_slots, n_clusters))
-        self._slot_counts = np.empty((n_slots, n_clusters), dtype=np.int64)
-        self._n_changed = np.empty(n_slots, dtype=np.int64)
-        self._cluster_slots = split(n_clusters, n_slots * panels.n_features)
+        self._cluster_slots = split(n_clusters, (n_slots + 3) * n_features)
+        self._tiles = tiles_of(centers, TILE, -2.0)
+        self._buffers = (
+            np.empty((n_slots, n_clusters, n_features)),
+            np.empty((n_slots, n_clusters)),
+            np.empty((n_slots, n_clusters), dtype=np.int64),
+            np.empty(n_slots, dtype=np.int64),
+        )
+        self._shifts_sq = np.empty(n_clusters)
 
-    def assign(self, centers, from_scratch):
-        """E step: label the rows, bring the statistics up to date, count the changed labels."""
+    def advance(self, first_iteration, n_steps, tol):
+        """Iterate up to n_steps times; stop where labels repeat or centers shift within tol."""
+        panels, statistics, n_clusters = self._panels, self.statistics, len(self.centers)
+        progress = np.zeros(lloyd.N_PROGRESS)
+        work = panels.work(n_clusters)
+        possible = steps_in_launch(work)
+        if possible < 1:  # label the rows in several launches, then finish in one more
+            self._launch(self._slots, 0, first_iteration, 1, tol, progress, work)
+            self._launch(self._slots[:0], 1, first_iteration, 1, tol, progress, 0.0)
+        else:
+            n_steps = min(n_steps, int(possible))
+            self._launch(self._slots, 1, first_iteration, n_steps, tol, progress, 0.0)
+        if progress[lloyd.N_EMPTY]:
+            self.centers, progress[lloyd.SHIFT_SQ] = update_centers(
+                statistics, panels, self.centers, self.labels
+            )
+            self._tiles = tiles_of(self.centers, TILE, -2.0)
+        return Progress(
+            int(progress[lloyd.N_ITER]), int(progress[lloyd.N_CHANGED]), progress[lloyd.SHIFT_SQ]
+        )
+
+    def _launch(self, slots, finish, first_iteration, n_steps, tol, progress, work):
         panels, statistics = self._panels, self.statistics
-        slot_statistics = self._slot_sums, self._slot_weights, self._slot_counts
-        tiles, center_sq = tiles_of(centers, TILE, -2.0)
-        assign_and_accumulate(
-            self._slots, panels.values, panels.weights, panels.n_samples, tiles, center_sq,
-            int(from_scratch), self.labels, *slot_statistics, self._n_changed,
-            work=panels.work(len(centers)),
+        lloyd.iterate(
+            slots, panels.values, panels.weights, panels.n_samples, self._cluster_slots, finish,
+            first_iteration, n_steps, RESUM_EVERY, tol,
+            self.labels, self.centers, *self._tiles, *self._buffers,
+            statistics.sums, statistics.weights, statistics.counts, self._shifts_sq, progress,
+            work=work,
         )  # fmt: skip
-        if from_scratch:
-            statistics.clear()
-        merge_slots(
-            self._cluster_slots, *slot_statistics,
-            statistics.sums, statistics.weights, statistics.counts,
-        )  # fmt: skip
-        return int(self._n_changed.sum())
-
-
-class PanelSeeding:
-    """State of greedy k-means++ on panels: D^2 of every row, potentials of the candidates."""
-
-    def __init__(self, panels, n_trials):
-        self._panels = panels
-        panel_bytes = panels.n_features * VECTOR_BYTES
-        self._block_panels = min(16, max(1, SEED_BLOCK_BYTES // panel_bytes))
-        n_panels = len(panels.values)
-        self._n_blocks = -(-n_panels // self._block_panels)
-        self._work = panels.work(n_trials + 1)
-        self._slots = split(self._n_blocks, self._work / self._n_blocks)
-        self._draw_slots = split(n_trials, 0)
-        self._closest_sq = np.full((n_panels, panels.lanes), np.inf, dtype=panels.dtype)
-        self._closest_sq.ravel()[panels.n_samples :] = 0
-        self._winner = np.empty((panels.n_features, 1), dtype=panels.dtype)
-        self._has_winner = 0
-
-    def potentials(self, indices):
-        """Potential of each candidate row, were it the next seed."""
-        self._candidates = self._panels.take(indices)
-        tiles, _ = tiles_of(self._candidates, DISTANCE_TILE, 1.0)
-        potentials = np.empty((self._n_blocks, len(tiles), DISTANCE_TILE))
-        estimate_potentials(
-            self._slots, self._panels.values, self._panels.weights, self._block_panels,
-            self._has_winner, self._winner, tiles, self._closest_sq, potentials,
-            work=self._work,
-        )  # fmt: skip
-        self._potentials = potentials.reshape(self._n_blocks, -1)
-        return self._potentials[:, : len(indices)].sum(axis=0)
-
-    def accept(self, choice):
-        """Make the candidate of this position the next seed; return its potential."""
-        self._winner[:, 0] = self._candidates[choice]
-        self._has_winner = 1
-        self._cumulative = np.cumsum(self._potentials[:, choice])
-        return self._cumulative[-1]
-
-    def draw(self, targets):
-        """Rows at which the running sum of w D^2 over the rows reaches each target."""
-        blocks = np.searchsorted(self._cumulative, targets)
-        np.clip(blocks, None, len(self._cumulative) - 1, out=blocks)
-        inside = targets - np.where(blocks > 0, self._cumulative[blocks - 1], 0.0)
-        rows = np.empty(len(targets), dtype=np.int64)
-        locate_rows(
-            self._draw_slots, self._panels.values, self._panels.weights, self._block_panels,
-            self._winner, self._closest_sq, blocks, inside, rows,
-        )  # fmt: skip
-        return rows

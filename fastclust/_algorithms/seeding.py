@@ -29,17 +29,8 @@ def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_t
         Rows chosen as seeds.
     """
     n_trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
-    seeding = rows.start_seeding(n_trials)
-    indices = np.empty(n_clusters, dtype=np.int64)
-    indices[0] = _draw_row(rows.n_samples, sample_weight, random_state)
-    seeding.potentials(indices[:1])
-    potential = seeding.accept(0)
-    for j in range(1, n_clusters):
-        candidates = seeding.draw(random_state.uniform(size=n_trials) * potential)
-        choice = np.argmin(seeding.potentials(candidates))
-        potential = seeding.accept(choice)
-        indices[j] = candidates[choice]
-    return indices
+    first = _draw_row(rows.n_samples, sample_weight, random_state)
+    return rows.run_seeding(first, random_state.uniform(size=(n_clusters - 1, n_trials)))
 
 
 def draw_random_rows(n_samples, n_clusters, sample_weight, random_state):

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastclust._algorithms.slots import split
-from fastclust._kernels.centers import average_centers
-
 
 @dataclass
 class ClusterStatistics:
@@ -42,23 +39,43 @@ class ClusterStatistics:
         self.counts.fill(0)
 
 
+@dataclass
+class Progress:
+    """What a number of iterations did.
+
+    Attributes
+    ----------
+    n_iter : int
+        Number of iterations.
+    n_changed : int
+        Rows whose label the last one changed.
+    shift_sq : float
+        Sum of the squared shifts of the centers in the last one.
+    """
+
+    n_iter: int
+    n_changed: int
+    shift_sq: float
+
+
 def update_centers(statistics, rows, centers, labels):
-    """M step: the centers as means of their rows, empty clusters moved to the farthest rows.
+    """M step with empty clusters: each is moved to the farthest row that is left.
+
+    A cluster that is still without weight is placed at the center of the heaviest one.
 
     Returns
     -------
     centers : ndarray of shape (n_clusters, n_features)
         New centers.
-    shifts : ndarray of shape (n_clusters,), float64
-        Distance that each center moved.
+    shift_sq : float
+        Sum of the squared shifts.
     """
     sums, weights = statistics.sums, statistics.weights
     if not statistics.counts.all():
         sums, weights = _relocate_empty_clusters(statistics, rows, centers, labels)
-    new_centers, shifts = np.empty_like(centers), np.empty(len(centers))
-    slots = split(len(centers), centers.shape[1])
-    average_centers(slots, centers, sums, weights, new_centers, shifts)
-    return new_centers, shifts
+    source = np.where(weights > 0, np.arange(len(weights)), np.argmax(weights))
+    new_centers = (sums[source] * (1.0 / weights[source])[:, np.newaxis]).astype(centers.dtype)
+    return new_centers, float(np.square(new_centers - centers, dtype=np.float64).sum())
 
 
 def _relocate_empty_clusters(statistics, rows, centers, labels):
@@ -68,12 +85,13 @@ def _relocate_empty_clusters(statistics, rows, centers, labels):
     """
     empty = np.flatnonzero(statistics.counts == 0)
     sums, weights = statistics.sums.copy(), statistics.weights.copy()
-    distances_sq, _ = rows.inertia(centers, labels)
+    distances_sq = rows.distances_sq(centers, labels)
     if distances_sq.max() == 0:  # fewer distinct rows than clusters: there is nowhere to move to
         return sums, weights
     farthest = np.argpartition(distances_sq, -len(empty))[: -len(empty) - 1 : -1]
+    sample_weight = rows.row_weights()
     for j, i in zip(empty, farthest, strict=True):
-        donor, weight = labels.flat[i], rows.weight_of(i)
+        donor, weight = labels.flat[i], float(sample_weight[i])
         weighted_row = rows.take([i])[0].astype(np.float64) * weight
         sums[donor] -= weighted_row
         weights[donor] -= weight

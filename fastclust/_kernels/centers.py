@@ -1,4 +1,4 @@
-"""The M step of Lloyd's algorithm: slots merged in order, centers averaged and made into tiles."""
+"""The M step of Lloyd's algorithm for one cluster, and centers laid out as tiles."""
 
 import numpy as np
 from numba import prange
@@ -7,7 +7,8 @@ from fastclust._kernels.jit import inner, kernel
 
 
 @inner
-def _merge_cluster(j, slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out):
+def merge_cluster(j, slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out):
+    """Add the slots' statistics of cluster j to the whole's, first slot first."""
     for slot in range(slot_sums.shape[0]):
         for f in range(sums_out.shape[1]):
             sums_out[j, f] += slot_sums[slot, j, f]
@@ -19,66 +20,39 @@ def _merge_cluster(j, slot_sums, slot_weights, slot_counts, sums_out, weights_ou
             sums_out[j, f] = 0.0
 
 
-@kernel
-def merge_slots(slots, slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out):
-    """Add the slots' statistics, first slot first; here a slot is a range of clusters.
-
-    slot_sums : (n_slots, n_clusters, n_features), float64    # IN
-    slot_weights : (n_slots, n_clusters), float64             # IN
-    slot_counts : (n_slots, n_clusters), int64                # IN
-    sums_out : (n_clusters, n_features), float64              # IN, OUT
-    weights_out : (n_clusters,), float64                      # IN, OUT
-    counts_out : (n_clusters,), int64                         # IN, OUT
-    """
-    for s in prange(slots.shape[0]):
-        for j in range(slots[s, 1], slots[s, 2]):
-            _merge_cluster(
-                j, slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out
-            )
+@inner
+def average_cluster(j, sums, weights, centers_out):
+    """Set center j to the mean of its rows; return the square of how far it moved."""
+    scale = 1.0 / weights[j]
+    shift_sq = 0.0
+    for f in range(centers_out.shape[1]):
+        before = np.float64(centers_out[j, f])
+        centers_out[j, f] = sums[j, f] * scale
+        shift_sq += (centers_out[j, f] - before) ** 2
+    return shift_sq
 
 
-@kernel
-def average_centers(slots, centers, sums, weights, centers_out, shifts_out):
-    """New centers sums / weights, and how far each moved.
-
-    An empty cluster (weight 0) is placed at the new center of the heaviest one, as scikit-learn
-    does.
-
-    centers : (n_clusters, n_features)             # IN
-    sums : (n_clusters, n_features), float64       # IN
-    weights : (n_clusters,), float64               # IN
-    centers_out : (n_clusters, n_features)         # OUT
-    shifts_out : (n_clusters,), float64            # OUT: |centers_out - centers|
-    """
-    heaviest = np.argmax(weights)
-    for s in prange(slots.shape[0]):
-        for j in range(slots[s, 1], slots[s, 2]):
-            source = j if weights[j] > 0 else heaviest
-            scale = 1.0 / weights[source]
-            shift_sq = 0.0
-            for f in range(centers.shape[1]):
-                centers_out[j, f] = sums[source, f] * scale
-                shift_sq += (np.float64(centers_out[j, f]) - centers[j, f]) ** 2
-            shifts_out[j] = np.sqrt(shift_sq)
+@inner
+def tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out):
+    """Write center j, or a padding center that is infinitely far, into its tile."""
+    t, offset = j // tiles_out.shape[2], j % tiles_out.shape[2]
+    center_sq = 0.0 if j < n_clusters else np.inf
+    for f in range(tiles_out.shape[1]):
+        c = np.float64(centers[j, f]) if j < n_clusters else 0.0
+        tiles_out[t, f, offset] = scale * c
+        center_sq += c * c
+    center_sq_out[t, offset] = center_sq
 
 
 @kernel
 def tile_centers(slots, centers, scale, tiles_out, center_sq_out):
-    """Lay centers out as tiles[t, f, j] = scale * center and center_sq = |center|^2.
+    """Lay centers out as tiles[t, f, offset] = scale * center and center_sq = |center|^2.
 
     centers : (n_clusters, n_features)             # IN
     tiles_out : (n_tiles, n_features, width)       # OUT: 0 for the padding centers
     center_sq_out : (n_tiles, width)               # OUT: infinity for the padding centers
     """
-    n_clusters, n_features = centers.shape
     width = tiles_out.shape[2]
     for s in prange(slots.shape[0]):
-        for t in range(slots[s, 1], slots[s, 2]):
-            for offset in range(width):
-                j = t * width + offset
-                center_sq = 0.0 if j < n_clusters else np.inf
-                for f in range(n_features):
-                    c = np.float64(centers[j, f]) if j < n_clusters else 0.0
-                    tiles_out[t, f, offset] = scale * c
-                    center_sq += c * c
-                center_sq_out[t, offset] = center_sq
+        for j in range(slots[s, 1] * width, slots[s, 2] * width):
+            tile_center(j, centers.shape[0], centers, scale, tiles_out, center_sq_out)

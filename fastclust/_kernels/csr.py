@@ -115,28 +115,21 @@ def _own_distance_sq(data, indices, start, stop, centers, center_sq, j):
 
 
 @kernel
-def estimate_inertia_csr(
-    slots, data, indices, indptr, weights, centers, center_sq, labels, distances_sq_out, inertia_out
+def distances_to_labels_csr(
+    slots, data, indices, indptr, centers, center_sq, labels, distances_sq_out
 ):
-    """Squared distance of every row to its own center, and their weighted sum.
+    """Squared distance of every row to the center of its label.
 
-    weights : (n_samples,), or (0,) for ones         # IN
     centers : (n_clusters, n_features)               # IN
     center_sq : (n_clusters,), float64               # IN
     labels : (n_samples,), int32                     # IN
     distances_sq_out : (n_samples,)                  # OUT
-    inertia_out : (n_slots,), float64                # OUT
     """
     for s in prange(slots.shape[0]):
-        inertia = 0.0
         for i in range(slots[s, 1], slots[s, 2]):
-            distance_sq = _own_distance_sq(
+            distances_sq_out[i] = _own_distance_sq(
                 data, indices, indptr[i], indptr[i + 1], centers, center_sq, labels[i]
             )
-            distances_sq_out[i] = distance_sq
-            weight = np.float64(weights[i]) if weights.shape[0] > 0 else 1.0
-            inertia += weight * distance_sq
-        inertia_out[slots[s, 0]] = inertia
 
 
 @kernel

@@ -18,7 +18,7 @@ from fastclust._kernels.simd import (
 
 
 @inner
-def _own_distance_sq(panels, p, centers, labels):
+def own_distance_sq(panels, p, centers, labels):
     """Vector of |x - c|^2 of one panel, c being the center of the row's label."""
     distance_sq = splat(panels, 0.0)
     for f in range(panels.shape[1]):
@@ -28,26 +28,17 @@ def _own_distance_sq(panels, p, centers, labels):
 
 
 @kernel
-def estimate_inertia(slots, panels, weights, n_samples, centers, labels, distances_sq_out, inertia_out):
-    """Squared distance of every row to its own center, and their weighted sum.
+def distances_to_labels(slots, panels, centers, labels, distances_sq_out):
+    """Squared distance of every row to the center of its label.
 
-    panels : (n_panels, n_features, LANES)                   # IN
-    weights : (n_panels, LANES), or (0, LANES) for ones      # IN
-    n_samples : rows without the padding                     # IN
-    centers : (n_clusters, n_features)                       # IN
-    labels : (n_panels, LANES), int32                        # IN
-    distances_sq_out : (n_panels, LANES)                     # OUT
-    inertia_out : (n_slots,), float64                        # OUT
+    panels : (n_panels, n_features, LANES)        # IN
+    centers : (n_clusters, n_features)            # IN
+    labels : (n_panels, LANES), int32             # IN
+    distances_sq_out : (n_panels, LANES)          # OUT
     """
-    lanes = panels.shape[2]
     for s in prange(slots.shape[0]):
-        inertia = 0.0
         for p in range(slots[s, 1], slots[s, 2]):
-            store(distances_sq_out, p, _own_distance_sq(panels, p, centers, labels))
-            for i in range(min(lanes, n_samples - p * lanes)):
-                weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
-                inertia += weight * distances_sq_out[p, i]
-        inertia_out[slots[s, 0]] = inertia
+            store(distances_sq_out, p, own_distance_sq(panels, p, centers, labels))
 
 
 @inner

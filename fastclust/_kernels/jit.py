@@ -10,7 +10,7 @@ launched by itself.
 
 The names of a kernel's parameters are its signature: an array whose name ends in `_out` is
 written to, every other array is read-only. The dtype of the second argument is the kernel's real
-type, and it is compiled once for each real type, serial (one slot) or parallel (more).
+type, and it is compiled once for each real type, serial (one slot) or parallel (any other number).
 """
 
 import inspect
@@ -31,6 +31,11 @@ LAUNCH_WORK = 5e9
 def inner(function):
     """Compile a serial function to be inlined into kernels."""
     return numba.njit(forceinline=True, **OPTIONS)(function)
+
+
+def steps_in_launch(work):
+    """How many steps of this many multiply-adds one launch may hold; less than 1 for none."""
+    return LAUNCH_WORK * _threads.effective_n_threads() / max(work, 1.0)
 
 
 def kernel(function):
@@ -60,16 +65,16 @@ class Kernel:
         work : float, default=0.0
             Multiply-adds of the whole call; a long call is cut into several launches.
         """
-        parallel = len(slots) > 1 and _threads.parallel_is_safe()
+        parallel = len(slots) != 1 and _threads.parallel_is_safe()
         key = (args[0].dtype.char, parallel)
         compiled = self._compiled.get(key)
         if compiled is None:
             compiled = self._compiled[key] = self._compile(parallel, (slots, *args))
-        n_threads = _threads.effective_n_threads() if parallel else 1
-        n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
-        if not parallel and n_launches == 1:
+        if not parallel and work < LAUNCH_WORK:
             compiled(slots, *args)
             return
+        n_threads = _threads.effective_n_threads() if parallel else 1
+        n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
         for part in np.array_split(slots, min(n_launches, -(-len(slots) // n_threads))):
             with _threads.launching(n_threads, parallel):
                 compiled(part, *args)

@@ -1,4 +1,4 @@
-"""One round of greedy k-means++ in one pass over the rows, all candidates at once.
+"""Greedy k-means++: one pass over the rows a round, all candidates at once.
 
 With D(x) the distance of row x to the nearest seed so far, the potential of candidate c is
 sum_x w(x) min(D(x)^2, |x - c|^2) (Arthur and Vassilvitskii 2007, section 2; the greedy choice
@@ -6,7 +6,7 @@ among several candidates is in their section 4). The pass also brings D up to da
 that won the round before, so each round reads the rows once.
 
 Potentials are kept per block of panels: a draw finds its block in their cumulative sum and its row
-inside the block (`locate_rows`), so no cumulative sum over the rows is ever formed.
+inside the block, so no cumulative sum over the rows is ever formed.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def _update_closest(panels, p, winner, closest_sq_out):
 
 @inner
 def _tile_potentials(panels, weights, first, last, tiles, t, closest_sq):
-    """Tile of potentials of the candidates of tile t over one block, lane by lane."""
+    """Tile of potentials of the candidates of tile t over panels first to last, lane by lane."""
     potentials = zero_tile(panels, DISTANCE_TILE)
     weight = splat(panels, 1.0)
     for p in range(first, last):
@@ -51,43 +51,13 @@ def _tile_potentials(panels, weights, first, last, tiles, t, closest_sq):
     return potentials
 
 
-@kernel
-def estimate_potentials(
-    slots, panels, weights, block_panels, has_winner, winner, tiles, closest_sq_out, potentials_out
-):
-    """Potential of every candidate over every block; here a slot is a range of blocks.
-
-    panels : (n_panels, n_features, LANES)                # IN
-    weights : (n_panels, LANES), or (0, LANES) for ones   # IN
-    block_panels : panels in a block                      # IN
-    has_winner : 1 if D is to be brought up to date       # IN
-    winner : (n_features, 1), the seed that won           # IN
-    tiles : (n_tiles, n_features, DISTANCE_TILE)          # IN: the candidates
-    closest_sq_out : (n_panels, LANES)                    # IN, OUT: D^2; 0 for padding rows
-    potentials_out : (n_blocks, n_tiles, DISTANCE_TILE)   # OUT, float64
-    """
-    for s in prange(slots.shape[0]):
-        for block in range(slots[s, 1], slots[s, 2]):
-            first = block * block_panels
-            last = min(first + block_panels, panels.shape[0])
-            if has_winner:
-                for p in range(first, last):
-                    _update_closest(panels, p, winner, closest_sq_out)
-            for t in range(tiles.shape[0]):
-                potentials = _tile_potentials(
-                    panels, weights, first, last, tiles, t, closest_sq_out
-                )
-                store_lane_sums(potentials_out, (block, t), potentials)
-
-
 @inner
-def _locate_row(panels, weights, block_panels, winner, closest_sq, block, target):
-    """First row of the block at which the running potential reaches the target."""
+def _locate_row(panels, weights, first, last, winner, closest_sq, target):
+    """First row of panels first to last at which the running potential reaches the target."""
     lanes = panels.shape[2]
-    first = block * block_panels
     running = 0.0
     row = first * lanes
-    for p in range(first, min(first + block_panels, panels.shape[0])):
+    for p in range(first, last):
         for i in range(lanes):
             distance_sq = 0.0
             for f in range(panels.shape[1]):
@@ -102,21 +72,108 @@ def _locate_row(panels, weights, block_panels, winner, closest_sq, block, target
     return row
 
 
-@kernel
-def locate_rows(
-    slots, panels, weights, block_panels, winner, closest_sq, blocks, targets, rows_out
+@inner
+def _draw_rows(
+    panels, weights, block_panels, uniforms, j, winner, closest_sq, cumulative, candidates_out
 ):
-    """Row of each draw, given its block and what the draw leaves to reach inside it.
+    """Rows at which the running potential reaches the draws, times its total, of round j."""
+    n_blocks = cumulative.shape[0]
+    for c in range(candidates_out.shape[0]):
+        target = uniforms[j - 1, c] * cumulative[n_blocks - 1]
+        block = min(np.searchsorted(cumulative, target), n_blocks - 1)
+        inside = target - cumulative[block - 1] if block > 0 else target
+        first = block * block_panels
+        last = min(first + block_panels, panels.shape[0])
+        candidates_out[c] = _locate_row(
+            panels, weights, first, last, winner, closest_sq, inside
+        )
 
-    panels, weights, block_panels : as for estimate_potentials    # IN
-    winner : (n_features, 1), the last seed                       # IN
-    closest_sq : (n_panels, LANES), D^2 without that seed         # IN
-    blocks : (n_draws,), int64                                    # IN
-    targets : (n_draws,), float64                                 # IN
-    rows_out : (n_draws,), int64                                  # OUT
+
+@inner
+def _fill(array_out, value):
+    array_out[:] = value
+
+
+@inner
+def _copy_row(panels, row, tiles_out, t, offset):
+    p, i = row // panels.shape[2], row % panels.shape[2]
+    for f in range(panels.shape[1]):
+        tiles_out[t, f, offset] = panels[p, f, i]
+
+
+@inner
+def _best_candidate(potentials, n_candidates, cumulative_out):
+    """Position of the candidate of least potential, the first of equal ones; cumulate its blocks."""
+    best, best_potential = 0, np.inf
+    for c in range(n_candidates):
+        potential = 0.0
+        for block in range(potentials.shape[0]):
+            potential += potentials[block, c // DISTANCE_TILE, c % DISTANCE_TILE]
+        if potential < best_potential:
+            best, best_potential = c, potential
+    running = 0.0
+    for block in range(potentials.shape[0]):
+        running += potentials[block, best // DISTANCE_TILE, best % DISTANCE_TILE]
+        cumulative_out[block] = running
+    return best
+
+
+@kernel
+def seed_rounds(
+    slots, panels, weights, block_panels, uniforms, first_round, last_round,
+    indices_out, candidates_out, tiles_out, winner_out, closest_sq_out, potentials_out,
+    cumulative_out,
+):  # fmt: skip
+    """Rounds first_round to last_round of greedy k-means++; here a slot is a range of blocks.
+
+    Round 0 takes indices_out[0] as the only candidate; round j chooses indices_out[j].
+
+    panels : (n_panels, n_features, LANES)                    # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones       # IN
+    block_panels : panels in a block                          # IN
+    uniforms : (n_clusters - 1, n_candidates), float64        # IN: draws from [0, 1)
+    first_round, last_round : range of rounds                 # IN
+    indices_out : (n_clusters,), int64                        # IN, OUT
+    candidates_out : (n_candidates,), int64                   # OUT: rows of the candidates
+    tiles_out : (n_tiles, n_features, DISTANCE_TILE)          # IN, OUT: their features
+    winner_out : (1, n_features, 1)                           # OUT: features of the last seed
+    closest_sq_out : (n_panels, LANES)                        # IN, OUT: D^2; 0 for padding rows
+    potentials_out : (n_blocks, n_tiles, DISTANCE_TILE)       # OUT, float64
+    cumulative_out : (n_blocks,), float64                     # IN, OUT: of the last seed
     """
-    for s in prange(slots.shape[0]):
-        for c in range(slots[s, 1], slots[s, 2]):
-            rows_out[c] = _locate_row(
-                panels, weights, block_panels, winner, closest_sq, blocks[c], targets[c]
+    n_candidates = candidates_out.shape[0]
+    for j in range(first_round, last_round):
+        if j == 0:
+            _fill(candidates_out, indices_out[0])
+        else:
+            _copy_row(panels, indices_out[j - 1], winner_out, 0, 0)
+            _draw_rows(
+                panels, weights, block_panels, uniforms, j, winner_out[0], closest_sq_out,
+                cumulative_out, candidates_out,
+            )  # fmt: skip
+        for c in range(n_candidates):
+            _copy_row(
+                panels, candidates_out[c], tiles_out, c // DISTANCE_TILE, c % DISTANCE_TILE
             )
+        for s in prange(slots.shape[0]):
+            for block in range(slots[s, 1], slots[s, 2]):
+                _block_potentials(
+                    panels, weights, block, block_panels, j, winner_out, tiles_out, closest_sq_out,
+                    potentials_out,
+                )  # fmt: skip
+        indices_out[j] = candidates_out[_best_candidate(potentials_out, n_candidates, cumulative_out)]
+
+
+@inner
+def _block_potentials(
+    panels, weights, block, block_panels, j, winner, tiles, closest_sq_out, potentials_out
+):
+    """Bring D^2 of a block up to date, and sum the potential of each candidate over it."""
+    first = block * block_panels
+    last = min(first + block_panels, panels.shape[0])
+    if j > 0:
+        for p in range(first, last):
+            _update_closest(panels, p, winner[0], closest_sq_out)
+    for t in range(tiles.shape[0]):
+        potentials = _tile_potentials(panels, weights, first, last, tiles, t, closest_sq_out)
+        store_lane_sums(potentials_out, (block, t), potentials)
