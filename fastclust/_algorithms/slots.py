@@ -2,8 +2,8 @@
 
 import numpy as np
 
-MIN_SLOT_WORK = 2**20
-"""Multiply-adds below which a slot is not worth a thread: about 20 us, as much as a launch."""
+MIN_SLOT_WORK = 2**18
+"""Multiply-adds below which a slot is not worth a thread: about 5 us, as much as a launch."""
 
 MAX_SLOTS = 64
 """Enough slots to keep that many threads busy, few enough that merging them costs nothing."""

@@ -12,6 +12,7 @@ from numba import prange
 from fastclust._kernels.distances import own_distance_sq
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.simd import (
+    HALF_TILE,
     TILE,
     argmin_tile,
     fma_tile,
@@ -24,15 +25,35 @@ from fastclust._kernels.simd import (
 
 
 @inner
+def _full_tile(panels, p, tiles, center_sq, t):
+    """|c|^2 - 2 x.c for the centers of tile t."""
+    acc = splat_tile(center_sq, t, TILE)
+    for f in range(panels.shape[1]):
+        acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
+    return acc
+
+
+@inner
+def _half_tile(panels, p, tiles, center_sq, t):
+    """The same for the first HALF_TILE centers."""
+    acc = splat_tile(center_sq, t, HALF_TILE)
+    for f in range(panels.shape[1]):
+        acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
+    return acc
+
+
+@inner
 def nearest(panels, p, tiles, center_sq):
     """Label vector of one panel, the first label of equally near centers."""
     nearest_sq = splat(panels, np.inf)
     labels = splat_labels(panels, 0)
     for t in range(tiles.shape[0]):
-        acc = splat_tile(center_sq, t, TILE)
-        for f in range(panels.shape[1]):
-            acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, t * TILE)
+        if center_sq[t, HALF_TILE] < np.inf:
+            acc = _full_tile(panels, p, tiles, center_sq, t)
+            nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, t * TILE)
+        else:
+            half = _half_tile(panels, p, tiles, center_sq, t)
+            nearest_sq, labels = argmin_tile(nearest_sq, labels, half, t * TILE)
     return labels
 
 

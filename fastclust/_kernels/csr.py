@@ -66,7 +66,7 @@ def _add_row(data, indices, indptr, i, weight, j, sign, sums_out, weights_out, c
     for e in range(indptr[i], indptr[i + 1]):
         sums_out[j, indices[e]] += sign * weight * data[e]
     weights_out[j] += sign * weight
-    counts_out[j] += np.int64(sign) if weight > 0 else 0
+    counts_out[j] += np.int64(np.sign(sign * weight))
 
 
 @kernel

@@ -30,7 +30,8 @@ LAUNCH_WORK = 5e9
 
 def inner(function):
     """Compile a serial function to be inlined into kernels."""
-    return numba.njit(forceinline=True, **OPTIONS)(function)
+    options = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**options, **OPTIONS)(function)
 
 
 def steps_in_launch(work):
@@ -75,7 +76,8 @@ class Kernel:
             return
         n_threads = _threads.effective_n_threads() if parallel else 1
         n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
-        for part in np.array_split(slots, min(n_launches, -(-len(slots) // n_threads))):
+        most_launches = max(1, len(slots) // n_threads)  # each with work for every thread
+        for part in np.array_split(slots, min(n_launches, most_launches)):
             with _threads.launching(n_threads, parallel):
                 compiled(part, *args)
 

@@ -23,12 +23,21 @@ N_PROGRESS = 4
 
 
 @inner
-def _move_row(panels, p, i, weight, j, sums_out, weights_out, counts_out):
-    """Add row (p, i) with this weight to cluster j; a negative weight takes it away."""
+def _move_row(panels, p, i, weight, old, new, sums_out, weights_out, counts_out):
+    """Move row (p, i) from cluster old, or from nowhere if that is -1, to cluster new."""
+    one = np.int64(np.sign(weight))
+    weights_out[new] += weight
+    counts_out[new] += one
+    if old < 0:
+        for f in range(panels.shape[1]):
+            sums_out[new, f] += weight * panels[p, f, i]
+        return
+    weights_out[old] -= weight
+    counts_out[old] -= one
     for f in range(panels.shape[1]):
-        sums_out[j, f] += weight * panels[p, f, i]
-    weights_out[j] += weight
-    counts_out[j] += np.int64(np.sign(weight))
+        weighted = weight * panels[p, f, i]
+        sums_out[new, f] += weighted
+        sums_out[old, f] -= weighted
 
 
 @inner
@@ -55,10 +64,8 @@ def _assign_slot(
             if not is_changed and not from_scratch:
                 continue
             weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
-            _move_row(panels, p, i, weight, lane(new, i), sums_out, weights_out, counts_out)
-            if not from_scratch:
-                old = labels_out[p, i]
-                _move_row(panels, p, i, -weight, old, sums_out, weights_out, counts_out)
+            old = -1 if from_scratch else labels_out[p, i]
+            _move_row(panels, p, i, weight, old, lane(new, i), sums_out, weights_out, counts_out)
         store(labels_out, p, new)
     return n_changed
 

@@ -35,6 +35,9 @@ def _has_avx512():
 TILE = 8 if _has_avx512() else 6
 """Centers in the register tile of the nearest-center search (benchmarks/bench_kernels.py)."""
 
+HALF_TILE = TILE // 2
+"""Centers in the tile that is used where a tile is at most half full."""
+
 DISTANCE_TILE = 4
 """Centers in the register tile of |x - c|^2, which holds sums beside the distances."""
 

@@ -1,0 +1,89 @@
+"""Kernels on sparse rows against their naive twins."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from fastclust._algorithms.csr_rows import CsrRows, lanes_of
+from fastclust._kernels import csr
+from tests import reference
+from tests.kernels.conftest import slots_of, tolerance
+
+
+def make_rows(rng, n_samples, n_features, dtype, weighted=False):
+    """Sparse rows (some of them empty), the matrix and its weights."""
+    X = scipy.sparse.random(
+        n_samples, n_features, density=0.3, format="csr", rng=rng, dtype=np.float64
+    ).astype(dtype)
+    sample_weight = rng.uniform(0.5, 2.0, size=n_samples).astype(dtype)
+    if not weighted:
+        sample_weight = np.ones(n_samples, dtype=dtype)
+    return CsrRows(X, sample_weight if weighted else None), X, sample_weight
+
+
+@pytest.mark.parametrize("n_clusters", [1, 7, 8, 9, 16, 17])
+def test_assign_csr(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    C = rng.random((n_clusters, n_features)).astype(dtype)
+    slots = slots_of(n_samples, max_slots)
+    centers_t, center_sq = lanes_of(C, dtype)
+    dots = np.empty((len(slots), *centers_t.shape[1:]), dtype=dtype)
+    labels, n_changed = rows.new_labels(), np.empty(len(slots), dtype=np.int64)
+    csr.assign_csr(slots, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
+    D = reference.all_distances_sq(X.toarray(), C)
+    gap = D[np.arange(n_samples), labels] - D.min(axis=1)
+    assert (gap <= tolerance(dtype, n_features + 1) * n_features).all()
+    assert n_changed.sum() == n_samples
+    csr.assign_csr(slots, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
+    assert n_changed.sum() == 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_slots):
+    rows, X, sample_weight = make_rows(rng, n_samples, n_features, dtype, weighted)
+    k = 5
+    written = np.zeros((k, n_features)), np.zeros(k), np.zeros(k, dtype=np.int64)
+    old = rng.integers(k, size=n_samples, dtype=np.int32)
+    new = np.where(rng.random(n_samples) < 0.3, (old + 1) % k, old).astype(np.int32)
+    nowhere = np.full(n_samples, -1, dtype=np.int32)
+    for before, labels, from_scratch in [(nowhere, old, 1), (old, new, 0)]:
+        csr.accumulate_csr(
+            slots_of(k, max_slots), *rows.arrays, rows.weights, before, labels, from_scratch, *written
+        )
+        expected = reference.accumulate_csr(X, sample_weight.astype(np.float64), labels, k)
+        for ours, theirs in zip(written, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)  # float64 sums
+
+
+def test_distances_to_labels_csr(rng, n_samples, n_features, dtype, max_slots):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    C = rng.random((5, n_features)).astype(dtype)
+    labels = rng.integers(5, size=n_samples, dtype=np.int32)
+    center_sq = (C.astype(np.float64) ** 2).sum(axis=1)
+    out = np.empty(n_samples, dtype=dtype)
+    slots = slots_of(n_samples, max_slots)
+    csr.distances_to_labels_csr(slots, *rows.arrays, C, center_sq, labels, out)
+    expected = reference.distances_to_labels_csr(X, C, labels)
+    np.testing.assert_allclose(out, expected, rtol=tolerance(dtype, n_features), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_clusters", [1, 8, 9])
+def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    C = rng.random((n_clusters, n_features)).astype(dtype)
+    centers_t, center_sq = lanes_of(C, np.float64)
+    row_sq = (X.toarray().astype(np.float64) ** 2).sum(axis=1)
+    slots = slots_of(n_samples, max_slots)
+    dots = np.empty((len(slots), *centers_t.shape[1:]))
+    out = np.empty((n_samples, n_clusters))
+    csr.distances_sq_csr(slots, *rows.arrays, row_sq, centers_t, center_sq, dots, out)
+    # The expanded form in float64: absolute rounding of |x|^2 + |c|^2.
+    np.testing.assert_allclose(out, reference.distances_sq_csr(X, C), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_seeding_of_sparse_rows(rng, weighted):
+    rows, X, sample_weight = make_rows(rng, 60, 9, np.float64, weighted)
+    uniforms = rng.random((6, 4))
+    expected = reference.seed_rounds(X.toarray(), sample_weight, 2, uniforms)
+    np.testing.assert_array_equal(rows.run_seeding(2, uniforms), expected)

@@ -1,0 +1,252 @@
+"""Kernels on panels against their naive twins."""
+
+import numpy as np
+import pytest
+
+from fastclust._algorithms.panels import Panels, aligned_empty, tiles_of
+from fastclust._kernels import assign, centers, distances, lloyd, rows
+from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, TILE
+from tests import reference
+from tests.kernels.conftest import slots_of, tolerance
+
+N_CLUSTERS = [1, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, 2 * TILE + HALF_TILE]
+
+
+def make_panels(rng, n_samples, n_features, dtype, weighted=False):
+    """Panels of normal rows, the rows themselves and their weights."""
+    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
+    sample_weight = rng.uniform(0.5, 2.0, size=n_samples).astype(dtype)
+    sample_weight[::5] = 0
+    if n_samples < 5 or not weighted:
+        sample_weight = np.ones(n_samples, dtype=dtype)
+    mean = np.zeros(n_features, dtype=dtype)
+    return Panels(X, sample_weight if weighted else None, mean), X, sample_weight
+
+
+def assert_nearest(labels, X, C):
+    """The labels are nearest centers, but for rows whose two nearest differ by rounding."""
+    D = reference.all_distances_sq(X, C)
+    chosen = D[np.arange(len(X)), labels]
+    scale = (X.astype(np.float64) ** 2).sum(axis=1) + (C.astype(np.float64) ** 2).sum(axis=1).max()
+    assert (chosen - D.min(axis=1) <= tolerance(X.dtype, X.shape[1] + 1) * scale).all()
+
+
+def test_sum_columns(rng, n_samples, n_features, dtype, max_slots):
+    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
+    slots = slots_of(n_samples, max_slots)
+    sums = np.empty((len(slots), n_features))
+    rows.sum_columns(slots, X, sums)
+    # Both sums are in float64; only their order differs.
+    np.testing.assert_allclose(sums.sum(axis=0), reference.sum_columns(X), rtol=0, atol=1e-12)
+
+
+def test_pack_rows(rng, n_samples, n_features, dtype, max_slots):
+    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
+    mean = X.mean(axis=0)
+    lanes = 64 // X.dtype.itemsize
+    expected, square = reference.pack_rows(X, mean, lanes)
+    slots = slots_of(len(expected), max_slots)
+    panels, squares = np.full_like(expected, np.nan, order="C"), np.empty(len(slots))
+    rows.pack_rows(slots, X, mean, panels, squares)
+    np.testing.assert_array_equal(panels, expected)
+    assert squares.sum() == pytest.approx(square, rel=1e-12)  # the order of a float64 sum
+
+
+@pytest.mark.parametrize("width", [TILE, DISTANCE_TILE])
+@pytest.mark.parametrize("n_clusters", N_CLUSTERS)
+def test_tile_centers(rng, n_clusters, width, dtype, max_slots):
+    C = rng.normal(size=(n_clusters, 3)).astype(dtype)
+    tiles, center_sq = reference.tile_centers(C, -2.0, width)
+    tiles_out, center_sq_out = np.empty(tiles.shape, dtype), np.empty(center_sq.shape, dtype)
+    centers.tile_centers(slots_of(len(tiles), max_slots), C, -2.0, tiles_out, center_sq_out)
+    np.testing.assert_array_equal(tiles_out, tiles)  # a power of two scales exactly
+    np.testing.assert_allclose(center_sq_out, center_sq, rtol=tolerance(dtype, 1))
+
+
+@pytest.mark.parametrize("n_clusters", N_CLUSTERS)
+def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+    panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
+    C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
+    labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
+    slots = slots_of(len(panels.values), max_slots)
+    assign.assign_nearest(slots, panels.values, *tiles_of(C, TILE, -2.0), labels)
+    assert_nearest(panels.row_labels(labels), X, C)
+
+
+def test_assign_nearest_takes_the_first_of_equal_centers(dtype):
+    C = np.tile(np.arange(3.0, dtype=dtype)[:, np.newaxis], (TILE, 1))  # 0 1 2 0 1 2 ...
+    panels = Panels(C, None, np.zeros(1, dtype=dtype))
+    labels = panels.row_labels(panels.assign(C))
+    np.testing.assert_array_equal(labels, np.arange(len(C)) % 3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_slots):
+    panels, X, sample_weight = make_panels(rng, n_samples, n_features, dtype, weighted)
+    C = rng.normal(size=(TILE + 1, n_features)).astype(dtype)
+    slots = slots_of(len(panels.values), max_slots)
+    labels = panels.new_labels()
+    scratch, inertia = aligned_empty((len(slots), panels.lanes), dtype), np.empty(len(slots))
+    assign.assign_with_inertia(
+        slots, panels.values, panels.weights, n_samples, C, *tiles_of(C, TILE, -2.0), labels,
+        scratch, inertia,
+    )  # fmt: skip
+    assert_nearest(panels.row_labels(labels), X, C)
+    _, expected = reference.assign_with_inertia(X, sample_weight.astype(np.float64), C)
+    assert inertia.sum() == pytest.approx(expected, rel=tolerance(dtype, n_features))
+
+
+def test_distances_to_labels(rng, n_samples, n_features, dtype, max_slots):
+    panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
+    C = rng.normal(size=(5, n_features)).astype(dtype)
+    labels = rng.integers(5, size=(len(panels.values), panels.lanes), dtype=np.int32)
+    out = np.empty(labels.shape, dtype=dtype)
+    slots = slots_of(len(panels.values), max_slots)
+    distances.distances_to_labels(slots, panels.values, C, labels, out)
+    expected = reference.distances_to_labels(X, C, panels.row_labels(labels))
+    rtol = tolerance(dtype, n_features)
+    np.testing.assert_allclose(panels.row_labels(out), expected, rtol=rtol)
+
+
+@pytest.mark.parametrize("n_clusters", [1, DISTANCE_TILE, DISTANCE_TILE + 1])
+def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+    panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
+    C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
+    C[0] = X[0]  # a distance of exactly 0
+    slots = slots_of(len(panels.values), max_slots)
+    scratch = aligned_empty((len(slots), DISTANCE_TILE, panels.lanes), dtype)
+    out = np.full((n_samples, n_clusters), np.nan, dtype=dtype)
+    tiles, _ = tiles_of(C, DISTANCE_TILE, 1.0)
+    distances.transform_rows(slots, panels.values, tiles, scratch, out)
+    rtol = tolerance(dtype, n_features)
+    np.testing.assert_allclose(out, reference.transform_rows(X, C), rtol=rtol)
+    assert out[0, 0] == 0
+
+
+def run_iterate(panels, C, max_slots, n_steps, tol, first_iteration=0, finish=1, labels=None):
+    """Call the kernel with buffers of its own; return what it writes."""
+    n_panels, n_features, lanes = panels.values.shape
+    k = len(C)
+    slots, cluster_slots = slots_of(n_panels, max_slots), slots_of(k, max_slots)
+    labels = panels.new_labels() if labels is None else labels
+    written = {
+        "labels": labels, "centers": C.copy(),
+        "tiles": tiles_of(C, TILE, -2.0)[0], "center_sq": tiles_of(C, TILE, -2.0)[1],
+        "slot_sums": np.full((len(slots), k, n_features), np.nan),
+        "slot_weights": np.full((len(slots), k), np.nan),
+        "slot_counts": np.full((len(slots), k), -1),
+        "slot_changed": np.full(len(slots), -1),
+        "sums": np.full((k, n_features), np.nan), "weights": np.full(k, np.nan),
+        "counts": np.full(k, -1), "shifts_sq": np.empty(k), "progress": np.zeros(lloyd.N_PROGRESS),
+    }  # fmt: skip
+    lloyd.iterate(
+        slots, panels.values, panels.weights, panels.n_samples, cluster_slots, finish,
+        first_iteration, n_steps, 32, tol, *written.values(),
+    )  # fmt: skip
+    return written
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_iterate_is_lloyds_algorithm(rng, weighted, max_slots):
+    panels, X, sample_weight = make_panels(rng, 333, 3, np.float64, weighted)
+    C = X[1 : TILE + 3]  # row 0 may have no weight
+    n_iter, n_changed, shift_sq, labels, expected, (sums, weights, counts) = reference.iterate(
+        X, sample_weight, C, np.full(333, -1), 100, tol=1e-9
+    )
+    written = run_iterate(panels, C, max_slots, 100, tol=1e-9)
+    progress = written["progress"]
+    assert n_iter > 2  # so that sums were formed from changes
+    assert progress[lloyd.N_ITER] == n_iter
+    assert progress[lloyd.N_CHANGED] == n_changed
+    assert progress[lloyd.N_EMPTY] == 0
+    assert progress[lloyd.SHIFT_SQ] == pytest.approx(shift_sq, rel=1e-6, abs=1e-20)
+    np.testing.assert_array_equal(panels.row_labels(written["labels"]), labels)
+    # Sums of the changes instead of the rows: rounding of a few float64 additions a row.
+    np.testing.assert_allclose(written["centers"], expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(written["weights"], weights, rtol=1e-12)
+    np.testing.assert_array_equal(written["counts"], counts)
+
+
+def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_slots):
+    panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
+    C = X[: max(1, n_samples // 3)]
+    written = run_iterate(panels, C, max_slots, 1, tol=0.0)
+    labels = panels.row_labels(written["labels"])
+    sums, _, counts = reference.statistics(X, np.ones(n_samples), labels, len(C))
+    np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(written["counts"], counts)
+    rtol = tolerance(dtype, 1)
+    np.testing.assert_allclose(written["centers"], sums / counts[:, np.newaxis], rtol, atol=1e-6)
+
+
+def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_slots):
+    panels, X, _ = make_panels(rng, 50, 2, np.float64)
+    C = np.vstack([X[:3], [[1e3, 1e3]]])
+    written = run_iterate(panels, C, max_slots, 10, tol=0.0)
+    assert written["progress"][lloyd.N_EMPTY] == 1
+    assert written["progress"][lloyd.N_ITER] == 1
+    np.testing.assert_array_equal(written["centers"], C)
+    assert written["weights"][3] == 0
+
+
+def test_iterate_in_parts_equals_iterate_at_once(rng):
+    panels, X, _ = make_panels(rng, 200, 3, np.float64)
+    at_once = run_iterate(panels, X[:5], 3, 4, tol=0.0)
+    state = panels.start_lloyd(X[:5])
+    for iteration in range(4):
+        progress = state.advance(iteration, 1, 0.0)
+    np.testing.assert_array_equal(state.labels, at_once["labels"])
+    np.testing.assert_allclose(state.centers, at_once["centers"], rtol=1e-13)
+    assert progress.n_changed == at_once["progress"][lloyd.N_CHANGED]
+
+
+def test_iterations_too_long_for_one_launch_give_the_same(rng, monkeypatch):
+    panels, X, _ = make_panels(rng, 5000, 8, np.float64)
+    whole = panels.start_lloyd(X[:40])
+    progress = whole.advance(0, 3, 0.0)
+    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1e5)
+    cut = panels.start_lloyd(X[:40])
+    for iteration in range(3):
+        cut_progress = cut.advance(iteration, 3, 0.0)
+        assert cut_progress.n_iter == 1
+    assert (progress.n_changed, progress.shift_sq) == (cut_progress.n_changed, cut_progress.shift_sq)
+    np.testing.assert_array_equal(whole.labels, cut.labels)
+    np.testing.assert_array_equal(whole.centers, cut.centers)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_candidates", [1, DISTANCE_TILE, DISTANCE_TILE + 1])
+def test_seed_rounds(rng, n_samples, n_features, n_candidates, weighted):
+    panels, X, sample_weight = make_panels(rng, n_samples, n_features, np.float64, weighted)
+    n_rounds = min(6, n_samples - 1)
+    uniforms = rng.random((n_rounds, n_candidates))
+    first = n_samples - 1
+    expected = reference.seed_rounds(X, sample_weight, first, uniforms)
+    np.testing.assert_array_equal(panels.run_seeding(first, uniforms), expected)
+
+
+def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
+    panels, X, sample_weight = make_panels(rng, 3000, 5, np.float64, weighted=True)
+    uniforms = rng.random((20, 6))
+    expected = reference.seed_rounds(X, sample_weight, 3, uniforms)
+    np.testing.assert_array_equal(panels.run_seeding(3, uniforms), expected)
+    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)  # several slots
+    np.testing.assert_array_equal(panels.run_seeding(3, uniforms), expected)
+    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)  # a launch for each round
+    np.testing.assert_array_equal(panels.run_seeding(3, uniforms), expected)
+
+
+def test_seed_rounds_in_float32_follow_the_potentials(rng):
+    panels, X, sample_weight = make_panels(rng, 500, 4, np.float32)
+    uniforms = rng.random((10, 5))
+    # Draws far from a border between rows: rounding of float32 distances moves borders by 1e-6.
+    expected = reference.seed_rounds(X, sample_weight, 0, uniforms)
+    np.testing.assert_array_equal(panels.run_seeding(0, uniforms), expected)
+
+
+def test_seeding_of_equal_rows_takes_the_first():
+    X = np.ones((40, 2))
+    panels = Panels(X, None, np.ones(2))
+    indices = panels.run_seeding(5, np.full((3, 4), 0.5))
+    np.testing.assert_array_equal(indices, [5, 0, 0, 0])  # potential 0: searchsorted finds row 0

@@ -1,0 +1,126 @@
+"""Naive NumPy twins of the kernels, in float64, on rows instead of panels: one oracle for all.
+
+Each has the name of its kernel and returns what the kernel writes. `unpack` turns a kernel's
+panels into rows.
+"""
+
+import numpy as np
+
+
+def unpack(panels, n_samples):
+    """Rows of panels[p, f, lane], without the padding."""
+    return panels.transpose(0, 2, 1).reshape(-1, panels.shape[1])[:n_samples]
+
+
+def all_distances_sq(X, centers):
+    """|x - c|^2 of every row and center."""
+    X, centers = X.astype(np.float64), centers.astype(np.float64)
+    return ((X[:, np.newaxis, :] - centers[np.newaxis, :, :]) ** 2).sum(axis=2)
+
+
+def sum_columns(X):
+    """Column sums."""
+    return X.astype(np.float64).sum(axis=0)
+
+
+def pack_rows(X, mean, lanes):
+    """Panels of X - mean, and the sum of their squares."""
+    n_samples, n_features = X.shape
+    n_panels = -(-n_samples // lanes)
+    padded = np.zeros((n_panels * lanes, n_features), dtype=X.dtype)
+    padded[:n_samples] = X - mean
+    square = (padded.astype(np.float64) ** 2).sum()
+    return padded.reshape(n_panels, lanes, n_features).transpose(0, 2, 1), square
+
+
+def tile_centers(centers, scale, width):
+    """Centers as tiles[t, f, offset], and their squared norms, infinite for the padding."""
+    n_clusters, n_features = centers.shape
+    n_tiles = -(-n_clusters // width)
+    padded = np.zeros((n_tiles * width, n_features))
+    padded[:n_clusters] = centers
+    center_sq = np.full(n_tiles * width, np.inf)
+    center_sq[:n_clusters] = (centers.astype(np.float64) ** 2).sum(axis=1)
+    tiles = scale * padded.reshape(n_tiles, width, n_features).transpose(0, 2, 1)
+    return tiles, center_sq.reshape(n_tiles, width)
+
+
+def assign_nearest(X, centers):
+    """First of the nearest centers of every row."""
+    return all_distances_sq(X, centers).argmin(axis=1)
+
+
+def distances_to_labels(X, centers, labels):
+    """Squared distance of every row to the center of its label."""
+    return all_distances_sq(X, centers)[np.arange(len(X)), labels]
+
+
+def assign_with_inertia(X, sample_weight, centers):
+    """Labels, and the weighted sum of the squared distances."""
+    labels = assign_nearest(X, centers)
+    return labels, (sample_weight * distances_to_labels(X, centers, labels)).sum()
+
+
+def transform_rows(X, centers):
+    """Distance of every row to every center."""
+    return np.sqrt(all_distances_sq(X, centers))
+
+
+def statistics(X, sample_weight, labels, n_clusters):
+    """Weighted sums, weights and numbers of rows of positive weight, of each cluster."""
+    member = labels[np.newaxis, :] == np.arange(n_clusters)[:, np.newaxis]
+    weighted = member * sample_weight
+    return weighted @ X.astype(np.float64), weighted.sum(axis=1), (weighted > 0).sum(axis=1)
+
+
+def iterate(X, sample_weight, centers, labels, n_steps, tol):
+    """Lloyd's algorithm: (n_iter, n_changed, shift_sq, labels, centers, statistics)."""
+    centers = centers.astype(np.float64)
+    for step in range(n_steps):
+        new_labels = assign_nearest(X, centers)
+        n_changed = (new_labels != labels).sum()
+        labels = new_labels
+        sums, weights, counts = statistics(X, sample_weight, labels, len(centers))
+        if (counts == 0).any():
+            return step + 1, n_changed, 0.0, labels, centers, (sums, weights, counts)
+        new_centers = sums / weights[:, np.newaxis]
+        shift_sq = ((new_centers - centers) ** 2).sum()
+        centers = new_centers
+        if n_changed == 0 or shift_sq <= tol:
+            break
+    return step + 1, n_changed, shift_sq, labels, centers, (sums, weights, counts)
+
+
+def seed_rounds(X, sample_weight, first, uniforms):
+    """Rows of the seeds of greedy k-means++."""
+    distances_sq = all_distances_sq(X, X)
+    indices = [first]
+    closest_sq = distances_sq[first]
+    for draws in uniforms:
+        running = np.cumsum(sample_weight * closest_sq)
+        candidates = np.minimum(np.searchsorted(running, draws * running[-1]), len(X) - 1)
+        updated = np.minimum(closest_sq, distances_sq[candidates])
+        choice = (updated @ sample_weight).argmin()
+        indices.append(candidates[choice])
+        closest_sq = updated[choice]
+    return np.array(indices)
+
+
+def accumulate_csr(X, sample_weight, labels, n_clusters):
+    """Statistics of the clusters of sparse rows."""
+    return statistics(X.toarray(), sample_weight, labels, n_clusters)
+
+
+def assign_csr(X, centers):
+    """First of the nearest centers of every sparse row."""
+    return assign_nearest(X.toarray(), centers)
+
+
+def distances_to_labels_csr(X, centers, labels):
+    """Squared distance of every sparse row to the center of its label."""
+    return distances_to_labels(X.toarray(), centers, labels)
+
+
+def distances_sq_csr(X, centers):
+    """Squared distance of every sparse row to every center."""
+    return all_distances_sq(X.toarray(), centers)
