@@ -36,9 +36,9 @@ def aligned_empty(shape, dtype):
 
 def estimate_mean(X):
     """Mean of the rows of X, accumulated in float64, in X's dtype."""
-    slots = split(len(X), 2 * X.shape[1])
+    slots = split(len(X), PACK_WORK * X.shape[1])
     sums = np.empty((len(slots), X.shape[1]))
-    sum_columns(slots, X, sums)
+    sum_columns(slots, X, sums, work=PACK_WORK * X.size)
     return (sums.sum(axis=0) / len(X)).astype(X.dtype)
 
 
@@ -73,7 +73,7 @@ class Panels:
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
         slots = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         squares = np.empty(len(slots))
-        pack_rows(slots, X, mean, self.values, squares)
+        pack_rows(slots, X, mean, self.values, squares, work=PACK_WORK * X.size)
         self.total_square = float(squares.sum())
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
         if sample_weight is not None:

@@ -214,22 +214,16 @@ def gather(typingctx, array, labels_array, index, feature):
 # -- vectors: arithmetic -----------------------------------------------------------------------
 
 
-def _define_operator(function, emit):
-    """Give `function` (an operator) a meaning on two vectors of one type."""
-
-    @intrinsic
-    def on_vectors(typingctx, a, b):
-        return a(a, b), lambda context, builder, signature, args: emit(builder, *args)
-
-    @overload(function, jit_options={"forceinline": True})
-    def on_same_type(a, b):
-        if isinstance(a, Vector) and a == b:
-            return lambda a, b: on_vectors(a, b)
+@intrinsic
+def _subtract(typingctx, a, b):
+    return a(a, b), lambda context, builder, signature, args: builder.fsub(*args)
 
 
-_define_operator(operator.add, ir.IRBuilder.fadd)
-_define_operator(operator.sub, ir.IRBuilder.fsub)
-_define_operator(operator.mul, ir.IRBuilder.fmul)
+@overload(operator.sub, jit_options={"forceinline": True})
+def _vector_sub(a, b):
+    """Give `a - b` its meaning on two vectors of one type."""
+    if isinstance(a, Vector) and a == b:
+        return lambda a, b: _subtract(a, b)
 
 
 def _emit_minimum(builder, a, b):
