@@ -47,7 +47,11 @@ def launching(n_threads, parallel):
     import numba
 
     first = not _state["launched"]
-    with _launch_lock if first or numba.threading_layer() == "workqueue" else contextlib.nullcontext():
+    with (
+        _launch_lock
+        if first or numba.threading_layer() == "workqueue"
+        else contextlib.nullcontext()
+    ):
         before = numba.get_num_threads()
         numba.set_num_threads(n_threads)
         try:

@@ -39,13 +39,16 @@ def integer(low, high=math.inf):
 
 
 def non_negative_float():
-    """Accept a real number that is not negative."""
-    return Rule(lambda value: isinstance(value, Real) and value >= 0, "a float in the range [0.0, inf)")
+    """Accept a finite real number that is not negative."""
+    return Rule(
+        lambda value: isinstance(value, Real) and 0 <= float(value) < math.inf,
+        "a float in the range [0.0, inf)",
+    )
 
 
 def one_of(*options):
     """Accept one of these strings."""
-    text = "a str among {" + ", ".join(map(repr, sorted(options))) + "}"
+    text = "a str among {" + ", ".join(map(repr, options)) + "}"
     return Rule(lambda value: isinstance(value, str) and value in options, text)
 
 
@@ -135,9 +138,7 @@ def check_sample_weight(sample_weight, X):
             f"Expected either a scalar value or a 1D array of length {n_samples}."
         )
     if sample_weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight.shape == {sample_weight.shape}, expected {(n_samples,)}!"
-        )
+        raise ValueError(f"sample_weight.shape == {sample_weight.shape}, expected {(n_samples,)}!")
     if not sample_weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     check_non_negative(sample_weight, "`sample_weight`")

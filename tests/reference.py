@@ -91,16 +91,23 @@ def iterate(X, sample_weight, centers, labels, n_steps, tol):
     return step + 1, n_changed, shift_sq, labels, centers, (sums, weights, counts)
 
 
-def seed_rounds(X, sample_weight, first, uniforms):
-    """Rows of the seeds of greedy k-means++."""
+def seed_rounds(X, sample_weight, first, uniforms, taken):
+    """Rows of the seeds of greedy k-means++.
+
+    Candidates that are each other's nearest rows have equal potentials: among those that differ by
+    rounding alone, the row that the kernel has taken is followed.
+    """
     distances_sq = all_distances_sq(X, X)
     indices = [first]
     closest_sq = distances_sq[first]
-    for draws in uniforms:
+    for draws, row in zip(uniforms, taken[1:], strict=True):
         running = np.cumsum(sample_weight * closest_sq)
         candidates = np.minimum(np.searchsorted(running, draws * running[-1]), len(X) - 1)
         updated = np.minimum(closest_sq, distances_sq[candidates])
-        choice = (updated @ sample_weight).argmin()
+        potentials = updated @ sample_weight
+        choice = potentials.argmin()
+        for c in np.flatnonzero(potentials <= potentials[choice] * (1 + 1e-12)):
+            choice = c if candidates[c] == row else choice
         indices.append(candidates[choice])
         closest_sq = updated[choice]
     return np.array(indices)

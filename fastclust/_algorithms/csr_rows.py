@@ -1,5 +1,7 @@
 """Sparse rows (CSR), with the same methods as `Panels`."""
 
+import functools
+
 import numpy as np
 
 from fastclust._algorithms.slots import split
@@ -38,9 +40,17 @@ class CsrRows:
         self.dtype = X.dtype
         self._X = X
         self.arrays = tuple(
-            map(np.ascontiguousarray, (X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)))
+            map(
+                np.ascontiguousarray,
+                (X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)),
+            )
         )
         self.weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
+
+    @functools.cached_property
+    def _row_sq(self):
+        """Squared norms of the rows, in float64."""
+        return np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
 
     def slots(self, n_clusters):
         """Slots of rows for a pass that meets every row with every center."""
@@ -100,13 +110,12 @@ class CsrRows:
 
     def all_distances_sq(self, centers):
         """Squared distance of each row to each center, in float64."""
-        row_sq = np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
         centers_t, center_sq = lanes_of(centers, np.float64)
         distances_sq = np.empty((self.n_samples, len(centers)))
         slots = self.slots(len(centers))
         dots = np.empty((len(slots), *centers_t.shape[1:]))
         distances_sq_csr(
-            slots, *self.arrays, row_sq, centers_t, center_sq, dots, distances_sq,
+            slots, *self.arrays, self._row_sq, centers_t, center_sq, dots, distances_sq,
             work=self.work(len(centers)),
         )  # fmt: skip
         return distances_sq

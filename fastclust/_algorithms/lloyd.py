@@ -36,7 +36,7 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
         The rows, in coordinates from which `mean` is subtracted.
     centers : ndarray of shape (n_clusters, n_features)
         First centers, in the same coordinates.
-    mean : ndarray of shape (n_features,), or 0
+    mean : ndarray of shape (n_features,)
         What the coordinates are relative to.
     max_iter : int
         Limit of the iterations.

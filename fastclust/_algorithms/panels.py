@@ -134,7 +134,7 @@ class Panels:
         return labels
 
     def assign_with_inertia(self, centers):
-        """Labels, padding included, and the weighted sum of the squared distances to the centers."""
+        """Labels, padding included, and the weighted sum of the squared distances."""
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         slots = self.slots(len(centers))

@@ -6,7 +6,8 @@ among several candidates is in their section 4). The pass also brings D up to da
 that won the round before, so each round reads the rows once.
 
 Potentials are kept per block of panels: a draw finds its block in their cumulative sum and its row
-inside the block, so no cumulative sum over the rows is ever formed.
+inside the block, so no cumulative sum over the rows is ever formed. Inside a block they are summed
+lane by lane in the rows' own type (16 additions at most), and from there on in float64.
 """
 
 import numpy as np
@@ -84,9 +85,7 @@ def _draw_rows(
         inside = target - cumulative[block - 1] if block > 0 else target
         first = block * block_panels
         last = min(first + block_panels, panels.shape[0])
-        candidates_out[c] = _locate_row(
-            panels, weights, first, last, winner, closest_sq, inside
-        )
+        candidates_out[c] = _locate_row(panels, weights, first, last, winner, closest_sq, inside)
 
 
 @inner
@@ -103,7 +102,7 @@ def _copy_row(panels, row, tiles_out, t, offset):
 
 @inner
 def _best_candidate(potentials, n_candidates, cumulative_out):
-    """Position of the candidate of least potential, the first of equal ones; cumulate its blocks."""
+    """Position of the first candidate of least potential; cumulate its blocks."""
     best, best_potential = 0, np.inf
     for c in range(n_candidates):
         potential = 0.0
@@ -152,16 +151,16 @@ def seed_rounds(
                 cumulative_out, candidates_out,
             )  # fmt: skip
         for c in range(n_candidates):
-            _copy_row(
-                panels, candidates_out[c], tiles_out, c // DISTANCE_TILE, c % DISTANCE_TILE
-            )
+            _copy_row(panels, candidates_out[c], tiles_out, c // DISTANCE_TILE, c % DISTANCE_TILE)
         for s in prange(slots.shape[0]):
             for block in range(slots[s, 1], slots[s, 2]):
                 _block_potentials(
                     panels, weights, block, block_panels, j, winner_out, tiles_out, closest_sq_out,
                     potentials_out,
                 )  # fmt: skip
-        indices_out[j] = candidates_out[_best_candidate(potentials_out, n_candidates, cumulative_out)]
+        indices_out[j] = candidates_out[
+            _best_candidate(potentials_out, n_candidates, cumulative_out)
+        ]
 
 
 @inner

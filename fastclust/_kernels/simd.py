@@ -83,7 +83,9 @@ def _call_vector_intrinsic(builder, name, vector_type, args):
     element = {"float": "f32", "double": "f64"}[str(vector_type.element)]
     function_type = ir.FunctionType(vector_type, [vector_type] * len(args))
     full_name = f"{name}.v{vector_type.count}{element}"
-    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, full_name), args)
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, function_type, full_name), args
+    )
 
 
 def _fmuladd(builder, a, b, c):
@@ -92,9 +94,13 @@ def _fmuladd(builder, a, b, c):
 
 def _address(context, builder, array_type, array, index_type, index, trailing=1):
     """Address of array[index] + (0,) * trailing; checked when NUMBA_BOUNDSCHECK is on."""
-    indices = cgutils.unpack_tuple(builder, index) if isinstance(index_type, types.BaseTuple) else [index]
+    indices = (
+        cgutils.unpack_tuple(builder, index) if isinstance(index_type, types.BaseTuple) else [index]
+    )
     intp = context.get_value_type(types.intp)
-    indices = [i if i.type == intp else builder.sext(i, intp) for i in indices] + [intp(0)] * trailing
+    indices = [i if i.type == intp else builder.sext(i, intp) for i in indices] + [
+        intp(0)
+    ] * trailing
     if len(indices) != array_type.ndim:
         raise TypeError(f"{len(indices)} indices, lanes included, for {array_type}")
     ary = context.make_array(array_type)(context, builder, array)
@@ -106,7 +112,9 @@ def _address(context, builder, array_type, array, index_type, index, trailing=1)
 def _load_elements(context, builder, array_type, array, index_type, index, count):
     """The `count` scalars at array[index], as LLVM values."""
     pointer = _address(context, builder, array_type, array, index_type, index)
-    return [builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)]
+    return [
+        builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)
+    ]
 
 
 # -- vectors: from and to memory ---------------------------------------------------------------
@@ -120,7 +128,9 @@ def load(typingctx, array, index):
     def codegen(context, builder, signature, args):
         pointer = _address(context, builder, array, args[0], index, args[1])
         llvm_type = context.get_value_type(vector)
-        return builder.load(builder.bitcast(pointer, llvm_type.as_pointer()), align=array.dtype.bitwidth // 8)
+        return builder.load(
+            builder.bitcast(pointer, llvm_type.as_pointer()), align=array.dtype.bitwidth // 8
+        )
 
     return vector(array, index), codegen
 
@@ -278,7 +288,10 @@ def fma_tile(typingctx, acc, x, array, index):
     def codegen(context, builder, signature, args):
         accs = cgutils.unpack_tuple(builder, args[0])
         scalars = _load_elements(context, builder, array, args[2], index, args[3], acc.count)
-        new = [_fmuladd(builder, args[1], _splat(builder, s, a.type), a) for s, a in zip(scalars, accs)]
+        new = [
+            _fmuladd(builder, args[1], _splat(builder, s, a.type), a)
+            for s, a in zip(scalars, accs, strict=True)
+        ]
         return context.make_tuple(builder, acc, new)
 
     return acc(acc, x, array, index), codegen
@@ -292,7 +305,9 @@ def square_diff_tile(typingctx, acc, x, array, index):
         accs = cgutils.unpack_tuple(builder, args[0])
         scalars = _load_elements(context, builder, array, args[2], index, args[3], acc.count)
         diffs = [builder.fsub(args[1], _splat(builder, s, args[1].type)) for s in scalars]
-        return context.make_tuple(builder, acc, [_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs)])
+        return context.make_tuple(
+            builder, acc, [_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs, strict=True)]
+        )
 
     return acc(acc, x, array, index), codegen
 
@@ -360,7 +375,12 @@ def argmin_tile(typingctx, best, labels, acc, first):
     result = types.Tuple((best, labels))
 
     def codegen(context, builder, signature, args):
-        best_value, label_value, accs, j = args[0], args[1], cgutils.unpack_tuple(builder, args[2]), args[3]
+        best_value, label_value, accs, j = (
+            args[0],
+            args[1],
+            cgutils.unpack_tuple(builder, args[2]),
+            args[3],
+        )
         j = context.cast(builder, j, first, labels.scalar)
         for offset, a in enumerate(accs):
             closer = builder.fcmp_ordered("<", a, best_value)

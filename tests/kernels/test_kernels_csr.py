@@ -48,7 +48,13 @@ def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_slots):
     nowhere = np.full(n_samples, -1, dtype=np.int32)
     for before, labels, from_scratch in [(nowhere, old, 1), (old, new, 0)]:
         csr.accumulate_csr(
-            slots_of(k, max_slots), *rows.arrays, rows.weights, before, labels, from_scratch, *written
+            slots_of(k, max_slots),
+            *rows.arrays,
+            rows.weights,
+            before,
+            labels,
+            from_scratch,
+            *written,
         )
         expected = reference.accumulate_csr(X, sample_weight.astype(np.float64), labels, k)
         for ours, theirs in zip(written, expected, strict=True):
@@ -85,5 +91,6 @@ def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_slo
 def test_seeding_of_sparse_rows(rng, weighted):
     rows, X, sample_weight = make_rows(rng, 60, 9, np.float64, weighted)
     uniforms = rng.random((6, 4))
-    expected = reference.seed_rounds(X.toarray(), sample_weight, 2, uniforms)
-    np.testing.assert_array_equal(rows.run_seeding(2, uniforms), expected)
+    taken = rows.run_seeding(2, uniforms)
+    expected = reference.seed_rounds(X.toarray(), sample_weight, 2, uniforms, taken)
+    np.testing.assert_array_equal(taken, expected)
