@@ -28,7 +28,7 @@ def _available_n_threads():
     limits = [joblib.cpu_count(), numba.config.NUMBA_NUM_THREADS]
     with contextlib.suppress(ValueError):  # OMP_NUM_THREADS may be a list, as in "4,2"
         limits.append(int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
-    return max(1, min(limits))
+    return min(limit for limit in limits if limit > 0)  # OpenMP ignores a limit of 0
 
 
 def effective_n_threads():

@@ -77,6 +77,7 @@ def is_array_like(value):
 
 
 ARRAY_LIKE = Rule(is_array_like, "an array-like")
+SPARSE = Rule(scipy.sparse.issparse, "a sparse array or matrix")
 
 
 def check_parameters(owner, parameters, rules):

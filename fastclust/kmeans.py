@@ -189,19 +189,19 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             random_state = check_random_state(self.random_state)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             best = self._run(X, sample_weight, n_init, random_state)
+            n_distinct = np.count_nonzero(np.bincount(best.labels))
+            if n_distinct < self.n_clusters:
+                warnings.warn(
+                    f"Number of distinct clusters ({n_distinct}) found smaller than "
+                    f"n_clusters ({self.n_clusters}). Possibly due to duplicate points in X.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
             self.cluster_centers_ = best.centers
             self._n_features_out = len(best.centers)
             self.labels_ = best.labels
             self.inertia_ = best.inertia
             self.n_iter_ = best.n_iter
-        n_distinct = np.count_nonzero(np.bincount(best.labels))
-        if n_distinct < self.n_clusters:
-            warnings.warn(
-                f"Number of distinct clusters ({n_distinct}) found smaller than "
-                f"n_clusters ({self.n_clusters}). Possibly due to duplicate points in X.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
         return self
 
     def _effective_n_init(self):
@@ -396,6 +396,19 @@ def _is_string(value, string):
     return isinstance(value, str) and value == string
 
 
+_DATA_RULES = {
+    "X": [_validation.ARRAY_LIKE, _validation.SPARSE],
+    "sample_weight": [_validation.ARRAY_LIKE, _validation.NONE],
+}
+_K_MEANS_RULES = _DATA_RULES | {"return_n_iter": [_validation.BOOLEAN[0]]}
+_KMEANS_PLUSPLUS_RULES = _DATA_RULES | {
+    "n_clusters": [integer(1)],
+    "x_squared_norms": [_validation.ARRAY_LIKE, _validation.NONE],
+    "random_state": _validation.RANDOM_STATE,
+    "n_local_trials": [integer(1), _validation.NONE],
+}
+
+
 def k_means(
     X,
     n_clusters,
@@ -463,13 +476,14 @@ def k_means(
     >>> inertia
     16.0
     """
-    _validation.check_parameters(
-        "k_means", {"return_n_iter": return_n_iter}, {"return_n_iter": [_validation.BOOLEAN[0]]}
-    )
-    kmeans = KMeans(
-        n_clusters, init=init, n_init=n_init, max_iter=max_iter, tol=tol, verbose=verbose,
-        random_state=random_state, copy_x=copy_x, algorithm=algorithm,
-    ).fit(X, sample_weight=sample_weight)  # fmt: skip
+    options = {
+        "init": init, "n_init": n_init, "max_iter": max_iter, "tol": tol, "verbose": verbose,
+        "random_state": random_state, "copy_x": copy_x, "algorithm": algorithm,
+    }  # fmt: skip
+    data = {"X": X, "sample_weight": sample_weight, "return_n_iter": return_n_iter}
+    _validation.check_parameters("k_means", data, _K_MEANS_RULES)
+    _validation.check_parameters("k_means", options | {"n_clusters": n_clusters}, KMeans._rules)
+    kmeans = KMeans(n_clusters, **options).fit(X, sample_weight=sample_weight)
     result = kmeans.cluster_centers_, kmeans.labels_, kmeans.inertia_
     return (*result, kmeans.n_iter_) if return_n_iter else result
 
@@ -524,26 +538,25 @@ def kmeans_plusplus(
     >>> indices
     array([3, 2])
     """
-    _validation.check_parameters(
-        "kmeans_plusplus",
-        {"n_clusters": n_clusters, "random_state": random_state, "n_local_trials": n_local_trials},
-        {
-            "n_clusters": [integer(1)],
-            "random_state": _validation.RANDOM_STATE,
-            "n_local_trials": [integer(1), _validation.NONE],
-        },
-    )
+    parameters = {
+        "X": X, "n_clusters": n_clusters, "sample_weight": sample_weight,
+        "x_squared_norms": x_squared_norms, "random_state": random_state,
+        "n_local_trials": n_local_trials,
+    }  # fmt: skip
+    _validation.check_parameters("kmeans_plusplus", parameters, _KMEANS_PLUSPLUS_RULES)
     X = check_array(X, accept_sparse="csr", dtype=None, order="C", accept_large_sparse=False)
     rows_X = check_array(
         X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", accept_large_sparse=False
     )
     sample_weight = _validation.check_sample_weight(sample_weight, rows_X)
     _validation.check_enough_samples(X, n_clusters)
-    if x_squared_norms is not None and len(x_squared_norms) != X.shape[0]:
-        raise ValueError(
-            f"The length of x_squared_norms {len(x_squared_norms)} should "
-            f"be equal to the length of n_samples {X.shape[0]}."
-        )
+    if x_squared_norms is not None:
+        x_squared_norms = check_array(x_squared_norms, dtype=rows_X.dtype, ensure_2d=False)
+        if len(x_squared_norms) != X.shape[0]:
+            raise ValueError(
+                f"The length of x_squared_norms {len(x_squared_norms)} should "
+                f"be equal to the length of n_samples {X.shape[0]}."
+            )
     random_state = check_random_state(random_state)
     if scipy.sparse.issparse(X):
         rows = _algorithms.csr_rows.CsrRows(rows_X, sample_weight)

@@ -1,5 +1,7 @@
 """Dense rows, packed once into panels that serve seeding, every iteration and every restart."""
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.slots import MAX_SLOTS, split
@@ -28,7 +30,7 @@ SEED_BLOCK_BYTES = 2**14
 
 def aligned_empty(shape, dtype):
     """Uninitialised array whose vectors do not straddle cache lines."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.empty(n_bytes + VECTOR_BYTES, dtype=np.uint8)
     offset = -buffer.ctypes.data % VECTOR_BYTES
     return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
@@ -238,7 +240,7 @@ class PanelLloyd:
         max_slots = max(1, panels.n_samples * panels.dtype.itemsize // (16 * n_clusters))
         self._slots = panels.slots(n_clusters, min(max_slots, MAX_SLOTS))
         n_slots = len(self._slots)
-        self._cluster_slots = split(n_clusters, (n_slots + 3) * n_features)
+        self._cluster_slots = split(n_clusters, n_slots * n_features)
         self._tiles = tiles_of(centers, TILE, -2.0)
         self._buffers = (
             np.empty((n_slots, n_clusters, n_features)),
@@ -246,7 +248,6 @@ class PanelLloyd:
             np.empty((n_slots, n_clusters), dtype=np.int64),
             np.empty(n_slots, dtype=np.int64),
         )
-        self._shifts_sq = np.empty(n_clusters)
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate up to n_steps times; stop where labels repeat or centers shift within tol."""
@@ -275,6 +276,6 @@ class PanelLloyd:
             slots, panels.values, panels.weights, panels.n_samples, self._cluster_slots, finish,
             first_iteration, n_steps, RESUM_EVERY, tol,
             self.labels, self.centers, *self._tiles, *self._buffers,
-            statistics.sums, statistics.weights, statistics.counts, self._shifts_sq, progress,
+            statistics.sums, statistics.weights, statistics.counts, progress,
             work=work,
         )  # fmt: skip

@@ -1,14 +1,17 @@
 """Slots: how the items of a pass (panels, blocks, rows, clusters) are divided among threads."""
 
+import functools
+
 import numpy as np
 
-MIN_SLOT_WORK = 2**18
-"""Multiply-adds below which a slot is not worth a thread: about 5 us, as much as a launch."""
+MIN_SLOT_WORK = 2**20
+"""Multiply-adds below which a slot is not worth a thread: about 20 us, as much as a launch."""
 
 MAX_SLOTS = 64
 """Enough slots to keep that many threads busy, few enough that merging them costs nothing."""
 
 
+@functools.lru_cache(maxsize=256)
 def split(n_items, item_work, max_slots=MAX_SLOTS):
     """Divide items into slots of equal size; the result depends on the arguments alone.
 
@@ -24,10 +27,12 @@ def split(n_items, item_work, max_slots=MAX_SLOTS):
     Returns
     -------
     slots : ndarray of shape (n_slots, 3), int64
-        Number, first item and end of each slot.
+        Number, first item and end of each slot; read-only, as calls share it.
     """
     wanted = int(n_items * item_work / MIN_SLOT_WORK)
     n_slots = max(1, min(wanted, n_items, max_slots))
     number = np.arange(n_slots + 1)
     borders = number * n_items // n_slots
-    return np.column_stack([number[:-1], borders[:-1], borders[1:]])
+    slots = np.column_stack([number[:-1], borders[:-1], borders[1:]])
+    slots.flags.writeable = False
+    return slots

@@ -23,6 +23,9 @@ import platformdirs
 VARIABLE = "FASTCLUST_CACHE_DIR"
 """Environment variable that names the directory; empty or "off" turns the cache off."""
 
+DIGEST_SIZE = hashlib.sha256().digest_size
+"""A file opens with the digest of the rest: damaged machine code must not run."""
+
 
 def attach_cache(dispatcher, name):
     """Let the dispatcher load its code from the cache and save it there, if that is possible."""
@@ -79,7 +82,11 @@ class KernelCache:
             from numba.core.compiler import CompileResult
 
             target_context.refresh()
-            payload = pickle.loads(self._path(signature, target_context).read_bytes())
+            content = self._path(signature, target_context).read_bytes()
+            digest, data = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
+            if hashlib.sha256(data).digest() != digest:
+                return None
+            payload = pickle.loads(data)
             return CompileResult._rebuild(target_context, *payload)
         except Exception:  # a missing or damaged file, or private names that moved: compile instead
             return None
@@ -94,7 +101,7 @@ class KernelCache:
             data = dumps(result._reduce())
             with tempfile.NamedTemporaryFile(dir=self._directory, delete=False) as file:
                 temporary = file.name
-                file.write(data)
+                file.write(hashlib.sha256(data).digest() + data)
             os.replace(temporary, path)
         except Exception:  # a full disk, or private names that moved: work without the cache
             if temporary is not None:

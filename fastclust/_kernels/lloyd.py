@@ -75,15 +75,14 @@ def iterate(
     slots, panels, weights, n_samples, cluster_slots, finish, first_iteration, n_steps,
     resum_every, tol,
     labels_out, centers_out, tiles_out, center_sq_out, slot_sums_out, slot_weights_out,
-    slot_counts_out, slot_changed_out, sums_out, weights_out, counts_out, shifts_sq_out,
-    progress_out,
+    slot_counts_out, slot_changed_out, sums_out, weights_out, counts_out, progress_out,
 ):  # fmt: skip
     """Iterate until the labels repeat, the shift is within tol, a cluster is empty, or n_steps.
 
     panels : (n_panels, n_features, LANES)                         # IN
     weights : (n_panels, LANES), or (0, LANES) for ones            # IN
     n_samples : rows without the padding                           # IN
-    cluster_slots : slots of clusters, for the M step              # IN
+    cluster_slots : slots of clusters, for the merge               # IN
     finish : 0 to label these slots only, 1 to go on from there    # IN
     first_iteration : number of the first iteration                # IN
     n_steps : limit of the iterations                              # IN
@@ -99,7 +98,6 @@ def iterate(
     sums_out : (n_clusters, n_features), float64                   # IN, OUT
     weights_out : (n_clusters,), float64                           # IN, OUT
     counts_out : (n_clusters,), int64: rows of positive weight     # IN, OUT
-    shifts_sq_out : (n_clusters,), float64                         # OUT
     progress_out : (N_PROGRESS,), float64                          # OUT
     """
     n_clusters = centers_out.shape[0]
@@ -113,21 +111,26 @@ def iterate(
             )  # fmt: skip
         if not finish:
             break
-        for s in prange(cluster_slots.shape[0]):
+        if cluster_slots.shape[0] == 1:  # a second launch would cost more than it saves
             _merge(
-                cluster_slots[s, 1], cluster_slots[s, 2], from_scratch,
+                0, n_clusters, from_scratch,
                 slot_sums_out, slot_weights_out, slot_counts_out, sums_out, weights_out, counts_out,
             )  # fmt: skip
+        else:
+            for s in prange(cluster_slots.shape[0]):
+                _merge(
+                    cluster_slots[s, 1], cluster_slots[s, 2], from_scratch, slot_sums_out,
+                    slot_weights_out, slot_counts_out, sums_out, weights_out, counts_out,
+                )  # fmt: skip
         progress_out[N_ITER] = step + 1
         progress_out[N_CHANGED] = _sum(slot_changed_out)
         progress_out[N_EMPTY] = _count_zeros(counts_out)
         if progress_out[N_EMPTY] > 0:
             break
-        for s in prange(cluster_slots.shape[0]):
-            for j in range(cluster_slots[s, 1], cluster_slots[s, 2]):
-                shifts_sq_out[j] = average_cluster(j, sums_out, weights_out, centers_out)
-                tile_center(j, n_clusters, centers_out, -2.0, tiles_out, center_sq_out)
-        progress_out[SHIFT_SQ] = _sum(shifts_sq_out)
+        progress_out[SHIFT_SQ] = 0.0
+        for j in range(n_clusters):
+            progress_out[SHIFT_SQ] += average_cluster(j, sums_out, weights_out, centers_out)
+            tile_center(j, n_clusters, centers_out, -2.0, tiles_out, center_sq_out)
         if progress_out[N_CHANGED] == 0 or progress_out[SHIFT_SQ] <= tol:
             break
 

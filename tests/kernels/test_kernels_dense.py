@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastclust._algorithms import slots as slots_module
 from fastclust._algorithms.panels import Panels, aligned_empty, tiles_of
 from fastclust._kernels import assign, centers, distances, lloyd, rows
 from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, TILE
@@ -137,7 +138,7 @@ def run_iterate(panels, C, max_slots, n_steps, tol, first_iteration=0, finish=1,
         "slot_counts": np.full((len(slots), k), -1),
         "slot_changed": np.full(len(slots), -1),
         "sums": np.full((k, n_features), np.nan), "weights": np.full(k, np.nan),
-        "counts": np.full(k, -1), "shifts_sq": np.empty(k), "progress": np.zeros(lloyd.N_PROGRESS),
+        "counts": np.full(k, -1), "progress": np.zeros(lloyd.N_PROGRESS),
     }  # fmt: skip
     lloyd.iterate(
         slots, panels.values, panels.weights, panels.n_samples, cluster_slots, finish,
@@ -237,6 +238,7 @@ def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
     panels, X, sample_weight = make_panels(rng, 3000, 5, np.float64, weighted=True)
     uniforms = rng.random((20, 6))
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
+    monkeypatch.setattr("fastclust._algorithms.panels.split", slots_module.split.__wrapped__)
     monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)  # several slots
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
     monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)  # a launch for each round

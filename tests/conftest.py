@@ -1,0 +1,45 @@
+"""Real data, and the profile of the property tests."""
+
+import functools
+
+import hypothesis
+import numpy as np
+import pytest
+from sklearn import datasets
+from sklearn.preprocessing import StandardScaler
+
+# The same examples in every run; no deadline, since the first example compiles.
+hypothesis.settings.register_profile(
+    "fastclust", max_examples=40, deadline=None, derandomize=True, database=None
+)
+hypothesis.settings.load_profile("fastclust")
+
+JITTER = 1e-3  # breaks ties: values on a grid lie exactly between two centers, or give equal draws
+
+
+def _china_pixels():
+    pixels = datasets.load_sample_image("china.jpg").reshape(-1, 3)[::97]
+    return np.unique(pixels, axis=0) / 255.0
+
+
+_LOADERS = {
+    "iris": lambda: datasets.load_iris().data,
+    "wine": lambda: StandardScaler().fit_transform(datasets.load_wine().data),
+    "breast_cancer": lambda: StandardScaler().fit_transform(datasets.load_breast_cancer().data),
+    "digits": lambda: datasets.load_digits().data,
+    "china": _china_pixels,
+}
+
+
+@functools.cache
+def _load(name):
+    X = _LOADERS[name]()
+    X += JITTER * np.random.default_rng(0).normal(size=X.shape)
+    X.setflags(write=False)
+    return X
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return the function that returns real data without ties, by name."""
+    return _load

@@ -1,0 +1,30 @@
+"""scikit-learn's own checks of an estimator; the exemptions are those of its own KMeans."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastclust import KMeans
+
+ESTIMATORS = [
+    KMeans(),
+    KMeans(n_clusters=3, algorithm="elkan"),
+    KMeans(n_clusters=2, init="random", n_init=3, tol=0),
+]
+
+# Seeds are drawn by row number, so the same random_state draws other rows where rows are repeated
+# instead of weighted. scikit-learn exempts its own KMeans from these two, and whoever draws what it
+# draws must fail them too. test_properties.py holds what does hold: from the same first centers, a
+# weight of 2 is a row twice.
+REASON = "sample_weight is not equivalent to removing/repeating samples."
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": REASON,
+    "check_sample_weight_equivalence_on_sparse_data": REASON,
+}
+
+
+# Some checks fit constant data, and some set n_clusters to 1: the warnings are right.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:algorithm='elkan' doesn't make sense:RuntimeWarning")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda _: EXPECTED_FAILURES)
+def test_scikit_learn_check_passes(estimator, check):
+    check(estimator)

@@ -1,0 +1,726 @@
+"""The contract of KMeans: inputs, outputs, errors and warnings, as scikit-learn's."""
+
+import inspect
+import itertools
+import pickle
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+import sklearn
+import sklearn.cluster
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+import fastclust
+from fastclust import KMeans
+
+NAMES = ["one", "two", "three"]
+
+
+def blobs(n_samples=100, n_features=3, dtype=np.float64):
+    X, _ = make_blobs(n_samples, n_features, centers=4, random_state=0)
+    return X.astype(dtype)
+
+
+def noise(n_samples, n_features, dtype=np.float64):
+    return np.random.default_rng(n_samples).normal(size=(n_samples, n_features)).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Both packages' KMeans, fitted on blobs; tests must not change them."""
+    X = blobs()
+    return tuple(
+        package.KMeans(4, random_state=0).fit(X) for package in (fastclust, sklearn.cluster)
+    )
+
+
+def assert_labels_agree(X, **parameters):
+    weights = parameters.pop("sample_weight", None)
+    model = KMeans(random_state=0, **parameters).fit(X, sample_weight=weights)
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    again = clone(model).fit_predict(X, sample_weight=weights)
+    np.testing.assert_array_equal(again, model.labels_)
+    assert model.labels_.dtype == np.int32
+    assert model.labels_.shape == (X.shape[0],)
+
+
+# -- labels_, predict, fit_predict -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("max_iter", [1, 2, 300])
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "n_clusters"),
+    [(1, 1, 1), (7, 2, 7), (16, 3, 5), (17, 1, 6), (33, 70, 13), (1000, 2, 50), (3000, 9, 12)],
+)
+def test_labels_are_those_of_predict(n_samples, n_features, n_clusters, max_iter, offset, dtype):
+    X = noise(n_samples, n_features, dtype) + dtype(offset)
+    assert_labels_agree(X, n_clusters=n_clusters, max_iter=max_iter)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("max_iter", [1, 300])
+@pytest.mark.parametrize("n_clusters", [1, 5, 17, 40])
+def test_labels_are_those_of_predict_for_sparse_rows(n_clusters, max_iter, dtype):
+    X = scipy.sparse.random(300, 50, density=0.1, format="csr", rng=0, dtype=dtype)
+    assert_labels_agree(X, n_clusters=n_clusters, max_iter=max_iter)
+
+
+@pytest.mark.parametrize("parameters", [
+    {"init": "random", "n_init": 4},
+    {"init": noise(6, 4)},
+    {"init": noise(6, 4) + 100},
+    {"algorithm": "elkan", "tol": 0},
+    {"sample_weight": np.arange(500) % 7 / 3},
+    {"sample_weight": np.arange(500) % 2, "init": "random", "n_init": 2},
+])  # fmt: skip
+def test_labels_are_those_of_predict_for_all_parameters(parameters):
+    assert_labels_agree(noise(500, 4), n_clusters=6, **parameters)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_labels_are_those_of_predict_for_duplicates(dtype, convert):
+    X = np.repeat(noise(5, 3, dtype), 30, axis=0)
+    for n_clusters in (2, 5, 9):
+        assert_labels_agree(convert(X), n_clusters=n_clusters)
+    assert_labels_agree(convert(np.ones_like(X)), n_clusters=3)
+
+
+def test_labels_of_a_float32_offset_are_those_of_predict_in_many_blocks():
+    # predict works in blocks of 4 MB, fit on all rows.
+    X = noise(40_000, 60, np.float32) + np.float32(1e4)
+    assert_labels_agree(X, n_clusters=20, max_iter=5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_single_row_has_the_label_it_has_among_others(dtype):
+    X = blobs(dtype=dtype)
+    model = KMeans(4, random_state=0).fit(X)
+    labels = [model.predict(X[i : i + 1])[0] for i in range(len(X))]
+    np.testing.assert_array_equal(labels, model.labels_)
+    distances = model.transform(X)
+    np.testing.assert_array_equal(model.transform(X[7:8]), distances[7:8])
+
+
+# -- predict, transform, score -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_samples", [1, 7, 8, 9, 500])
+def test_new_rows_get_scikit_learns_values(fitted, n_samples):
+    X = 3 * noise(n_samples, 3)
+    weights = np.linspace(0.5, 2, n_samples)
+    ours, theirs = fitted
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(ours.transform(X), theirs.transform(X), rtol=1e-9)
+    for sample_weight in (None, weights, 2.5):
+        expected = theirs.score(X, sample_weight=sample_weight)
+        assert ours.score(X, sample_weight=sample_weight) == pytest.approx(expected, rel=1e-9)
+
+
+def test_sparse_rows_get_scikit_learns_values():
+    X = scipy.sparse.random(200, 40, density=0.2, format="csr", rng=0)
+    ours, theirs = (
+        package.KMeans(5, random_state=0).fit(X) for package in (fastclust, sklearn.cluster)
+    )
+    np.testing.assert_allclose(ours.transform(X), theirs.transform(X), rtol=1e-9)
+    assert ours.score(X) == pytest.approx(theirs.score(X), rel=1e-9)
+    assert -ours.score(X) == pytest.approx(ours.inertia_, rel=1e-12)
+
+
+def test_score_of_the_fitted_rows_is_minus_the_inertia(fitted):
+    assert fitted[0].score(blobs()) == pytest.approx(-fitted[0].inertia_, rel=1e-12)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+def test_fit_transform_is_fit_then_transform(convert):
+    X = convert(blobs())
+    model = KMeans(4, random_state=0)
+    np.testing.assert_array_equal(clone(model).fit_transform(X), model.fit(X).transform(X))
+
+
+def test_sparse_and_dense_rows_can_be_mixed(fitted):
+    X = blobs()
+    sparse = scipy.sparse.csr_array(X)
+    from_dense, from_sparse = fitted[0], KMeans(4, random_state=0).fit(sparse)
+    np.testing.assert_array_equal(from_dense.predict(sparse), from_dense.labels_)
+    np.testing.assert_array_equal(from_sparse.predict(X), from_sparse.labels_)
+    # Sparse rows are not centered, so their distances round differently.
+    np.testing.assert_allclose(from_dense.transform(sparse), from_dense.transform(X), rtol=1e-9)
+    np.testing.assert_allclose(from_sparse.transform(X), from_sparse.transform(sparse), rtol=1e-9)
+
+
+def test_centers_may_be_replaced_after_fit():
+    X = blobs()
+    model = KMeans(4, random_state=0).fit(X)
+    before = model.predict(X)
+    model.cluster_centers_ = model.cluster_centers_[::-1].copy()
+    np.testing.assert_array_equal(model.predict(X), 3 - before)
+
+
+# -- dtypes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+def test_float32_stays_float32(convert):
+    X = convert(blobs(dtype=np.float32))
+    model = KMeans(4, random_state=0).fit(X)
+    assert model.cluster_centers_.dtype == np.float32
+    assert model.transform(X).dtype == np.float32
+    assert isinstance(model.inertia_, float)
+
+
+@pytest.mark.parametrize("fit_dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+def test_rows_of_the_other_dtype_get_the_same_labels(fit_dtype, convert):
+    other = np.float32 if fit_dtype == np.float64 else np.float64
+    X = convert(blobs(dtype=np.float32))
+    model = KMeans(4, random_state=0).fit(X.astype(fit_dtype))
+    np.testing.assert_array_equal(model.predict(X.astype(other)), model.labels_)
+    assert model.score(X.astype(other)) == pytest.approx(-model.inertia_, rel=1e-5)  # float32
+
+
+def test_integers_and_booleans_are_taken_as_float64():
+    integers = np.random.default_rng(0).integers(0, 100, size=(60, 3))
+    for X in (integers, integers.astype(np.int8), integers > 50, integers.tolist()):
+        as_float = np.asarray(X, dtype=np.float64)
+        model = KMeans(3, random_state=0).fit(X)
+        expected = KMeans(3, random_state=0).fit(as_float)
+        np.testing.assert_array_equal(model.labels_, expected.labels_)
+        assert model.cluster_centers_.dtype == np.float64
+
+
+# -- layouts -----------------------------------------------------------------------------------
+
+
+def _read_only(X, path):
+    X = X.copy()
+    X.setflags(write=False)
+    return X
+
+
+def _strided(X, path):
+    wide = np.zeros((2 * X.shape[0], 3 * X.shape[1]), dtype=X.dtype)
+    wide[::2, ::3] = X
+    return wide[::2, ::3]
+
+
+def _memory_mapped(X, path):
+    X.tofile(path)
+    return np.memmap(path, dtype=X.dtype, mode="r", shape=X.shape)
+
+
+def _big_endian(X, path):
+    return X.astype(X.dtype.newbyteorder(">"))
+
+
+def _reversed(X, path):
+    return X[::-1].copy()[::-1]
+
+
+LAYOUTS = {
+    "read-only": _read_only,
+    "Fortran-ordered": lambda X, path: np.asfortranarray(X),
+    "strided": _strided,
+    "reversed": _reversed,
+    "memory-mapped": _memory_mapped,
+    "big-endian": _big_endian,
+    "pandas": lambda X, path: pd.DataFrame(X, columns=NAMES),
+    "polars": lambda X, path: pl.DataFrame(X, schema=NAMES),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_layout_gives_the_same_bits(layout, dtype, tmp_path):
+    X = blobs(dtype=dtype)
+    other = LAYOUTS[layout](X, tmp_path / "rows")
+    # scikit-learn takes big-endian numbers, and polars frames, as float64.
+    X = X.astype(sklearn.utils.check_array(other, dtype=[np.float64, np.float32]).dtype)
+    expected = KMeans(4, random_state=0).fit(X)
+    model = KMeans(4, random_state=0).fit(other)
+    np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    np.testing.assert_array_equal(model.predict(other), expected.labels_)
+    np.testing.assert_array_equal(model.transform(other), expected.transform(X))
+    assert model.score(other) == expected.score(X)
+
+
+def _with_unsorted_indices(X):
+    X = scipy.sparse.csr_array(X)
+    order = np.concatenate([np.arange(a, b)[::-1] for a, b in itertools.pairwise(X.indptr)])
+    return scipy.sparse.csr_array((X.data[order], X.indices[order], X.indptr), shape=X.shape)
+
+
+SPARSE = {
+    "csr_matrix": scipy.sparse.csr_matrix,
+    "csc_array": scipy.sparse.csc_array,
+    "coo_array": scipy.sparse.coo_array,
+    "unsorted": _with_unsorted_indices,
+}
+
+
+@pytest.mark.parametrize("form", SPARSE)
+def test_every_sparse_form_gives_the_same_labels(form):
+    X = np.maximum(blobs(), 0)
+    expected = KMeans(4, random_state=0).fit(scipy.sparse.csr_array(X))
+    model = KMeans(4, random_state=0).fit(SPARSE[form](X))
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    np.testing.assert_array_equal(model.predict(SPARSE[form](X)), expected.labels_)
+    np.testing.assert_allclose(model.cluster_centers_, expected.cluster_centers_, rtol=1e-12)
+
+
+def test_read_only_sparse_rows_and_weights_are_accepted():
+    X, weights = scipy.sparse.csr_array(np.maximum(blobs(), 0)), np.ones(100)
+    for array in (X.data, X.indices, X.indptr, weights):
+        array.setflags(write=False)
+    KMeans(4, random_state=0).fit(X, sample_weight=weights).predict(X)
+
+
+def test_rows_without_any_stored_value_are_accepted():
+    X = scipy.sparse.csr_array(np.where(np.arange(60)[:, None] % 3 == 0, 0, blobs(60)))
+    model = KMeans(3, random_state=0).fit(X)
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+
+
+@pytest.mark.parametrize("copy_x", [True, False])
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+def test_data_weights_and_first_centers_are_never_modified(convert, copy_x):
+    X, weights = convert(blobs()), np.linspace(0, 1, 100)
+    init = blobs()[:4].copy()
+    before = X.copy(), weights.copy(), init.copy()
+    model = KMeans(4, init=init, copy_x=copy_x).fit(X, sample_weight=weights)
+    model.predict(X)
+    model.transform(X)
+    model.score(X, sample_weight=weights)
+    assert abs(X - before[0]).max() == 0
+    np.testing.assert_array_equal(weights, before[1])
+    np.testing.assert_array_equal(init, before[2])
+
+
+# -- frames and names --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_names_of_a_frame_are_kept_and_checked(frame):
+    X = frame(dict(zip(NAMES, blobs().T, strict=True)))
+    model = KMeans(4, random_state=0).fit(X)
+    np.testing.assert_array_equal(model.feature_names_in_, NAMES)
+    assert model.n_features_in_ == 3
+    np.testing.assert_array_equal(model.predict(X), model.labels_)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(X[NAMES[::-1]])
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        model.predict(blobs())
+    model.fit(blobs())
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_names_of_the_distances(fitted):
+    ours, theirs = fitted
+    names = ["kmeans0", "kmeans1", "kmeans2", "kmeans3"]
+    assert list(ours.get_feature_names_out()) == list(theirs.get_feature_names_out()) == names
+
+
+@pytest.mark.parametrize(("library", "frame"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])
+def test_set_output_gives_frames(library, frame):
+    X = blobs()
+    model = KMeans(4, random_state=0).set_output(transform=library)
+    for out in (model.fit_transform(X), model.transform(X)):
+        assert isinstance(out, frame)
+        assert list(out.columns) == ["kmeans0", "kmeans1", "kmeans2", "kmeans3"]
+    assert isinstance(model.predict(X), np.ndarray)
+
+
+# -- clone, pickle, parameters -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["KMeans", "k_means", "kmeans_plusplus"])
+def test_parameters_and_defaults_are_scikit_learns(name):
+    ours, theirs = (getattr(package, name) for package in (fastclust, sklearn.cluster))
+    assert str(inspect.signature(ours)) == str(inspect.signature(theirs))
+
+
+def test_public_methods_and_attributes_are_scikit_learns(fitted):
+    ours, theirs = ({name for name in dir(m) if not name.startswith("_")} for m in fitted)
+    assert ours == theirs
+
+
+def test_a_pickle_gives_the_same_answers(fitted):
+    X = noise(50, 3)
+    copy = pickle.loads(pickle.dumps(fitted[0]))
+    np.testing.assert_array_equal(copy.predict(X), fitted[0].predict(X))
+    np.testing.assert_array_equal(copy.transform(X), fitted[0].transform(X))
+    assert copy.get_params() == fitted[0].get_params()
+
+
+def test_a_clone_has_the_parameters_and_is_not_fitted(fitted):
+    copy = clone(fitted[0])
+    assert copy.get_params() == fitted[0].get_params()
+    with pytest.raises(NotFittedError):
+        copy.predict(blobs())
+
+
+def test_set_params_takes_effect():
+    model = KMeans().set_params(n_clusters=3, random_state=0)
+    assert model.fit(blobs()).cluster_centers_.shape == (3, 3)
+    with pytest.raises(ValueError, match="Invalid parameter 'k' for estimator KMeans"):
+        model.set_params(k=3)
+
+
+def test_fit_leaves_the_parameters_as_they_are():
+    init = blobs()[:4]
+    model = KMeans(4, init=init, n_init="auto", algorithm="elkan", random_state=0)
+    before = model.get_params()
+    model.fit(blobs())
+    assert all(model.get_params()[name] is before[name] for name in before)
+
+
+def test_the_same_random_state_gives_the_same_bits():
+    X = noise(1000, 5)
+    first, second = (KMeans(9, random_state=3, n_init=2).fit(X) for _ in range(2))
+    np.testing.assert_array_equal(first.cluster_centers_, second.cluster_centers_)
+    assert first.inertia_ == second.inertia_
+
+
+# -- errors, each made by both packages --------------------------------------------------------
+
+
+def outcome(call, package):
+    """Return name of the error and words, with sets in one order."""
+    try:
+        call(package)
+    except Exception as error:
+        words = re.sub(
+            r"\{([^{}]*)\}",
+            lambda found: "{" + ", ".join(sorted(found[1].split(", "))) + "}",
+            str(error),
+        )
+        return type(error).__name__, words
+    return "no error"
+
+
+def assert_same_error(call):
+    ours, theirs = outcome(call, fastclust), outcome(call, sklearn.cluster)
+    assert ours == theirs
+    assert ours != "no error"
+
+
+def _spoilt(value):
+    X = blobs()
+    X[3, 1] = value
+    return X
+
+
+BAD_DATA = {
+    "NaN": _spoilt(np.nan),
+    "infinity": _spoilt(np.inf),
+    "NaN in float32": _spoilt(np.nan).astype(np.float32),
+    "NaN in CSR": scipy.sparse.csr_array(_spoilt(np.nan)),
+    "too few rows": blobs()[:3],
+    "complex": blobs() + 1j,
+    "one dimension": blobs()[:, 0],
+    "three dimensions": blobs().reshape(10, 10, 3),
+    "no rows": np.empty((0, 3)),
+    "no features": np.empty((5, 0)),
+    "strings": np.array([["a", "b"], ["c", "d"]]),
+    "a number": 3.0,
+    "None": None,
+    "64-bit indices": scipy.sparse.csr_array(
+        (np.ones(4), np.arange(4, dtype=np.int64), np.arange(5, dtype=np.int64)), shape=(4, 4)
+    ),
+}
+# What check_array turns to 32-bit indices by itself is no error for either package.
+if np.dtype(BAD_DATA["64-bit indices"].indices.dtype).itemsize == 4:
+    del BAD_DATA["64-bit indices"]
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_is_refused_with_the_same_words(case):
+    assert_same_error(lambda package: package.KMeans(4).fit(BAD_DATA[case]))
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+@pytest.mark.parametrize("case", [case for case in BAD_DATA if case != "too few rows"])
+def test_bad_new_rows_are_refused_with_the_same_words(fitted, case, method):
+    models = dict(zip((fastclust, sklearn.cluster), fitted, strict=True))
+    assert_same_error(lambda package: getattr(models[package], method)(BAD_DATA[case]))
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score", "get_feature_names_out"])
+def test_use_before_fit_is_refused_with_the_same_words(method):
+    args = () if method == "get_feature_names_out" else (blobs(),)
+    assert_same_error(lambda package: getattr(package.KMeans(), method)(*args))
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+def test_another_number_of_features_is_refused_with_the_same_words(fitted, method, convert):
+    models = dict(zip((fastclust, sklearn.cluster), fitted, strict=True))
+    assert_same_error(lambda package: getattr(models[package], method)(convert(noise(9, 4))))
+
+
+BAD_WEIGHTS = {
+    "wrong length": np.ones(99),
+    "NaN": np.where(np.arange(100) == 5, np.nan, 1.0),
+    "infinite": np.where(np.arange(100) == 5, np.inf, 1.0),
+    "two dimensions": np.ones((100, 1)),
+    "all zero": np.zeros(100),
+    "strings": ["a"] * 100,
+    "zero": 0,
+}
+
+
+@pytest.mark.parametrize("case", BAD_WEIGHTS)
+@pytest.mark.parametrize("convert", [np.asarray, scipy.sparse.csr_array])
+def test_bad_weights_are_refused_with_the_same_words(case, convert):
+    X, weights = convert(blobs()), BAD_WEIGHTS[case]
+    assert_same_error(lambda package: package.KMeans(4).fit(X, sample_weight=weights))
+    assert_same_error(lambda package: package.kmeans_plusplus(X, 4, sample_weight=weights))
+    assert_same_error(lambda package: package.KMeans(4).fit(X).score(X, sample_weight=weights))
+
+
+def test_negative_weights_are_refused():
+    # scikit-learn accepts them, and divides by what may be zero.
+    weights = np.where(np.arange(100) == 5, -1.0, 1.0)
+    message = "Negative values in data passed to `sample_weight`"
+    with pytest.raises(ValueError, match=message):
+        KMeans(4).fit(blobs(), sample_weight=weights)
+    with pytest.raises(ValueError, match=message):
+        fastclust.kmeans_plusplus(blobs(), 4, sample_weight=weights)
+
+
+BAD_PARAMETERS = [
+    ("n_clusters", 0),
+    ("n_clusters", -1),
+    ("n_clusters", 2.0),
+    ("n_clusters", "4"),
+    ("n_clusters", None),
+    ("init", "kmeans++"),
+    ("init", 3),
+    ("init", None),
+    ("n_init", 0),
+    ("n_init", 1.5),
+    ("n_init", "warn"),
+    ("max_iter", 0),
+    ("max_iter", 10.0),
+    ("tol", -1e-4),
+    ("tol", "0.1"),
+    ("tol", None),
+    ("verbose", -1),
+    ("verbose", 1.5),
+    ("verbose", "yes"),
+    ("random_state", -1),
+    ("random_state", 2**32),
+    ("random_state", 1.5),
+    ("random_state", "seed"),
+    ("copy_x", 1),
+    ("copy_x", None),
+    ("algorithm", "full"),
+    ("algorithm", "auto"),
+    ("algorithm", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_PARAMETERS)
+def test_bad_parameters_are_refused_with_the_same_words(name, value):
+    assert_same_error(lambda package: package.KMeans(**{name: value}).fit(blobs()))
+
+
+@pytest.mark.parametrize(
+    "name", ["X", "n_clusters", "sample_weight", "init", "tol", "verbose", "return_n_iter"]
+)
+def test_bad_parameters_of_k_means_are_refused_with_the_same_words(name):
+    parameters = {"X": blobs(), "n_clusters": 4, name: -1}
+    assert_same_error(lambda package: package.k_means(**parameters))
+
+
+def test_a_bad_parameter_error_is_a_value_error_and_a_type_error():
+    for kind in (ValueError, TypeError):
+        with pytest.raises(kind, match="'tol' parameter of KMeans"):
+            KMeans(tol=-1).fit(blobs())
+
+
+BAD_SEEDING = {
+    "X is a number": {"X": 3.0},
+    "no clusters": {"n_clusters": 0},
+    "more clusters than rows": {"n_clusters": 101},
+    "clusters are a float": {"n_clusters": 4.0},
+    "random_state is a string": {"random_state": "seed"},
+    "no trials": {"n_local_trials": 0},
+    "trials are a float": {"n_local_trials": 1.5},
+    "too few norms": {"x_squared_norms": np.ones(99)},
+    "norms are a number": {"x_squared_norms": 3},
+    "norms are NaN": {"x_squared_norms": np.full(100, np.nan)},
+    "sample_weight is a string": {"sample_weight": "heavy"},
+}
+
+
+@pytest.mark.parametrize("case", BAD_SEEDING)
+def test_bad_parameters_of_kmeans_plusplus_are_refused_with_the_same_words(case):
+    parameters = {"X": blobs(), "n_clusters": 4, **BAD_SEEDING[case]}
+    assert_same_error(lambda package: package.kmeans_plusplus(**parameters))
+
+
+BAD_INITS = {
+    "too few centers": blobs()[:3],
+    "too many features": noise(4, 5),
+    "one dimension": np.ones(4),
+    "NaN": _spoilt(np.nan)[:4],
+    "strings": [["a"] * 3] * 4,
+    "callable, too few centers": lambda X, k, random_state: X[: k - 1],
+    "callable, too many features": lambda X, k, random_state: noise(k, 5),
+    "callable, NaN": lambda X, k, random_state: np.full((k, 3), np.nan),
+    "callable, one dimension": lambda X, k, random_state: np.ones(k),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INITS)
+def test_bad_first_centers_are_refused_with_the_same_words(case):
+    parameters = {"init": BAD_INITS[case], "n_init": 1}
+    assert_same_error(lambda package: package.KMeans(4, **parameters).fit(blobs()))
+
+
+def test_an_error_inside_a_callable_init_comes_through():
+    def init(X, n_clusters, random_state):
+        raise RuntimeError("no centers today")
+
+    with pytest.raises(RuntimeError, match="no centers today"):
+        KMeans(4, init=init, n_init=1).fit(blobs())
+
+
+@pytest.mark.parametrize("spoil", [
+    {"X": _spoilt(np.nan)},
+    {"X": noise(3, 7)},
+    {"X": pd.DataFrame(noise(3, 2), columns=["a", "b"])},
+    {"X": noise(50, 7), "sample_weight": np.zeros(50)},
+    {"X": noise(50, 7), "init": noise(4, 6)},
+    {"X": noise(50, 7), "init": lambda X, k, random_state: 1 / 0},
+    {"X": blobs(), "tol": -1},
+])  # fmt: skip
+def test_a_failed_fit_leaves_a_fitted_estimator_as_it_was(spoil):
+    X = pd.DataFrame(blobs(), columns=NAMES)
+    model = KMeans(4, random_state=0, n_init=1).fit(X)
+    spoil = dict(spoil)
+    bad_X, weights = spoil.pop("X"), spoil.pop("sample_weight", None)
+    model.set_params(**spoil)
+    before = {name: value for name, value in vars(model).items() if name.endswith("_")}
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        model.fit(bad_X, sample_weight=weights)
+    after = {name: value for name, value in vars(model).items() if name.endswith("_")}
+    assert before.keys() == after.keys()
+    assert all(before[name] is after[name] for name in before)
+    np.testing.assert_array_equal(model.predict(X), model.labels_)
+
+
+def test_a_warning_made_an_error_leaves_a_fitted_estimator_as_it_was():
+    model = KMeans(4, random_state=0).fit(blobs())
+    labels = model.labels_
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning):
+            model.fit(np.ones((9, 2)))
+    assert model.labels_ is labels
+    assert model.n_features_in_ == 3
+
+
+def test_parameters_are_not_checked_where_the_user_said_so():
+    with sklearn.config_context(skip_parameter_validation=True):
+        assert KMeans(4, tol=-1.0, random_state=0).fit(blobs()).n_iter_ >= 1
+
+
+# -- warnings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parameters", [
+    {"n_clusters": 4, "init": blobs()[:4], "n_init": 3},
+    {"n_clusters": 1, "algorithm": "elkan"},
+])  # fmt: skip
+def test_parameters_that_do_not_go_together_warn_with_the_same_words(parameters):
+    with pytest.warns(RuntimeWarning) as ours:
+        fastclust.KMeans(**parameters).fit(blobs())
+    with pytest.warns(RuntimeWarning) as theirs:
+        sklearn.cluster.KMeans(**parameters).fit(blobs())
+    assert [str(w.message) for w in ours] == [str(w.message) for w in theirs]
+    assert ours[0].filename == __file__
+
+
+@pytest.mark.parametrize("parameters", [
+    {"n_clusters": 4, "init": blobs()[:4]},
+    {"n_clusters": 4, "init": blobs()[:4].tolist(), "n_init": 1},
+    {"n_clusters": 1},
+    {"n_clusters": 4, "max_iter": 1},
+    {"n_clusters": 4, "init": "random"},
+])  # fmt: skip
+def test_other_parameters_do_not_warn(parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        KMeans(**parameters).fit(blobs())
+
+
+# -- inside scikit-learn -----------------------------------------------------------------------
+
+
+def _pipeline(package):
+    return make_pipeline(SimpleImputer(), StandardScaler(), package.KMeans(4, random_state=0))
+
+
+def _with_gaps():
+    X = blobs()
+    X[::7, 0] = np.nan
+    return X
+
+
+def test_a_pipeline_gives_scikit_learns_answers():
+    X = _with_gaps()
+    ours, theirs = (_pipeline(package).fit(X) for package in (fastclust, sklearn.cluster))
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(ours.transform(X), theirs.transform(X), rtol=1e-9)
+    assert list(ours.get_feature_names_out()) == ["kmeans0", "kmeans1", "kmeans2", "kmeans3"]
+
+
+def test_a_column_transformer_gives_scikit_learns_answers():
+    X = pd.DataFrame(blobs(), columns=NAMES)
+    outputs = [
+        ColumnTransformer([
+            ("clusters", package.KMeans(3, random_state=0), ["one", "two"]),
+            ("scaled", MinMaxScaler(), ["three"]),
+        ]).set_output(transform="pandas").fit_transform(X)
+        for package in (fastclust, sklearn.cluster)
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(*outputs, rtol=1e-9)
+
+
+def test_a_grid_search_gives_scikit_learns_scores():
+    searches = [
+        GridSearchCV(_pipeline(package), {"kmeans__n_clusters": [2, 4, 6]}, cv=3).fit(_with_gaps())
+        for package in (fastclust, sklearn.cluster)
+    ]
+    ours, theirs = (search.cv_results_["mean_test_score"] for search in searches)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+    assert searches[0].best_params_ == searches[1].best_params_
+
+
+def test_sample_weight_can_be_routed_through_a_pipeline():
+    X, weights = blobs(), np.arange(100.0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        kmeans = KMeans(4, random_state=0).set_fit_request(sample_weight=True)
+        routed = make_pipeline(scaler, kmeans).fit(X, sample_weight=weights)
+        assert kmeans.get_metadata_routing().fit.requests == {"sample_weight": True}
+    expected = KMeans(4, random_state=0).fit(routed[0].transform(X), sample_weight=weights)
+    np.testing.assert_array_equal(routed[-1].cluster_centers_, expected.cluster_centers_)

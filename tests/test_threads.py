@@ -1,0 +1,260 @@
+"""Threads, processes and the cache of compiled kernels, each in a process of its own.
+
+All processes share one cache directory, except where the cache itself is tested.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from fastclust import _threads
+
+FIT_SMALL = """
+import numpy as np
+from sklearn.datasets import make_blobs
+import fastclust
+
+X, _ = make_blobs(300, 5, centers=6, random_state=0)
+model = fastclust.KMeans(6, random_state=0).fit(X)
+print(model.labels_.tolist(), model.n_iter_)
+"""
+
+SEED_SMALL = """
+import fastclust
+
+print(fastclust.kmeans_plusplus([[0.0, 1.0], [2.0, 5.0], [3.0, 3.0]], 2, random_state=0))
+"""  # compiles three kernels, a fit ten
+
+FIT_IN_PARALLEL = """
+import hashlib
+import numpy as np
+import scipy.sparse
+from fastclust import KMeans, _threads
+
+def hashed(X, random_state=0, weights=None, k=16):
+    model = KMeans(k, random_state=random_state, max_iter=6).fit(X, sample_weight=weights)
+    inertia, distances = np.float64(model.inertia_), model.transform(X[:99])
+    parts = model.labels_, model.cluster_centers_, inertia, distances
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200_000, 8))
+"""
+
+HASHES = """
+import sys
+n_threads = int(sys.argv[1])
+_threads._available_n_threads = lambda: n_threads  # also more threads than this machine has cores
+assert _threads.effective_n_threads() == n_threads
+weights = rng.uniform(size=len(X))
+sparse = scipy.sparse.random(20_000, 100, density=0.1, format="csr", rng=0)
+print("float64", hashed(X))
+print("float32", hashed(X.astype(np.float32)))
+print("weights", hashed(X, weights=weights))
+print("many clusters", hashed(X[:30_000], k=200))
+print("sparse, weights", hashed(sparse, weights=weights[:20_000]))
+"""
+
+CONCURRENT = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numba
+
+with ThreadPoolExecutor(3) as pool:  # the first launches of this process
+    together = list(pool.map(lambda seed: hashed(X, seed), range(6)))
+assert together == [hashed(X, seed) for seed in range(6)]
+assert numba.threading_layer() == sys.argv[1]
+"""
+
+FORK = """
+import multiprocessing
+
+def child(connection):
+    connection.send(hashed(X))
+
+if __name__ == "__main__":
+    here = hashed(X)
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=child, args=(sender,))
+    process.start()
+    sender.close()
+    assert receiver.recv() == here
+    process.join(30)
+    assert process.exitcode == 0
+    assert hashed(X) == here  # the parent still works
+"""
+
+
+def run_python(code, *args, timeout=120, **environment):
+    """Output of a new process that runs the code; a variable given as None is unset."""
+    variables = {**os.environ, **environment}
+    variables = {name: value for name, value in variables.items() if value is not None}
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        env=variables, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def files_in(directory):
+    """Each file of a directory with what changes when it is written anew."""
+    found = {}
+    for path in directory.iterdir():
+        status = path.stat()
+        found[path.name] = status.st_ino, status.st_mtime_ns, status.st_size
+    return found
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A cache directory that the processes of this file share."""
+    directory = tmp_path_factory.mktemp("cache")
+    directory.chmod(0o700)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    """What SEED_SMALL prints, and the cache directory that it filled; tests must not change it."""
+    directory = tmp_path_factory.mktemp("seeded")
+    directory.chmod(0o700)
+    return run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)), directory
+
+
+# -- threads -----------------------------------------------------------------------------------
+
+
+def test_any_number_of_threads_gives_the_same_bits(cache):
+    one, two, four = (
+        run_python(
+            FIT_IN_PARALLEL + HASHES, n_threads, timeout=240, NUMBA_NUM_THREADS=str(n_threads),
+            FASTCLUST_CACHE_DIR=str(cache),
+        )
+        for n_threads in (1, 2, 4)
+    )  # fmt: skip
+    assert one.splitlines() == two.splitlines()
+    assert two.splitlines() == four.splitlines()
+
+
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_python_threads_may_fit_at_once(cache, layer):
+    if layer == "omp":
+        pytest.importorskip("numba.np.ufunc.omppool", exc_type=ImportError)
+    run_python(
+        FIT_IN_PARALLEL + CONCURRENT, layer, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2",
+        FASTCLUST_CACHE_DIR=str(cache),
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("layer", ["default", "workqueue"])
+def test_a_forked_child_can_fit_after_its_parent_did(cache, layer):
+    run_python(FIT_IN_PARALLEL + FORK, NUMBA_THREADING_LAYER=layer, FASTCLUST_CACHE_DIR=str(cache))
+
+
+def test_the_number_of_threads_is_put_back_after_a_fit(cache):
+    run_python(
+        FIT_IN_PARALLEL
+        + "import numba; numba.set_num_threads(1); hashed(X); assert numba.get_num_threads() == 1;"
+        "numba.set_num_threads(2); hashed(X); assert numba.get_num_threads() == 2",
+        NUMBA_NUM_THREADS="2",
+        FASTCLUST_CACHE_DIR=str(cache),
+    )
+
+
+def test_omp_num_threads_is_an_upper_limit(monkeypatch):
+    available_n_threads = _threads._available_n_threads.__wrapped__  # the function without cache
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert available_n_threads() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "1,4")  # for nested levels
+    assert available_n_threads() == 1
+
+
+@pytest.mark.parametrize("value", ["", "many", "0", "-1", "1000000"])
+def test_omp_num_threads_without_meaning_is_ignored(monkeypatch, value):
+    available_n_threads = _threads._available_n_threads.__wrapped__
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    unlimited = available_n_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert available_n_threads() == unlimited
+
+
+# -- import ------------------------------------------------------------------------------------
+
+
+def test_import_does_not_import_numba_and_compiles_nothing(tmp_path):
+    tmp_path.chmod(0o700)
+    run_python(
+        "import sys, fastclust\n"
+        "fastclust.KMeans(3).get_params()\n"
+        "assert not {'numba', 'llvmlite', 'matplotlib'} & set(sys.modules)",
+        FASTCLUST_CACHE_DIR=str(tmp_path),
+    )
+    assert not files_in(tmp_path)
+
+
+# -- the cache ---------------------------------------------------------------------------------
+
+
+def test_a_second_process_compiles_nothing(seeded):
+    printed, directory = seeded
+    before = files_in(directory)
+    assert before
+    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)) == printed
+    assert files_in(directory) == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a kernel", "half"])
+def test_a_damaged_file_is_compiled_anew(seeded, tmp_path, damage):
+    printed, warm = seeded
+    directory = tmp_path / "cache"
+    shutil.copytree(warm, directory)
+    directory.chmod(0o700)
+    damaged = sorted(directory.iterdir())[1:]
+    whole = [path.read_bytes() for path in damaged]
+    for path, content in zip(damaged, whole, strict=True):
+        path.write_bytes(content[: len(content) // 2] if damage == "half" else damage)
+    before = files_in(directory)
+    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)) == printed
+    after = files_in(directory)
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} == {p.name for p in damaged}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_directory_that_others_can_read_is_not_used(seeded, tmp_path):
+    tmp_path.chmod(0o750)
+    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(tmp_path)) == seeded[0]
+    assert not files_in(tmp_path)
+
+
+def test_a_directory_that_cannot_be_made_means_no_cache(seeded, tmp_path):
+    (tmp_path / "file").touch()
+    impossible = tmp_path / "file" / "cache"
+    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(impossible)) == seeded[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize("variable", ["off", None])
+def test_the_cache_is_the_users_own_unless_it_is_off(seeded, tmp_path, variable):
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=variable, **home) == seeded[0]
+    if variable == "off":
+        assert not files_in(tmp_path)
+    else:
+        assert (tmp_path / "fastclust").stat().st_mode & 0o777 == 0o700
+        assert files_in(tmp_path / "fastclust").keys() == files_in(seeded[1]).keys()
+
+
+# -- the CPU -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", [{"NUMBA_CPU_NAME": "generic"}, {"NUMBA_BOUNDSCHECK": "1"}])
+def test_other_compile_settings_give_the_same_labels(cache, setting):
+    directory = {"FASTCLUST_CACHE_DIR": str(cache)}  # its keys hold these settings
+    assert run_python(FIT_SMALL, **setting, **directory) == run_python(FIT_SMALL, **directory)
