@@ -21,7 +21,10 @@ PACK_WORK = 8
 BLOCK_BYTES = 2**22
 """Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
 
-RESUM_EVERY = 32
+GATE_TEST_COST, GATE_BOUND_COST, GATE_COPY_COST = 150, 60, 5
+"""Vector operations that the gate takes to test a panel, to make its slack, to copy a value."""
+
+RESUM_EVERY = 100
 """Iterations after which center sums are formed anew, so that their rounding cannot grow."""
 
 SEED_BLOCK_BYTES = 2**14
@@ -64,6 +67,8 @@ class Panels:
         The panels.
     total_square : float
         Sum of the squares of all values.
+    largest_square : float
+        Largest squared norm of a row.
     """
 
     def __init__(self, X, sample_weight, mean, buffer=None):
@@ -74,9 +79,10 @@ class Panels:
         shape = (n_panels, self.n_features, self.lanes)
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
         slots = split(n_panels, PACK_WORK * self.lanes * self.n_features)
-        squares = np.empty(len(slots))
-        pack_rows(slots, X, mean, self.values, squares, work=PACK_WORK * X.size)
+        squares, largest = np.empty(len(slots)), np.empty(len(slots))
+        pack_rows(slots, X, mean, self.values, squares, largest, work=PACK_WORK * X.size)
         self.total_square = float(squares.sum())
+        self.largest_square = float(largest.max())
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
         if sample_weight is not None:
             self.weights = np.zeros((n_panels, self.lanes), dtype=X.dtype)
@@ -247,6 +253,23 @@ class PanelLloyd:
             np.empty((n_slots, n_clusters)),
             np.empty((n_slots, n_clusters), dtype=np.int64),
             np.empty(n_slots, dtype=np.int64),
+            np.empty(n_slots),
+        )
+        lanes, dtype = panels.lanes, panels.dtype
+        self.gate = np.array([lloyd.DENSE, 0, lloyd.FIRST_BACKOFF])
+        self._gate_buffers = (
+            np.empty((n_clusters, 1), dtype=dtype),
+            aligned_empty(self.labels.shape, dtype),
+            self.gate,
+            aligned_empty((n_slots, n_features, lanes), dtype),
+            np.empty((n_slots, lanes), dtype=np.int64),
+            aligned_empty((n_slots, lanes), dtype),
+        )
+        largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
+        self._gate_constants = (
+            2.0 * (n_features + 4) * float(np.finfo(dtype).eps),
+            max(panels.largest_square, largest_center),
+            *gate_costs(n_features, n_clusters, lanes),
         )
 
     def advance(self, first_iteration, n_steps, tol):
@@ -266,6 +289,7 @@ class PanelLloyd:
                 statistics, panels, self.centers, self.labels
             )
             self._tiles = tiles_of(self.centers, TILE, -2.0)
+            self.gate[lloyd.MODE] = lloyd.DENSE  # the shifts of these centers are not in the slack
         return Progress(
             int(progress[lloyd.N_ITER]), int(progress[lloyd.N_CHANGED]), progress[lloyd.SHIFT_SQ]
         )
@@ -274,8 +298,28 @@ class PanelLloyd:
         panels, statistics = self._panels, self.statistics
         lloyd.iterate(
             slots, panels.values, panels.weights, panels.n_samples, self._cluster_slots, finish,
-            first_iteration, n_steps, RESUM_EVERY, tol,
-            self.labels, self.centers, *self._tiles, *self._buffers,
+            first_iteration, n_steps, RESUM_EVERY, tol, *self._gate_constants,
+            self.labels, self.centers, *self._tiles, *self._gate_buffers, *self._buffers,
             statistics.sums, statistics.weights, statistics.counts, progress,
             work=work,
         )  # fmt: skip
+
+
+def gate_costs(n_features, n_clusters, lanes):
+    """When rows are queued and when the gate pays, by the cost of its parts in vector operations.
+
+    Returns
+    -------
+    queue_limit : int
+        Rows of a panel up to which copying them to a queue costs less than labelling the panel.
+    copy_cost : float
+        Cost of copying a row, in panels labelled.
+    most_cost : float
+        Cost per panel, in panels labelled, up to which testing all rows and labelling some costs
+        less than labelling all; 0 or less if it never does.
+    """
+    label = n_clusters * (n_features + 3)
+    copy = GATE_COPY_COST * n_features
+    bounds = 2 * n_clusters + n_features + GATE_BOUND_COST
+    queue_limit = int(label / (label / lanes + copy))
+    return queue_limit, copy / label, (label - GATE_TEST_COST) / (label + bounds)

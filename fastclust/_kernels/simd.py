@@ -200,6 +200,38 @@ def changed_lanes(typingctx, labels, array, index):
 
 
 @intrinsic
+def not_positive_lanes(typingctx, vector):
+    """Bit mask of the lanes that are not greater than 0, NaN included."""
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(args[0].type, None)
+        mask = builder.fcmp_unordered("<=", args[0], zero)
+        return builder.zext(builder.bitcast(mask, ir.IntType(vector.lanes)), ir.IntType(64))
+
+    return types.int64(vector), codegen
+
+
+@intrinsic
+def count_bits(typingctx, mask):
+    """Count the lanes of a bit mask."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(mask), codegen
+
+
+@intrinsic
+def lowest_lane(typingctx, mask):
+    """Number of the first lane in a bit mask that is not 0."""
+
+    def codegen(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(mask), codegen
+
+
+@intrinsic
 def gather(typingctx, array, labels_array, index, feature):
     """Vector array[labels_array[index, lane], feature] for every lane."""
     vector = _vector_of(array.dtype)
@@ -224,16 +256,21 @@ def gather(typingctx, array, labels_array, index, feature):
 # -- vectors: arithmetic -----------------------------------------------------------------------
 
 
-@intrinsic
-def _subtract(typingctx, a, b):
-    return a(a, b), lambda context, builder, signature, args: builder.fsub(*args)
+def _define_operator(function, emit):
+    """Give an operator its meaning on two vectors of one type."""
+
+    @intrinsic
+    def on_vectors(typingctx, a, b):
+        return a(a, b), lambda context, builder, signature, args: emit(builder, *args)
+
+    @overload(function, jit_options={"forceinline": True})
+    def on_equal_types(a, b):
+        if isinstance(a, Vector) and a == b:
+            return lambda a, b: on_vectors(a, b)
 
 
-@overload(operator.sub, jit_options={"forceinline": True})
-def _vector_sub(a, b):
-    """Give `a - b` its meaning on two vectors of one type."""
-    if isinstance(a, Vector) and a == b:
-        return lambda a, b: _subtract(a, b)
+_define_operator(operator.add, ir.IRBuilder.fadd)
+_define_operator(operator.sub, ir.IRBuilder.fsub)
 
 
 def _emit_minimum(builder, a, b):
@@ -244,6 +281,18 @@ def _emit_minimum(builder, a, b):
 def minimum(typingctx, a, b):
     """Smaller value of each lane; b where either is NaN."""
     return a(a, b), lambda context, builder, signature, args: _emit_minimum(builder, *args)
+
+
+@intrinsic
+def square_root(typingctx, a):
+    """Square root of each lane, 0 where it is negative."""
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(args[0].type, None)
+        positive = builder.select(builder.fcmp_ordered(">", args[0], zero), args[0], zero)
+        return _call_vector_intrinsic(builder, "llvm.sqrt", args[0].type, [positive])
+
+    return a(a), codegen
 
 
 @intrinsic
@@ -390,3 +439,24 @@ def argmin_tile(typingctx, best, labels, acc, first):
         return context.make_tuple(builder, result, [best_value, label_value])
 
     return result(best, labels, acc, first), codegen
+
+
+@intrinsic
+def two_nearest_tile(typingctx, best, second, labels, acc, first):
+    """As argmin_tile, and the running second smallest value with it."""
+    result = types.Tuple((best, second, labels))
+
+    def codegen(context, builder, signature, args):
+        best_value, second_value, label_value, accs, j = *args[:3], args[3], args[4]
+        accs = cgutils.unpack_tuple(builder, accs)
+        j = context.cast(builder, j, first, labels.scalar)
+        for offset, a in enumerate(accs):
+            closer = builder.fcmp_ordered("<", a, best_value)
+            label = _splat(builder, builder.add(j, j.type(offset)), label_value.type)
+            farther = builder.select(closer, best_value, a)
+            second_value = _emit_minimum(builder, farther, second_value)
+            best_value = builder.select(closer, a, best_value)
+            label_value = builder.select(closer, label, label_value)
+        return context.make_tuple(builder, result, [best_value, second_value, label_value])
+
+    return result(best, second, labels, acc, first), codegen
