@@ -21,7 +21,7 @@ PACK_WORK = 8
 BLOCK_BYTES = 2**22
 """Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
 
-GATE_TEST_COST, GATE_BOUND_COST, GATE_COPY_COST = 150, 60, 5
+GATE_TEST_COST, GATE_BOUND_COST, GATE_COPY_COST = 150, 150, 5
 """Vector operations that the gate takes to test a panel, to make its slack, to copy a value."""
 
 RESUM_EVERY = 100
@@ -246,12 +246,12 @@ class PanelLloyd:
         max_slots = max(1, panels.n_samples * panels.dtype.itemsize // (16 * n_clusters))
         self._slots = panels.slots(n_clusters, min(max_slots, MAX_SLOTS))
         n_slots = len(self._slots)
-        self._cluster_slots = split(n_clusters, n_slots * n_features)
         self._tiles = tiles_of(centers, TILE, -2.0)
         self._buffers = (
-            np.empty((n_slots, n_clusters, n_features)),
-            np.empty((n_slots, n_clusters)),
-            np.empty((n_slots, n_clusters), dtype=np.int64),
+            np.zeros((n_slots, n_clusters, n_features)),
+            np.zeros((n_slots, n_clusters)),
+            np.zeros((n_slots, n_clusters), dtype=np.int64),
+            np.zeros((n_slots, n_clusters), dtype=np.int64),
             np.empty(n_slots, dtype=np.int64),
             np.empty(n_slots),
         )
@@ -261,9 +261,9 @@ class PanelLloyd:
             np.empty((n_clusters, 1), dtype=dtype),
             aligned_empty(self.labels.shape, dtype),
             self.gate,
-            aligned_empty((n_slots, n_features, lanes), dtype),
-            np.empty((n_slots, lanes), dtype=np.int64),
-            aligned_empty((n_slots, lanes), dtype),
+            aligned_empty((2 * n_slots, n_features, lanes), dtype),
+            np.empty((2 * n_slots, lanes), dtype=np.int64),
+            aligned_empty((2 * n_slots, lanes), dtype),
         )
         largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
         self._gate_constants = (
@@ -297,7 +297,7 @@ class PanelLloyd:
     def _launch(self, slots, finish, first_iteration, n_steps, tol, progress, work):
         panels, statistics = self._panels, self.statistics
         lloyd.iterate(
-            slots, panels.values, panels.weights, panels.n_samples, self._cluster_slots, finish,
+            slots, panels.values, panels.weights, panels.n_samples, finish,
             first_iteration, n_steps, RESUM_EVERY, tol, *self._gate_constants,
             self.labels, self.centers, *self._tiles, *self._gate_buffers, *self._buffers,
             statistics.sums, statistics.weights, statistics.counts, progress,
@@ -316,10 +316,11 @@ def gate_costs(n_features, n_clusters, lanes):
         Cost of copying a row, in panels labelled.
     most_cost : float
         Cost per panel, in panels labelled, up to which testing all rows and labelling some costs
-        less than labelling all; 0 or less if it never does.
+        less than labelling all; 0 for never, where that is so seldom that trying costs more.
     """
     label = n_clusters * (n_features + 3)
     copy = GATE_COPY_COST * n_features
     bounds = 2 * n_clusters + n_features + GATE_BOUND_COST
     queue_limit = int(label / (label / lanes + copy))
-    return queue_limit, copy / label, (label - GATE_TEST_COST) / (label + bounds)
+    most_cost = (label - GATE_TEST_COST) / (label + bounds)
+    return queue_limit, copy / label, most_cost if most_cost > 0.5 else 0.0

@@ -7,17 +7,26 @@ from fastclust._kernels.jit import inner, kernel
 
 
 @inner
-def merge_cluster(j, slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out):
-    """Add the slots' statistics of cluster j to the whole's, first slot first."""
-    for slot in range(slot_sums.shape[0]):
-        for f in range(sums_out.shape[1]):
-            sums_out[j, f] += slot_sums[slot, j, f]
-        weights_out[j] += slot_weights[slot, j]
-        counts_out[j] += slot_counts[slot, j]
-    if counts_out[j] == 0:  # no rounding residue in a cluster that has no rows
-        weights_out[j] = 0.0
-        for f in range(sums_out.shape[1]):
-            sums_out[j, f] = 0.0
+def clear_cluster(j, sums_out, weights_out, counts_out):
+    """Set the statistics of cluster j to those of no rows."""
+    weights_out[j] = 0.0
+    counts_out[j] = 0
+    for f in range(sums_out.shape[1]):
+        sums_out[j, f] = 0.0
+
+
+@inner
+def merge_cluster(
+    slot, j, slot_sums_out, slot_weights_out, slot_counts_out, sums_out, weights_out, counts_out
+):
+    """Move the statistics of cluster j from a slot to the whole."""
+    for f in range(sums_out.shape[1]):
+        sums_out[j, f] += slot_sums_out[slot, j, f]
+        slot_sums_out[slot, j, f] = 0.0
+    weights_out[j] += slot_weights_out[slot, j]
+    slot_weights_out[slot, j] = 0.0
+    counts_out[j] += slot_counts_out[slot, j]
+    slot_counts_out[slot, j] = 0
 
 
 @inner

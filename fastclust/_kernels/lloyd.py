@@ -14,16 +14,16 @@ largest norm of a row or center; they compare like the true ones if l^2 - u^2 > 
 l - u > sqrt(2 E) suffices. So the slack is made from u and l widened by E, less sqrt(2 E), and the
 labels are those of the dense pass, bit for bit.
 
-Rows without slack are labelled in their panel if it holds many of them, else queued into a panel
-of their own. The test costs something, so it is switched on when few labels change and off when
-too many rows fail it (benchmarks/bench_gate.py).
+Rows without slack are labelled with their whole panel if it holds many of them, else queued until
+they fill a panel of their own. The test costs something, so it is switched on when few labels
+change and off when too many rows fail it (benchmarks/bench_gate.py).
 """
 
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.assign import nearest, two_nearest
-from fastclust._kernels.centers import average_cluster, merge_cluster, tile_center
+from fastclust._kernels.centers import average_cluster, clear_cluster, merge_cluster, tile_center
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.simd import (
     changed_lanes,
@@ -63,15 +63,17 @@ FEW_CHANGES = 8
 
 
 @inner
-def _move_row(panels, p, i, weight, old, new, sums_out, weights_out, counts_out):
+def _move_row(panels, p, i, weight, old, new, sums_out, weights_out, counts_out, touched_out):
     """Move row (p, i) from cluster old, or from nowhere if that is -1, to cluster new."""
     one = np.int64(np.sign(weight))
+    touched_out[new] = 1
     weights_out[new] += weight
     counts_out[new] += one
     if old < 0:
         for f in range(panels.shape[1]):
             sums_out[new, f] += weight * panels[p, f, i]
         return
+    touched_out[old] = 1
     weights_out[old] -= weight
     counts_out[old] -= one
     for f in range(panels.shape[1]):
@@ -81,136 +83,176 @@ def _move_row(panels, p, i, weight, old, new, sums_out, weights_out, counts_out)
 
 
 @inner
-def _relabel_panel(
-    panels, weights, n_samples, from_scratch, p, new, labels_out, sums_out, weights_out, counts_out
-):
-    """Give a panel its new labels and move the rows that changed; return how many did."""
+def _assign_dense(
+    panels, weights, n_samples, tiles, center_sq, from_scratch, start, stop,
+    labels_out, sums_out, weights_out, counts_out, touched_out,
+):  # fmt: skip
+    """Label the rows of a slot and sum the changes; return the number of changed labels."""
     lanes = panels.shape[2]
-    changed = changed_lanes(new, labels_out, p)
-    if changed == 0 and not from_scratch:
-        return 0
     n_changed = 0
-    for i in range(min(lanes, n_samples - p * lanes)):
-        is_changed = (changed >> i) & 1
-        n_changed += is_changed
-        if not is_changed and not from_scratch:
+    for p in range(start, stop):
+        new = nearest(panels, p, tiles, center_sq)
+        changed = changed_lanes(new, labels_out, p)
+        if changed == 0 and not from_scratch:
             continue
-        weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
-        old = -1 if from_scratch else labels_out[p, i]
-        _move_row(panels, p, i, weight, old, lane(new, i), sums_out, weights_out, counts_out)
-    store(labels_out, p, new)
+        for i in range(min(lanes, n_samples - p * lanes)):
+            is_changed = (changed >> i) & 1
+            n_changed += is_changed
+            if not is_changed and not from_scratch:
+                continue
+            weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
+            old = -1 if from_scratch else labels_out[p, i]
+            _move_row(
+                panels, p, i, weight, old, lane(new, i),
+                sums_out, weights_out, counts_out, touched_out,
+            )  # fmt: skip
+        store(labels_out, p, new)
     return n_changed
 
 
 @inner
-def _nearest_with_slack(panels, p, tiles, center_sq, rounding, radius_sq):
-    """Labels of a panel and the slack of each row; see the header."""
-    nearest_sq, second_sq, labels = two_nearest(panels, p, tiles, center_sq)
-    row_sq = splat(panels, 0.0)
+def _rows_without_slack(drifts, labels, p, slack_out):
+    """Take the drift of its cluster from the slack of each row; return the lanes left with none."""
+    slack = load(slack_out, p) - gather(drifts, labels, p, 0)
+    store(slack_out, p, slack)
+    return not_positive_lanes(slack)
+
+
+@inner
+def _queue_rows(panels, p, active, queue, n_queued, queue_out, queue_rows_out):
+    """Append the active rows of a panel to the queue; return the new length."""
+    lanes = panels.shape[2]
+    while active:
+        i = lowest_lane(active)
+        active &= active - 1
+        for f in range(panels.shape[1]):
+            queue_out[queue, f, n_queued] = panels[p, f, i]
+        queue_rows_out[queue, n_queued] = p * lanes + i
+        n_queued += 1
+    return n_queued
+
+
+@inner
+def _queue_panel(panels, p, queue, queue_out, queue_rows_out):
+    """Fill the queue with all rows of a panel."""
+    lanes = panels.shape[2]
     for f in range(panels.shape[1]):
-        x = load(panels, (p, f))
+        store(queue_out, (queue, f), load(panels, (p, f)))
+    for i in range(lanes):
+        queue_rows_out[queue, i] = p * lanes + i
+
+
+@inner
+def _label_queue(
+    weights, tiles, center_sq, from_scratch, rounding, radius_sq, queue, n_queued, queues,
+    queue_rows, queue_slack_out, labels_out, slack_out,
+    sums_out, weights_out, counts_out, touched_out,
+):  # fmt: skip
+    """Label the queued rows and note their slack (see the header); return the changed labels."""
+    nearest_sq, second_sq, new = two_nearest(queues, queue, tiles, center_sq)
+    row_sq = splat(queues, 0.0)
+    for f in range(queues.shape[1]):
+        x = load(queues, (queue, f))
         row_sq = fma(x, x, row_sq)
-    error = fma(row_sq, splat(panels, rounding), splat(panels, rounding * radius_sq))
+    error = fma(row_sq, splat(queues, rounding), splat(queues, rounding * radius_sq))
     upper = square_root(nearest_sq + row_sq + error)
     lower = square_root(second_sq + row_sq - error)
-    return labels, lower - (upper + square_root(error + error))
+    store(queue_slack_out, queue, lower - (upper + square_root(error + error)))
+    lanes = queues.shape[2]
+    n_changed = 0
+    for q in range(n_queued):
+        p, i = queue_rows[queue, q] // lanes, queue_rows[queue, q] % lanes
+        label, old = lane(new, q), labels_out[p, i]
+        slack_out[p, i] = queue_slack_out[queue, q]
+        n_changed += label != old
+        if label != old or from_scratch:
+            weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
+            old = -1 if from_scratch else old
+            _move_row(
+                queues, queue, q, weight, old, label,
+                sums_out, weights_out, counts_out, touched_out,
+            )  # fmt: skip
+            labels_out[p, i] = label
+    return n_changed
 
 
 @inner
-def _flush(
-    weights, tiles, center_sq, rounding, radius_sq, slot, n_queued, queue, queue_rows,
-    slack_scratch_out, labels_out, slack_out, sums_out, weights_out, counts_out,
+def _assign_gated(
+    panels, weights, n_samples, tiles, center_sq, from_scratch, mode, rounding, radius_sq,
+    queue_limit, copy_cost, drifts, slot, start, stop,
+    labels_out, slack_out, queue_out, queue_rows_out, queue_slack_out,
+    sums_out, weights_out, counts_out, touched_out,
 ):  # fmt: skip
-    """Label the queued rows of a slot; return how many labels changed."""
-    lanes = queue.shape[2]
-    new, slack = _nearest_with_slack(queue, slot, tiles, center_sq, rounding, radius_sq)
-    store(slack_scratch_out, slot, slack)
-    n_changed = 0
-    for q in range(n_queued):
-        p, i = queue_rows[slot, q] // lanes, queue_rows[slot, q] % lanes
-        label, old = lane(new, q), labels_out[p, i]
-        slack_out[p, i] = slack_scratch_out[slot, q]
-        if label != old:
-            weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
-            _move_row(queue, slot, q, weight, old, label, sums_out, weights_out, counts_out)
-            labels_out[p, i] = label
-            n_changed += 1
-    return n_changed
+    """Label those rows of a slot that may change; return the changed labels and the cost."""
+    lanes = panels.shape[2]
+    n_changed, n_queued, cost = 0, 0, 0.0
+    p = start
+    while p < stop or n_queued > 0:
+        if p < stop and n_queued + queue_limit <= lanes:
+            n_rows = min(lanes, n_samples - p * lanes)
+            active = (1 << n_rows) - 1
+            if mode == GATED and not from_scratch:
+                active &= _rows_without_slack(drifts, labels_out, p, slack_out)
+            p += 1
+            if count_bits(active) <= queue_limit:
+                cost += count_bits(active) * copy_cost
+                n_queued = _queue_rows(
+                    panels, p - 1, active, 2 * slot, n_queued, queue_out, queue_rows_out
+                )
+                continue
+            queue = 2 * slot + 1  # the panel at once, before the rows that wait in the other queue
+            _queue_panel(panels, p - 1, queue, queue_out, queue_rows_out)
+        else:
+            queue, n_rows, n_queued = 2 * slot, n_queued, 0
+        cost += 1.0
+        n_changed += _label_queue(
+            weights, tiles, center_sq, from_scratch, rounding, radius_sq, queue, n_rows, queue_out,
+            queue_rows_out, queue_slack_out, labels_out, slack_out,
+            sums_out, weights_out, counts_out, touched_out,
+        )  # fmt: skip
+    return n_changed, cost
 
 
 @inner
 def _assign_slot(
     panels, weights, n_samples, tiles, center_sq, from_scratch, mode, rounding, radius_sq,
     queue_limit, copy_cost, drifts, slot, start, stop,
-    labels_out, slack_out, queue_out, queue_rows_out, slack_scratch_out,
-    slot_sums_out, slot_weights_out, slot_counts_out, slot_changed_out, slot_cost_out,
+    labels_out, slack_out, queue_out, queue_rows_out, queue_slack_out,
+    slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out,
+    slot_cost_out,
 ):  # fmt: skip
-    """Label the rows of a slot and sum the changes; count those, and what it took in panels."""
+    """E step of one slot: labels, sums of the changes, their number, and the cost in panels."""
     sums_out, weights_out = slot_sums_out[slot], slot_weights_out[slot]
-    counts_out = slot_counts_out[slot]
-    sums_out.fill(0.0)
-    weights_out.fill(0.0)
-    counts_out.fill(0)
-    lanes = panels.shape[2]
-    n_changed, n_queued, cost = 0, 0, 0.0
-    for p in range(start, stop):
-        if mode == GATED and not from_scratch:
-            slack = load(slack_out, p) - gather(drifts, labels_out, p, 0)
-            store(slack_out, p, slack)
-            active = not_positive_lanes(slack) & ((1 << min(lanes, n_samples - p * lanes)) - 1)
-            if count_bits(active) <= queue_limit:
-                while active:
-                    i = lowest_lane(active)
-                    active &= active - 1
-                    for f in range(panels.shape[1]):
-                        queue_out[slot, f, n_queued] = panels[p, f, i]
-                    queue_rows_out[slot, n_queued] = p * lanes + i
-                    n_queued += 1
-                    cost += copy_cost
-                    if n_queued == lanes:
-                        n_changed += _flush(
-                            weights, tiles, center_sq, rounding, radius_sq, slot, n_queued,
-                            queue_out, queue_rows_out, slack_scratch_out, labels_out,
-                            slack_out, sums_out, weights_out, counts_out,
-                        )  # fmt: skip
-                        cost += 1.0
-                        n_queued = 0
-                continue
-        if mode == DENSE:
-            new = nearest(panels, p, tiles, center_sq)
-        else:
-            new, slack = _nearest_with_slack(panels, p, tiles, center_sq, rounding, radius_sq)
-            store(slack_out, p, slack)
-        cost += 1.0
-        n_changed += _relabel_panel(
-            panels, weights, n_samples, from_scratch, p, new, labels_out, sums_out, weights_out,
-            counts_out,
+    counts_out, touched_out = slot_counts_out[slot], slot_touched_out[slot]
+    if mode == DENSE:
+        slot_cost_out[slot] = stop - start
+        slot_changed_out[slot] = _assign_dense(
+            panels, weights, n_samples, tiles, center_sq, from_scratch, start, stop,
+            labels_out, sums_out, weights_out, counts_out, touched_out,
         )  # fmt: skip
-    if n_queued > 0:
-        n_changed += _flush(
-            weights, tiles, center_sq, rounding, radius_sq, slot, n_queued, queue_out,
-            queue_rows_out, slack_scratch_out, labels_out, slack_out, sums_out, weights_out,
-            counts_out,
+    else:
+        slot_changed_out[slot], slot_cost_out[slot] = _assign_gated(
+            panels, weights, n_samples, tiles, center_sq, from_scratch, mode, rounding, radius_sq,
+            queue_limit, copy_cost, drifts, slot, start, stop,
+            labels_out, slack_out, queue_out, queue_rows_out, queue_slack_out,
+            sums_out, weights_out, counts_out, touched_out,
         )  # fmt: skip
-        cost += 1.0
-    slot_changed_out[slot] = n_changed
-    slot_cost_out[slot] = cost
 
 
 @kernel
 def iterate(
-    slots, panels, weights, n_samples, cluster_slots, finish, first_iteration, n_steps,
+    slots, panels, weights, n_samples, finish, first_iteration, n_steps,
     resum_every, tol, rounding, radius_sq, queue_limit, copy_cost, most_cost,
     labels_out, centers_out, tiles_out, center_sq_out, drifts_out, slack_out, gate_out, queue_out,
-    queue_rows_out, slack_scratch_out, slot_sums_out, slot_weights_out, slot_counts_out,
-    slot_changed_out, slot_cost_out, sums_out, weights_out, counts_out, progress_out,
+    queue_rows_out, queue_slack_out, slot_sums_out, slot_weights_out, slot_counts_out,
+    slot_touched_out, slot_changed_out, slot_cost_out, sums_out, weights_out, counts_out,
+    progress_out,
 ):  # fmt: skip
     """Iterate until the labels repeat, the shift is within tol, a cluster is empty, or n_steps.
 
     panels : (n_panels, n_features, LANES)                         # IN
     weights : (n_panels, LANES), or (0, LANES) for ones            # IN
     n_samples : rows without the padding                           # IN
-    cluster_slots : slots of clusters, for the merge               # IN
     finish : 0 to label these slots only, 1 to go on from there    # IN
     first_iteration : number of the first iteration                # IN
     n_steps : limit of the iterations                              # IN
@@ -228,10 +270,11 @@ def iterate(
     gate_out : (N_GATE,), int64                                    # IN, OUT
     queue_out : (n_slots, n_features, LANES)                       # OUT: scratch
     queue_rows_out : (n_slots, LANES), int64                       # OUT: scratch
-    slack_scratch_out : (n_slots, LANES)                           # OUT: scratch
-    slot_sums_out : (n_slots, n_clusters, n_features), float64     # OUT
-    slot_weights_out : (n_slots, n_clusters), float64              # OUT
-    slot_counts_out : (n_slots, n_clusters), int64                 # OUT
+    queue_slack_out : (n_slots, LANES)                           # OUT: scratch
+    slot_sums_out : (n_slots, n_clusters, n_features), float64     # scratch: left as it came, 0
+    slot_weights_out : (n_slots, n_clusters), float64              # scratch, 0
+    slot_counts_out : (n_slots, n_clusters), int64                 # scratch, 0
+    slot_touched_out : (n_slots, n_clusters), int64                # scratch, 0
     slot_changed_out : (n_slots,), int64                           # OUT
     slot_cost_out : (n_slots,), float64                            # OUT
     sums_out : (n_clusters, n_features), float64                   # IN, OUT
@@ -247,23 +290,16 @@ def iterate(
                 panels, weights, n_samples, tiles_out, center_sq_out, from_scratch, gate_out[MODE],
                 rounding, radius_sq, queue_limit, copy_cost, drifts_out,
                 slots[s, 0], slots[s, 1], slots[s, 2],
-                labels_out, slack_out, queue_out, queue_rows_out, slack_scratch_out,
-                slot_sums_out, slot_weights_out, slot_counts_out, slot_changed_out,
-                slot_cost_out,
+                labels_out, slack_out, queue_out, queue_rows_out, queue_slack_out,
+                slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+                slot_changed_out, slot_cost_out,
             )  # fmt: skip
         if not finish:
             break
-        if cluster_slots.shape[0] == 1:  # a second launch would cost more than it saves
-            _merge(
-                0, n_clusters, from_scratch,
-                slot_sums_out, slot_weights_out, slot_counts_out, sums_out, weights_out, counts_out,
-            )  # fmt: skip
-        else:
-            for s in prange(cluster_slots.shape[0]):
-                _merge(
-                    cluster_slots[s, 1], cluster_slots[s, 2], from_scratch, slot_sums_out,
-                    slot_weights_out, slot_counts_out, sums_out, weights_out, counts_out,
-                )  # fmt: skip
+        _merge(
+            from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+            sums_out, weights_out, counts_out,
+        )  # fmt: skip
         cost = _sum(slot_cost_out)
         progress_out[N_ITER] = step + 1
         progress_out[N_CHANGED] = _sum(slot_changed_out)
@@ -319,16 +355,25 @@ def _switch_gate(few_changes, pays, gate_out):
 
 @inner
 def _merge(
-    first, stop, from_scratch,
-    slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out,
+    from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+    sums_out, weights_out, counts_out,
 ):  # fmt: skip
-    """Bring the statistics of a range of clusters up to date."""
-    for j in range(first, stop):
-        if from_scratch:
-            sums_out[j].fill(0.0)
-            weights_out[j] = 0.0
-            counts_out[j] = 0
-        merge_cluster(j, slot_sums, slot_weights, slot_counts, sums_out, weights_out, counts_out)
+    """Add the slots to the whole, first slot first, and set them to 0."""
+    n_clusters = weights_out.shape[0]
+    if from_scratch:
+        for j in range(n_clusters):
+            clear_cluster(j, sums_out, weights_out, counts_out)
+    for slot in range(slot_touched_out.shape[0]):
+        for j in range(n_clusters):
+            if slot_touched_out[slot, j]:  # few clusters are, in a late iteration
+                slot_touched_out[slot, j] = 0
+                merge_cluster(
+                    slot, j, slot_sums_out, slot_weights_out, slot_counts_out,
+                    sums_out, weights_out, counts_out,
+                )  # fmt: skip
+    for j in range(n_clusters):
+        if counts_out[j] == 0:  # no rounding residue in a cluster that has no rows
+            clear_cluster(j, sums_out, weights_out, counts_out)
 
 
 @inner

@@ -74,6 +74,19 @@ def _locate_row(panels, weights, first, last, winner, closest_sq, target):
 
 
 @inner
+def _search_sorted(cumulative, target):
+    """First entry that is not less than the target (np.searchsorted compiles for a second)."""
+    low, high = 0, cumulative.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] < target:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inner
 def _draw_rows(
     panels, weights, block_panels, uniforms, j, winner, closest_sq, cumulative, candidates_out
 ):
@@ -81,7 +94,7 @@ def _draw_rows(
     n_blocks = cumulative.shape[0]
     for c in range(candidates_out.shape[0]):
         target = uniforms[j - 1, c] * cumulative[n_blocks - 1]
-        block = min(np.searchsorted(cumulative, target), n_blocks - 1)
+        block = min(_search_sorted(cumulative, target), n_blocks - 1)
         inside = target - cumulative[block - 1] if block > 0 else target
         first = block * block_panels
         last = min(first + block_panels, panels.shape[0])
@@ -90,7 +103,8 @@ def _draw_rows(
 
 @inner
 def _fill(array_out, value):
-    array_out[:] = value
+    for c in range(array_out.shape[0]):
+        array_out[c] = value
 
 
 @inner

@@ -132,10 +132,10 @@ NEVER_GATED, ALWAYS_GATED = (0, 0.0, 0.0), (3, 0.0, np.inf)
 
 
 def run_iterate(panels, C, max_slots, n_steps, tol, gate_costs=NEVER_GATED):
-    """Call the kernel with buffers of its own, none of them zero; return what it writes."""
+    """Call the kernel with buffers of its own; return what it writes."""
     n_panels, n_features, lanes = panels.values.shape
     k, dtype = len(C), panels.dtype
-    slots, cluster_slots = slots_of(n_panels, max_slots), slots_of(k, max_slots)
+    slots = slots_of(n_panels, max_slots)
     n_slots = len(slots)
     tiles, center_sq = tiles_of(C, TILE, -2.0)
     largest = max(panels.largest_square, (C.astype(np.float64) ** 2).sum(axis=1).max())
@@ -148,12 +148,13 @@ def run_iterate(panels, C, max_slots, n_steps, tol, gate_costs=NEVER_GATED):
         "drifts": np.full((k, 1), np.nan, dtype=dtype),
         "slack": np.full((n_panels, lanes), np.nan, dtype=dtype),
         "gate": np.array([lloyd.DENSE, 0, lloyd.FIRST_BACKOFF]),
-        "queue": np.full((n_slots, n_features, lanes), np.nan, dtype=dtype),
-        "queue_rows": np.full((n_slots, lanes), -1),
-        "slack_scratch": np.full((n_slots, lanes), np.nan, dtype=dtype),
-        "slot_sums": np.full((n_slots, k, n_features), np.nan),
-        "slot_weights": np.full((n_slots, k), np.nan),
-        "slot_counts": np.full((n_slots, k), -1),
+        "queue": np.full((2 * n_slots, n_features, lanes), np.nan, dtype=dtype),
+        "queue_rows": np.full((2 * n_slots, lanes), -1),
+        "queue_slack": np.full((2 * n_slots, lanes), np.nan, dtype=dtype),
+        "slot_sums": np.zeros((n_slots, k, n_features)),
+        "slot_weights": np.zeros((n_slots, k)),
+        "slot_counts": np.zeros((n_slots, k), dtype=np.int64),
+        "slot_touched": np.zeros((n_slots, k), dtype=np.int64),
         "slot_changed": np.full(n_slots, -1),
         "slot_cost": np.full(n_slots, np.nan),
         "sums": np.full((k, n_features), np.nan),
@@ -162,7 +163,7 @@ def run_iterate(panels, C, max_slots, n_steps, tol, gate_costs=NEVER_GATED):
         "progress": np.zeros(lloyd.N_PROGRESS),
     }
     lloyd.iterate(
-        slots, panels.values, panels.weights, panels.n_samples, cluster_slots, 1, 0, n_steps, 100,
+        slots, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
         tol, rounding, largest, *gate_costs, *written.values(),
     )  # fmt: skip
     return written
