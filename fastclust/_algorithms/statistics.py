@@ -85,6 +85,7 @@ def _relocate_empty_clusters(statistics, rows, centers, labels):
     """
     empty = np.flatnonzero(statistics.counts == 0)
     sums, weights = statistics.sums.copy(), statistics.weights.copy()
+    counts = statistics.counts.copy()
     distances_sq = rows.distances_sq(centers, labels)
     if distances_sq.max() == 0:  # fewer distinct rows than clusters: there is nowhere to move to
         return sums, weights
@@ -94,7 +95,9 @@ def _relocate_empty_clusters(statistics, rows, centers, labels):
         donor, weight = labels.flat[i], float(sample_weight[i])
         weighted_row = rows.take([i])[0].astype(np.float64) * weight
         sums[donor] -= weighted_row
-        weights[donor] -= weight
+        counts[donor] -= weight > 0
+        # Sums of moved weights round: what is left of the last row is 0, not a residue.
+        weights[donor] = weights[donor] - weight if counts[donor] > 0 else 0.0
         sums[j] = weighted_row
         weights[j] = weight
     return sums, weights
