@@ -8,15 +8,16 @@ the serial driver, and launches on the workqueue layer take turns.
 import contextlib
 import functools
 import os
+import sys
 import threading
 
 _launch_lock = threading.Lock()
-_state = {"launched": False, "forked_after_launch": False}
+_state = {"started": False, "forked_after_start": False}
 
 
 def parallel_is_safe():
     """Whether parallel kernels may be launched in this process."""
-    return not _state["forked_after_launch"] and effective_n_threads() > 1
+    return not _state["forked_after_start"] and effective_n_threads() > 1
 
 
 @functools.cache
@@ -35,6 +36,7 @@ def effective_n_threads():
     """Threads that the next launch uses: what is available, or fewer by numba.set_num_threads."""
     import numba
 
+    _state["started"] = True  # the next call starts Numba's threads
     return min(_available_n_threads(), numba.get_num_threads())
 
 
@@ -46,25 +48,23 @@ def launching(n_threads, parallel):
         return
     import numba
 
-    first = not _state["launched"]
-    with (
-        _launch_lock
-        if first or numba.threading_layer() == "workqueue"
-        else contextlib.nullcontext()
-    ):
+    in_turn = numba.threading_layer() == "workqueue"
+    with _launch_lock if in_turn else contextlib.nullcontext():
         before = numba.get_num_threads()
         numba.set_num_threads(n_threads)
         try:
             yield
         finally:
             numba.set_num_threads(before)
-            _state["launched"] = True
 
 
 def _after_fork_in_child():
     global _launch_lock
     _launch_lock = threading.Lock()
-    _state["forked_after_launch"] = _state["forked_after_launch"] or _state["launched"]
+    # The caller's own use of Numba may have started them: a private name, read if it is there.
+    parallel = sys.modules.get("numba.np.ufunc.parallel")
+    started = _state["started"] or bool(getattr(parallel, "_is_initialized", False))
+    _state["forked_after_start"] = _state["forked_after_start"] or started
 
 
 if hasattr(os, "register_at_fork"):

@@ -39,7 +39,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
-          mean (as scikit-learn calls it); returns the centers.
+          mean, or a sparse X as it is (as scikit-learn calls it); returns the centers.
 
     n_init : 'auto' or int, default='auto'
         Number of runs from different first centers, of which the best is kept. 'auto' is 1 for

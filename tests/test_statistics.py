@@ -1,9 +1,19 @@
-"""The M step with empty clusters, where scikit-learn cannot be the oracle."""
+"""Sums that round, centers that are far, entries that repeat: the bugs that were found."""
 
 import numpy as np
+import pytest
+import scipy.sparse
+import sklearn.cluster
 
+from fastclust import KMeans
 from fastclust._algorithms.panels import Panels
 from fastclust._algorithms.statistics import ClusterStatistics, update_centers
+
+
+@pytest.fixture
+def rng():
+    """Seeded source of data."""
+    return np.random.default_rng(0)
 
 
 def test_a_cluster_that_gives_its_last_row_away_leaves_no_residue():
@@ -17,8 +27,44 @@ def test_a_cluster_that_gives_its_last_row_away_leaves_no_residue():
         sums=np.array([[0.0], [5.0 + 1e-15], [0.0]]),
         weights=np.array([3.0, np.nextafter(0.1, 1.0), 0.0]),
         counts=np.array([3, 1, 0]),
+        peaks=np.array([3.0, 0.1, 0.0]),
     )
     centers = np.array([[0.0], [40.0], [9.0]])
     new_centers, _ = update_centers(statistics, rows, centers, labels)
     # The far row is cluster 2 now, and cluster 1, which has none left, is at the heaviest center.
     np.testing.assert_allclose(new_centers, [[0.0], [0.0], [50.0]])
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_a_row_of_tiny_weight_that_is_left_alone_keeps_its_place(container):
+    X = np.array([[0.3], [-5.0], [5.0], [-7.0], [7.0]])
+    for tiny in (1e-20, 1e-13):
+        sample_weight = np.array([tiny, 1.0, 1.0, 1.0, 1.0])
+        # All rows are nearest the middle at first; then the heavy ones leave it.
+        kmeans = KMeans(3, init=[[0.0], [-11.0], [11.0]], n_init=1, tol=0)
+        kmeans.fit(container(X), sample_weight=sample_weight)
+        np.testing.assert_allclose(kmeans.cluster_centers_, [[0.3], [-6.0], [6.0]], rtol=1e-12)
+
+
+def test_sums_that_lost_their_precision_are_formed_anew_in_long_launches(monkeypatch):
+    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)
+    test_a_row_of_tiny_weight_that_is_left_alone_keeps_its_place(np.asarray)
+
+
+def test_a_far_center_hides_no_other(rng):
+    centers = 10.0 * np.arange(8)[:, np.newaxis]
+    X = np.repeat(centers, 20, axis=0) + rng.uniform(-1, 1, size=(160, 1))
+    init = centers.copy()
+    init[4] = 1e20  # its square is infinite in float32
+    ours = KMeans(8, init=init, n_init=1).fit(X.astype(np.float32))
+    theirs = sklearn.cluster.KMeans(8, init=init, n_init=1).fit(X.astype(np.float32))
+    assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-4)  # float32
+
+
+def test_repeated_entries_of_a_sparse_row_count_as_their_sum():
+    data, indices, indptr = [1.0, 2.0, 4.0, 7.0], [0, 0, 1, 1], [0, 2, 3, 4]
+    X = scipy.sparse.csr_matrix((data, indices, indptr), shape=(3, 2))
+    kmeans = KMeans(2, init=X.toarray()[:2], n_init=1).fit(X)
+    dense = KMeans(2, init=X.toarray()[:2], n_init=1).fit(X.toarray())
+    assert kmeans.inertia_ == pytest.approx(dense.inertia_)
+    assert X.nnz == 4  # the caller's matrix is as it was

@@ -76,17 +76,24 @@ def child(connection):
     connection.send(hashed(X))
 
 if __name__ == "__main__":
-    here = hashed(X)
+    {before}
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=child, args=(sender,))
     process.start()
     sender.close()
-    assert receiver.recv() == here
+    there = receiver.recv()
     process.join(30)
     assert process.exitcode == 0
-    assert hashed(X) == here  # the parent still works
+    assert hashed(X) == there  # the parent still works
 """
+
+BEFORE_FORK = {
+    "a large fit": "hashed(X)",
+    "a small fit": "hashed(X[:50])",
+    "numba's own threads": "import numba; numba.get_num_threads()",
+    "nothing": "pass",
+}
 
 
 def run_python(code, *args, timeout=120, **environment):
@@ -153,8 +160,13 @@ def test_python_threads_may_fit_at_once(cache, layer):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_a_forked_child_can_fit_after_its_parent_did(cache, layer):
-    run_python(FIT_IN_PARALLEL + FORK, NUMBA_THREADING_LAYER=layer, FASTCLUST_CACHE_DIR=str(cache))
+@pytest.mark.parametrize("before", BEFORE_FORK)
+def test_a_forked_child_can_fit_whatever_its_parent_did(cache, before, layer):
+    run_python(
+        FIT_IN_PARALLEL + FORK.format(before=BEFORE_FORK[before]),
+        NUMBA_THREADING_LAYER=layer,
+        FASTCLUST_CACHE_DIR=str(cache),
+    )
 
 
 def test_the_number_of_threads_is_put_back_after_a_fit(cache):

@@ -5,13 +5,19 @@ import functools
 import numpy as np
 
 from fastclust._algorithms.slots import split
-from fastclust._algorithms.statistics import ClusterStatistics, Progress, update_centers
+from fastclust._algorithms.statistics import (
+    RESUM_EVERY,
+    ClusterStatistics,
+    Progress,
+    update_centers,
+)
 from fastclust._kernels.csr import (
     accumulate_csr,
     assign_csr,
     distances_sq_csr,
     distances_to_labels_csr,
 )
+from fastclust._kernels.lloyd import LEAST_OF_PEAK
 from fastclust._kernels.simd import VECTOR_BYTES
 
 ELEMENT_WORK = 4
@@ -36,13 +42,20 @@ class CsrRows:
     """
 
     def __init__(self, X, sample_weight):
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
         self.n_samples, self.n_features = X.shape
         self.dtype = X.dtype
         self._X = X
         self.arrays = tuple(
             map(
                 np.ascontiguousarray,
-                (X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)),
+                (
+                    X.data,
+                    X.indices.astype(np.int32, copy=False),
+                    X.indptr.astype(np.int32, copy=False),
+                ),
             )
         )
         self.weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
@@ -97,7 +110,7 @@ class CsrRows:
         """Labels, and the weighted sum of the squared distances to the centers."""
         labels = self.assign(centers)
         distances_sq = self.distances_sq(centers, labels).astype(np.float64)
-        return labels, float(distances_sq @ self.row_weights())
+        return labels, float((distances_sq * self.row_weights()).sum())  # @ would use BLAS threads
 
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label."""
@@ -137,7 +150,7 @@ class CsrRows:
             np.clip(candidates, None, self.n_samples - 1, out=candidates)
             distances_sq = self.all_distances_sq(self.take(candidates))
             np.minimum(distances_sq, closest_sq[:, np.newaxis], out=distances_sq)
-            choice = np.argmin(weights @ distances_sq)
+            choice = np.argmin((distances_sq * weights[:, np.newaxis]).sum(axis=0))
             indices[j] = candidates[choice]
             closest_sq = distances_sq[:, choice].copy()
         return indices
@@ -172,10 +185,22 @@ class CsrLloyd:
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate once."""
-        rows, statistics = self._rows, self.statistics
-        from_scratch = first_iteration == 0
+        rows = self._rows
         labels_old = self.labels.copy()
         n_changed = rows.assign_changes(self.centers, self.labels)
+        self._accumulate(labels_old, first_iteration % RESUM_EVERY == 0)
+        statistics = self.statistics
+        lost = statistics.weights < LEAST_OF_PEAK * statistics.peaks
+        if (lost & (statistics.counts > 0)).any():
+            self._accumulate(labels_old, True)
+        self.centers, shift_sq = update_centers(self.statistics, rows, self.centers, self.labels)
+        return Progress(1, n_changed, shift_sq)
+
+    def _accumulate(self, labels_old, from_scratch):
+        """Bring the statistics up to date with the labels."""
+        rows, statistics = self._rows, self.statistics
+        if from_scratch:
+            self.statistics = statistics = ClusterStatistics.zeros(*self.centers.shape)
         accumulate_csr(
             self._slots, *rows.arrays, rows.weights, labels_old, self.labels, int(from_scratch),
             statistics.sums, statistics.weights, statistics.counts,
@@ -183,5 +208,4 @@ class CsrLloyd:
         empty = statistics.counts == 0  # no rounding residue in a cluster that has no rows
         statistics.sums[empty] = 0
         statistics.weights[empty] = 0
-        self.centers, shift_sq = update_centers(statistics, rows, self.centers, self.labels)
-        return Progress(1, n_changed, shift_sq)
+        np.maximum(statistics.peaks, statistics.weights, out=statistics.peaks)

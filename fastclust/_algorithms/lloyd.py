@@ -59,7 +59,8 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
         progress = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
         n_iter += progress.n_iter
         if verbose:
-            inertia = rows.distances_sq(centers_before, state.labels) @ rows.row_weights()
+            distances_sq = rows.distances_sq(centers_before, state.labels)
+            inertia = (distances_sq * rows.row_weights()).sum()
             print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
         if progress.n_changed == 0:
             if verbose:

@@ -5,7 +5,12 @@ import math
 import numpy as np
 
 from fastclust._algorithms.slots import MAX_SLOTS, split
-from fastclust._algorithms.statistics import ClusterStatistics, Progress, update_centers
+from fastclust._algorithms.statistics import (
+    RESUM_EVERY,
+    ClusterStatistics,
+    Progress,
+    update_centers,
+)
 from fastclust._kernels import lloyd
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
 from fastclust._kernels.centers import tile_centers
@@ -23,9 +28,6 @@ BLOCK_BYTES = 2**22
 
 GATE_TEST_COST, GATE_BOUND_COST, GATE_COPY_COST = 150, 150, 5
 """Vector operations that the gate takes to test a panel, to make its slack, to copy a value."""
-
-RESUM_EVERY = 100
-"""Iterations after which center sums are formed anew, so that their rounding cannot grow."""
 
 SEED_BLOCK_BYTES = 2**14
 """Panels of one block of seeding: half of an L1 cache, since each tile of candidates reads them."""
@@ -138,7 +140,7 @@ class Panels:
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         k = len(centers)
-        assign_nearest(self.slots(k), self.values, tiles, center_sq, labels, work=self.work(k))
+        assign_nearest(self.slots(k), self.values, k, tiles, center_sq, labels, work=self.work(k))
         return labels
 
     def assign_with_inertia(self, centers):
@@ -200,7 +202,7 @@ class Panels:
             np.empty((n_blocks, n_tiles, DISTANCE_TILE)),
             np.empty(n_blocks),
         )
-        step = max(1, int(steps_in_launch(round_work)))
+        step = max(1, int(steps_in_launch(slots, round_work)))
         for j in range(0, n_rounds + 1, step):
             seed_rounds(
                 slots, self.values, self.weights, block_panels, uniforms,
@@ -242,7 +244,7 @@ class PanelLloyd:
         self.labels = panels.new_labels()
         n_clusters, n_features = centers.shape
         self.statistics = ClusterStatistics.zeros(n_clusters, n_features)
-        # The slots' buffers together are at most as large as half of the panels.
+        # The slots' sums together are at most as large as half of the panels.
         max_slots = max(1, panels.n_samples * panels.dtype.itemsize // (16 * n_clusters))
         self._slots = panels.slots(n_clusters, min(max_slots, MAX_SLOTS))
         n_slots = len(self._slots)
@@ -277,7 +279,9 @@ class PanelLloyd:
         panels, statistics, n_clusters = self._panels, self.statistics, len(self.centers)
         progress = np.zeros(lloyd.N_PROGRESS)
         work = panels.work(n_clusters)
-        possible = steps_in_launch(work)
+        possible = steps_in_launch(self._slots, work)
+        # Sums that have lost their precision are formed anew in the same launch as the labels.
+        self._resum_every = 1 if possible < 1 and len(panels.weights) else RESUM_EVERY
         if possible < 1:  # label the rows in several launches, then finish in one more
             self._launch(self._slots, 0, first_iteration, 1, tol, progress, work)
             self._launch(self._slots[:0], 1, first_iteration, 1, tol, progress, 0.0)
@@ -298,9 +302,9 @@ class PanelLloyd:
         panels, statistics = self._panels, self.statistics
         lloyd.iterate(
             slots, panels.values, panels.weights, panels.n_samples, finish,
-            first_iteration, n_steps, RESUM_EVERY, tol, *self._gate_constants,
+            first_iteration, n_steps, self._resum_every, tol, *self._gate_constants,
             self.labels, self.centers, *self._tiles, *self._gate_buffers, *self._buffers,
-            statistics.sums, statistics.weights, statistics.counts, progress,
+            statistics.sums, statistics.weights, statistics.counts, statistics.peaks, progress,
             work=work,
         )  # fmt: skip
 

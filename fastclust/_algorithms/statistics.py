@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+RESUM_EVERY = 100
+"""Iterations after which center sums are formed anew, so that their rounding cannot grow."""
+
 
 @dataclass
 class ClusterStatistics:
@@ -17,11 +20,14 @@ class ClusterStatistics:
         Sums of the sample weights.
     counts : ndarray of shape (n_clusters,), int64
         Numbers of rows with positive weight: exact where sums of weights round.
+    peaks : ndarray of shape (n_clusters,), float64
+        Largest weights since the sums were formed from all rows: what their rounding goes by.
     """
 
     sums: np.ndarray
     weights: np.ndarray
     counts: np.ndarray
+    peaks: np.ndarray
 
     @classmethod
     def zeros(cls, n_clusters, n_features):
@@ -30,13 +36,8 @@ class ClusterStatistics:
             np.zeros((n_clusters, n_features)),
             np.zeros(n_clusters),
             np.zeros(n_clusters, dtype=np.int64),
+            np.zeros(n_clusters),
         )
-
-    def clear(self):
-        """Set everything to zero."""
-        self.sums.fill(0.0)
-        self.weights.fill(0.0)
-        self.counts.fill(0)
 
 
 @dataclass

@@ -44,12 +44,12 @@ def _half_tile(panels, p, tiles, center_sq, t):
 
 
 @inner
-def nearest(panels, p, tiles, center_sq):
+def nearest(panels, p, n_clusters, tiles, center_sq):
     """Label vector of one panel, the first label of equally near centers."""
     nearest_sq = splat(panels, np.inf)
     labels = splat_labels(panels, 0)
     for t in range(tiles.shape[0]):
-        if center_sq[t, HALF_TILE] < np.inf:
+        if t * TILE + HALF_TILE < n_clusters:
             acc = _full_tile(panels, p, tiles, center_sq, t)
             nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, t * TILE)
         else:
@@ -59,13 +59,13 @@ def nearest(panels, p, tiles, center_sq):
 
 
 @inner
-def two_nearest(panels, p, tiles, center_sq):
+def two_nearest(panels, p, n_clusters, tiles, center_sq):
     """Label vector of one panel, and |x - c|^2 - |x|^2 of the nearest and second nearest center."""
     nearest_sq = splat(panels, np.inf)
     second_sq = splat(panels, np.inf)
     labels = splat_labels(panels, 0)
     for t in range(tiles.shape[0]):
-        if center_sq[t, HALF_TILE] < np.inf:
+        if t * TILE + HALF_TILE < n_clusters:
             acc = _full_tile(panels, p, tiles, center_sq, t)
             nearest_sq, second_sq, labels = two_nearest_tile(
                 nearest_sq, second_sq, labels, acc, t * TILE
@@ -79,17 +79,18 @@ def two_nearest(panels, p, tiles, center_sq):
 
 
 @kernel
-def assign_nearest(slots, panels, tiles, center_sq, labels_out):
+def assign_nearest(slots, panels, n_clusters, tiles, center_sq, labels_out):
     """Label every row with its nearest center.
 
     panels : (n_panels, n_features, LANES)        # IN
+    n_clusters : centers without the padding      # IN
     tiles : (n_tiles, n_features, TILE)           # IN
     center_sq : (n_tiles, TILE)                   # IN
     labels_out : (n_panels, LANES), int32         # OUT
     """
     for s in prange(slots.shape[0]):
         for p in range(slots[s, 1], slots[s, 2]):
-            store(labels_out, p, nearest(panels, p, tiles, center_sq))
+            store(labels_out, p, nearest(panels, p, n_clusters, tiles, center_sq))
 
 
 @kernel
@@ -111,7 +112,7 @@ def assign_with_inertia(
     for s in prange(slots.shape[0]):
         slot, inertia = slots[s, 0], 0.0
         for p in range(slots[s, 1], slots[s, 2]):
-            store(labels_out, p, nearest(panels, p, tiles, center_sq))
+            store(labels_out, p, nearest(panels, p, centers.shape[0], tiles, center_sq))
             store(distances_sq_out, slot, own_distance_sq(panels, p, centers, labels_out))
             inertia += weighted_sum(distances_sq_out, slot, weights, p, n_samples)
         inertia_out[slot] = inertia

@@ -13,6 +13,7 @@ import hashlib
 import os
 import pickle
 import platform
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -58,8 +59,10 @@ def _sources_hash():
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    settings = [getattr(numba.config, name, None) for name in ("OPT", "BOUNDSCHECK", "DEBUG")]
-    versions = (numba.__version__, llvmlite.__version__, platform.python_version(), settings)
+    names = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE")
+    settings = [getattr(numba.config, name, None) for name in names]
+    python = platform.python_version(), sysconfig.get_config_var("SOABI")
+    versions = (numba.__version__, llvmlite.__version__, python, settings)
     digest.update(repr(versions).encode())
     return digest.hexdigest()
 
@@ -104,5 +107,7 @@ class KernelCache:
                 file.write(hashlib.sha256(data).digest() + data)
             os.replace(temporary, path)
         except Exception:  # a full disk, or private names that moved: work without the cache
+            pass
+        finally:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)

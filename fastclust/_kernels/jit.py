@@ -34,9 +34,10 @@ def inner(function):
     return numba.njit(**options, **OPTIONS)(function)
 
 
-def steps_in_launch(work):
+def steps_in_launch(slots, work):
     """How many steps of this many multiply-adds one launch may hold; less than 1 for none."""
-    return LAUNCH_WORK * _threads.effective_n_threads() / max(work, 1.0)
+    n_threads = 1 if len(slots) == 1 else _threads.effective_n_threads()
+    return LAUNCH_WORK * n_threads / max(work, 1.0)
 
 
 def kernel(function):

@@ -9,10 +9,12 @@ Rows that cannot have changed their label are skipped, by Hamerly's test (2010) 
 row. Let u and l be the distances of a row to its own and to the second nearest center. The row
 keeps its label while u < l. A center that moves by s changes a distance by s at most, so the slack
 l - u falls by the `drift` of the row's cluster: its own shift and the largest of the others'.
-Computed squared distances are off by at most E = (n_features + 2) eps (|x|^2 + R^2), R being the
-largest norm of a row or center; they compare like the true ones if l^2 - u^2 > 2 E, for which
-l - u > sqrt(2 E) suffices. So the slack is made from u and l widened by E, less sqrt(2 E), and the
-labels are those of the dense pass, bit for bit.
+Computed squared distances are off by at most E = 2 (n_features + 4) eps (|x|^2 + R^2), R being the
+largest norm of a row or first center, which no mean of rows exceeds: half of E is room for the
+rounding of |c|^2, of the n_features multiply-adds and of |x|^2. They compare like the true ones if
+l^2 - u^2 > 2 E, for which l - u > sqrt(2 E) suffices. So the slack is made from u and l widened by
+E, less sqrt(2 E), and the labels are those of the dense pass, bit for bit. The rounding of the
+slack itself is of the order of eps, next to which sqrt(2 E), of the order of sqrt(eps), is large.
 
 Rows without slack are labelled with their whole panel if it holds many of them, else queued until
 they fill a panel of their own. The test costs something, so it is switched on when few labels
@@ -58,6 +60,9 @@ GATED = 2  # label the rows without slack
 
 FIRST_BACKOFF = 2
 
+LEAST_OF_PEAK = 1e-4
+"""Sums are formed anew if less of a cluster's weight is left: they keep 12 digits of it."""
+
 FEW_CHANGES = 8
 """The gate is tried when fewer than one row in this many changes its label."""
 
@@ -91,7 +96,7 @@ def _assign_dense(
     lanes = panels.shape[2]
     n_changed = 0
     for p in range(start, stop):
-        new = nearest(panels, p, tiles, center_sq)
+        new = nearest(panels, p, weights_out.shape[0], tiles, center_sq)
         changed = changed_lanes(new, labels_out, p)
         if changed == 0 and not from_scratch:
             continue
@@ -149,7 +154,7 @@ def _label_queue(
     sums_out, weights_out, counts_out, touched_out,
 ):  # fmt: skip
     """Label the queued rows and note their slack (see the header); return the changed labels."""
-    nearest_sq, second_sq, new = two_nearest(queues, queue, tiles, center_sq)
+    nearest_sq, second_sq, new = two_nearest(queues, queue, weights_out.shape[0], tiles, center_sq)
     row_sq = splat(queues, 0.0)
     for f in range(queues.shape[1]):
         x = load(queues, (queue, f))
@@ -193,15 +198,16 @@ def _assign_gated(
             active = (1 << n_rows) - 1
             if mode == GATED and not from_scratch:
                 active &= _rows_without_slack(drifts, labels_out, p, slack_out)
-            p += 1
             if count_bits(active) <= queue_limit:
                 cost += count_bits(active) * copy_cost
                 n_queued = _queue_rows(
-                    panels, p - 1, active, 2 * slot, n_queued, queue_out, queue_rows_out
+                    panels, p, active, 2 * slot, n_queued, queue_out, queue_rows_out
                 )
+                p += 1
                 continue
             queue = 2 * slot + 1  # the panel at once, before the rows that wait in the other queue
-            _queue_panel(panels, p - 1, queue, queue_out, queue_rows_out)
+            _queue_panel(panels, p, queue, queue_out, queue_rows_out)
+            p += 1
         else:
             queue, n_rows, n_queued = 2 * slot, n_queued, 0
         cost += 1.0
@@ -246,7 +252,7 @@ def iterate(
     labels_out, centers_out, tiles_out, center_sq_out, drifts_out, slack_out, gate_out, queue_out,
     queue_rows_out, queue_slack_out, slot_sums_out, slot_weights_out, slot_counts_out,
     slot_touched_out, slot_changed_out, slot_cost_out, sums_out, weights_out, counts_out,
-    progress_out,
+    peaks_out, progress_out,
 ):  # fmt: skip
     """Iterate until the labels repeat, the shift is within tol, a cluster is empty, or n_steps.
 
@@ -280,11 +286,13 @@ def iterate(
     sums_out : (n_clusters, n_features), float64                   # IN, OUT
     weights_out : (n_clusters,), float64                           # IN, OUT
     counts_out : (n_clusters,), int64: rows of positive weight     # IN, OUT
-    progress_out : (N_PROGRESS,), float64                          # OUT
+    peaks_out : (n_clusters,), float64: largest weights so far     # IN, OUT
+    progress_out : (N_PROGRESS,), float64                          # IN, OUT
     """
     n_clusters = centers_out.shape[0]
-    for step in range(n_steps):
-        from_scratch = (first_iteration + step) % resum_every == 0
+    step, redo = 0, False
+    while step < n_steps:
+        from_scratch = redo or (first_iteration + step) % resum_every == 0
         for s in prange(slots.shape[0]):
             _assign_slot(
                 panels, weights, n_samples, tiles_out, center_sq_out, from_scratch, gate_out[MODE],
@@ -296,13 +304,17 @@ def iterate(
             )  # fmt: skip
         if not finish:
             break
-        _merge(
+        if not redo:
+            progress_out[N_CHANGED] = _sum(slot_changed_out)
+        redo = not _merge(
             from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
-            sums_out, weights_out, counts_out,
+            sums_out, weights_out, counts_out, peaks_out,
         )  # fmt: skip
+        if redo and slots.shape[0] > 0:
+            continue  # with the same centers, so the same labels
+        step += 1
         cost = _sum(slot_cost_out)
-        progress_out[N_ITER] = step + 1
-        progress_out[N_CHANGED] = _sum(slot_changed_out)
+        progress_out[N_ITER] = step
         progress_out[COST] += cost
         progress_out[N_EMPTY] = _count_zeros(counts_out)
         if progress_out[N_EMPTY] > 0:
@@ -356,9 +368,13 @@ def _switch_gate(few_changes, pays, gate_out):
 @inner
 def _merge(
     from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
-    sums_out, weights_out, counts_out,
+    sums_out, weights_out, counts_out, peaks_out,
 ):  # fmt: skip
-    """Add the slots to the whole, first slot first, and set them to 0."""
+    """Add the slots to the whole, first slot first, and set them to 0.
+
+    Return whether the sums are precise: not if the weight of a cluster has fallen to next to
+    nothing of its peak, since rounding does not fall with it.
+    """
     n_clusters = weights_out.shape[0]
     if from_scratch:
         for j in range(n_clusters):
@@ -371,9 +387,14 @@ def _merge(
                     slot, j, slot_sums_out, slot_weights_out, slot_counts_out,
                     sums_out, weights_out, counts_out,
                 )  # fmt: skip
+    precise = True
     for j in range(n_clusters):
         if counts_out[j] == 0:  # no rounding residue in a cluster that has no rows
             clear_cluster(j, sums_out, weights_out, counts_out)
+        peaks_out[j] = weights_out[j] if from_scratch else max(peaks_out[j], weights_out[j])
+        if counts_out[j] > 0 and weights_out[j] < LEAST_OF_PEAK * peaks_out[j]:
+            precise = False
+    return precise
 
 
 @inner

@@ -73,7 +73,7 @@ def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_slots
     C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
     slots = slots_of(len(panels.values), max_slots)
-    assign.assign_nearest(slots, panels.values, *tiles_of(C, TILE, -2.0), labels)
+    assign.assign_nearest(slots, panels.values, len(C), *tiles_of(C, TILE, -2.0), labels)
     assert_nearest(panels.row_labels(labels), X, C)
 
 
@@ -160,6 +160,7 @@ def run_iterate(panels, C, max_slots, n_steps, tol, gate_costs=NEVER_GATED):
         "sums": np.full((k, n_features), np.nan),
         "weights": np.full(k, np.nan),
         "counts": np.full(k, -1),
+        "peaks": np.full(k, np.nan),
         "progress": np.zeros(lloyd.N_PROGRESS),
     }
     lloyd.iterate(
