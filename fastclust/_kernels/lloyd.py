@@ -46,7 +46,7 @@ N_ITER = 0  # iterations done
 N_CHANGED = 1  # rows whose label changed in the last one
 SHIFT_SQ = 2  # sum of the squared shifts of the centers in the last one
 N_EMPTY = 3  # clusters without rows; if there are any the last one did not move the centers
-COST = 4  # of all of them, in panels labelled
+COST = 4  # of all of them, in panels labelled; for benchmarks and tests
 N_PROGRESS = 5
 
 # Entries of gate_out, and the modes.
@@ -274,9 +274,9 @@ def iterate(
     drifts_out : (n_clusters, 1)                                   # IN, OUT
     slack_out : (n_panels, LANES)                                  # IN, OUT
     gate_out : (N_GATE,), int64                                    # IN, OUT
-    queue_out : (n_slots, n_features, LANES)                       # OUT: scratch
-    queue_rows_out : (n_slots, LANES), int64                       # OUT: scratch
-    queue_slack_out : (n_slots, LANES)                           # OUT: scratch
+    queue_out : (2 * n_slots, n_features, LANES)                   # scratch, two for a slot: of
+    queue_rows_out : (2 * n_slots, LANES), int64                   # scratch, single rows, and of
+    queue_slack_out : (2 * n_slots, LANES)                         # scratch, a whole panel
     slot_sums_out : (n_slots, n_clusters, n_features), float64     # scratch: left as it came, 0
     slot_weights_out : (n_slots, n_clusters), float64              # scratch, 0
     slot_counts_out : (n_slots, n_clusters), int64                 # scratch, 0
