@@ -122,7 +122,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     path = options.output or Path(f"china-{options.clusters}-colours.png")
     try:
-        import PIL  # noqa: F401
+        import PIL  # noqa: F401  (is it there? scikit-learn reads the photograph with it)
     except ImportError:
         print('error: the demo needs Pillow: pip install "fastclust[plots]"', file=sys.stderr)
         return 1
