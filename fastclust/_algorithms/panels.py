@@ -11,13 +11,12 @@ from fastclust._algorithms.statistics import (
     Progress,
     update_centers,
 )
-from fastclust._kernels import lloyd
+from fastclust._kernels import lloyd, seeding
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
 from fastclust._kernels.centers import tile_centers
 from fastclust._kernels.distances import distances_to_labels, transform_rows
 from fastclust._kernels.jit import steps_in_launch
 from fastclust._kernels.rows import pack_rows, sum_columns
-from fastclust._kernels.seeding import seed_rounds
 from fastclust._kernels.simd import DISTANCE_TILE, TILE, VECTOR_BYTES
 
 PACK_WORK = 8
@@ -28,9 +27,6 @@ BLOCK_BYTES = 2**22
 
 GATE_TEST_COST, GATE_BOUND_COST, GATE_COPY_COST = 150, 150, 5
 """Vector operations that the gate takes to test a panel, to make its slack, to copy a value."""
-
-SEED_BLOCK_BYTES = 2**14
-"""Panels of one block of seeding: half of an L1 cache, since each tile of candidates reads them."""
 
 
 def aligned_empty(shape, dtype):
@@ -186,27 +182,26 @@ class Panels:
             Rows of the seeds.
         """
         n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
-        block_panels = min(16, max(1, SEED_BLOCK_BYTES // (self.n_features * VECTOR_BYTES)))
-        n_blocks = -(-n_panels // block_panels)
-        n_tiles = -(-n_candidates // DISTANCE_TILE)
-        round_work = self.work(2 * n_candidates + 1)
+        n_tiles = -(-(n_candidates + 1) // seeding.WIDEST_TILE)  # of the last seed and candidates
+        width = -(-(n_candidates + 1) // n_tiles)
+        n_blocks = -(-n_panels // seeding.BLOCK_PANELS)
+        round_work = self.work(2 * n_tiles * width)
         slots = split(n_blocks, round_work / n_blocks)
         indices = np.full(n_rounds + 1, first)
         closest_sq = np.full((n_panels, self.lanes), np.inf, dtype=self.dtype)
         self.row_padding(closest_sq)[:] = 0
         buffers = (
             np.empty(n_candidates, dtype=np.int64),
-            np.zeros((n_tiles, self.n_features, DISTANCE_TILE), dtype=self.dtype),
-            np.empty((1, self.n_features, 1), dtype=self.dtype),
+            np.zeros((n_tiles, self.n_features, width), dtype=self.dtype),
             closest_sq,
-            np.empty((n_blocks, n_tiles, DISTANCE_TILE)),
+            np.empty((n_blocks, n_tiles, width)),
             np.empty(n_blocks),
         )
         step = max(1, int(steps_in_launch(slots, round_work)))
         for j in range(0, n_rounds + 1, step):
-            seed_rounds(
-                slots, self.values, self.weights, block_panels, uniforms,
-                j, min(j + step, n_rounds + 1), indices, *buffers,
+            seeding.seeding_kernel(width)(
+                slots, self.values, self.weights, uniforms, j, min(j + step, n_rounds + 1),
+                indices, *buffers,
             )  # fmt: skip
         return indices
 

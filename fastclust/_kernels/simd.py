@@ -373,6 +373,16 @@ def minimum_tile(typingctx, acc, x):
 
 
 @intrinsic
+def first_of_tile(typingctx, tile):
+    """Return tile[0]."""
+
+    def codegen(context, builder, signature, args):
+        return builder.extract_value(args[0], 0)
+
+    return tile.dtype(tile), codegen
+
+
+@intrinsic
 def scale_add_tile(typingctx, acc, tile, scale):
     """Return acc[j] + tile[j] * scale for every j."""
 

@@ -6,6 +6,7 @@ import pytest
 from fastclust._algorithms import slots as slots_module
 from fastclust._algorithms.panels import Panels, aligned_empty, tiles_of
 from fastclust._kernels import assign, centers, distances, lloyd, rows
+from fastclust._kernels.seeding import WIDEST_TILE
 from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import slots_of, tolerance
@@ -302,7 +303,7 @@ def assert_seeds_are_right(panels, X, sample_weight, first, uniforms):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n_candidates", [1, DISTANCE_TILE, DISTANCE_TILE + 1])
+@pytest.mark.parametrize("n_candidates", [1, 4, WIDEST_TILE])  # the last takes two tiles
 def test_seed_rounds(rng, n_samples, n_features, n_candidates, weighted):
     panels, X, sample_weight = make_panels(rng, n_samples, n_features, np.float64, weighted)
     uniforms = rng.random((min(6, n_samples - 1), n_candidates))
