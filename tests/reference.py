@@ -91,6 +91,23 @@ def iterate(X, sample_weight, centers, labels, n_steps, tol):
     return step + 1, n_changed, shift_sq, labels, centers, (sums, weights, counts)
 
 
+def sort_rows(distances_sq, labels, chunk_rows, n_bins):
+    """Rows of each chunk by label, then by bin of the distance, as `regroup` places the bins."""
+    order = []
+    for first in range(0, len(labels), chunk_rows):
+        rows = np.arange(first, min(first + chunk_rows, len(labels)))
+        bins = np.zeros(len(rows))
+        for j in np.unique(labels[rows]):
+            mine = labels[rows] == j
+            values = distances_sq[rows][mine].astype(np.float64)
+            mean = values.sum() / len(values)
+            deviation = np.sqrt(max((values**2).sum() / len(values) - mean**2, 0.0))
+            scale = n_bins / (6 * deviation) if deviation > 0 else 0.0
+            bins[mine] = np.floor(np.clip((values - (mean - 3 * deviation)) * scale, 0, n_bins - 1))
+        order.append(rows[np.lexsort((bins, labels[rows]))])
+    return np.concatenate(order)
+
+
 def seed_rounds(X, sample_weight, first, uniforms, taken):
     """Rows of the seeds of greedy k-means++.
 

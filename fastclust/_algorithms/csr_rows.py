@@ -11,13 +11,13 @@ from fastclust._algorithms.statistics import (
     Progress,
     update_centers,
 )
+from fastclust._kernels.centers import LEAST_OF_PEAK
 from fastclust._kernels.csr import (
     accumulate_csr,
     assign_csr,
     distances_sq_csr,
     distances_to_labels_csr,
 )
-from fastclust._kernels.lloyd import LEAST_OF_PEAK
 from fastclust._kernels.simd import VECTOR_BYTES
 
 ELEMENT_WORK = 4
@@ -81,6 +81,9 @@ class CsrRows:
     def row_labels(self, labels):
         """The labels of the rows."""
         return labels
+
+    def restore_order(self):
+        """Nothing to do: sparse rows stay in their order."""
 
     def row_weights(self):
         """Sample weights of the rows."""

@@ -86,6 +86,7 @@ def run_restarts(rows, mean, initial_centers, n_init, n_clusters, **options):
     """
     best = None
     for _ in range(n_init):
+        rows.restore_order()
         centers = initial_centers()
         if options["verbose"]:
             print("Initialization complete")

@@ -1,13 +1,57 @@
-"""The M step of Lloyd's algorithm for one cluster, and centers laid out as tiles."""
+"""The M step of Lloyd's algorithm: sums of rows, their means, and centers laid out as tiles."""
 
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 
+LEAST_OF_PEAK = 1e-4
+"""Sums are formed anew if less of a cluster's weight is left: they keep 12 digits of it."""
+
 
 @inner
-def clear_cluster(j, sums_out, weights_out, counts_out):
+def touch_all(touched_out):
+    """Mark every cluster of a slot as changed."""
+    for j in range(touched_out.shape[0]):
+        touched_out[j] = 1
+
+
+@inner
+def add_panel(panels, p, weights, n_rows, labels, sums_out, weights_out, counts_out):
+    """Add the first n_rows rows of a panel to the sums of their clusters."""
+    weighted = weights.shape[0] > 0
+    for i in range(n_rows):
+        j = labels[p, i]
+        weight = np.float64(weights[p, i]) if weighted else 1.0
+        weights_out[j] += weight
+        counts_out[j] += weight > 0
+    for f in range(panels.shape[1]):  # outside: the panel of many features exceeds an L1 cache
+        for i in range(n_rows):
+            x = np.float64(panels[p, f, i])
+            sums_out[labels[p, i], f] += np.float64(weights[p, i]) * x if weighted else x
+
+
+@inner
+def move_row(
+    panels, p, i, weights, old, new, sums_out, weights_out, counts_out, touched_out
+):  # fmt: skip
+    """Move row (p, i) from the sums of cluster old to those of cluster new."""
+    weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
+    one = np.int64(weight > 0)
+    touched_out[old] = 1
+    touched_out[new] = 1
+    weights_out[old] -= weight
+    weights_out[new] += weight
+    counts_out[old] -= one
+    counts_out[new] += one
+    for f in range(panels.shape[1]):
+        weighted = weight * panels[p, f, i]
+        sums_out[old, f] -= weighted
+        sums_out[new, f] += weighted
+
+
+@inner
+def _clear_cluster(j, sums_out, weights_out, counts_out):
     """Set the statistics of cluster j to those of no rows."""
     weights_out[j] = 0.0
     counts_out[j] = 0
@@ -16,7 +60,7 @@ def clear_cluster(j, sums_out, weights_out, counts_out):
 
 
 @inner
-def merge_cluster(
+def _merge_cluster(
     slot, j, slot_sums_out, slot_weights_out, slot_counts_out, sums_out, weights_out, counts_out
 ):
     """Move the statistics of cluster j from a slot to the whole."""
@@ -30,15 +74,53 @@ def merge_cluster(
 
 
 @inner
-def average_cluster(j, sums, weights, centers_out):
-    """Set center j to the mean of its rows; return the square of how far it moved."""
-    scale = 1.0 / weights[j]
-    shift_sq = 0.0
-    for f in range(centers_out.shape[1]):
-        before = np.float64(centers_out[j, f])
-        centers_out[j, f] = sums[j, f] * scale
-        shift_sq += (centers_out[j, f] - before) ** 2
-    return shift_sq
+def merge_slots(
+    from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+    sums_out, weights_out, counts_out, peaks_out,
+):  # fmt: skip
+    """Add the slots to the whole, first slot first, and set them to 0.
+
+    Return whether the sums are precise: not if the weight of a cluster has fallen to next to
+    nothing of its peak, since rounding does not fall with it.
+    """
+    n_clusters = weights_out.shape[0]
+    if from_scratch:
+        for j in range(n_clusters):
+            _clear_cluster(j, sums_out, weights_out, counts_out)
+    for slot in range(slot_touched_out.shape[0]):
+        for j in range(n_clusters):
+            if slot_touched_out[slot, j]:  # few clusters are, in a late iteration
+                slot_touched_out[slot, j] = 0
+                _merge_cluster(
+                    slot, j, slot_sums_out, slot_weights_out, slot_counts_out,
+                    sums_out, weights_out, counts_out,
+                )  # fmt: skip
+    precise = True
+    for j in range(n_clusters):
+        if counts_out[j] == 0:  # no rounding residue in a cluster that has no rows
+            _clear_cluster(j, sums_out, weights_out, counts_out)
+        peaks_out[j] = weights_out[j] if from_scratch else max(peaks_out[j], weights_out[j])
+        if counts_out[j] > 0 and weights_out[j] < LEAST_OF_PEAK * peaks_out[j]:
+            precise = False
+    return precise
+
+
+@inner
+def move_centers(sums, weights, centers_out, tiles_out, center_sq_out, shifts_out):
+    """Set every center to the mean of its rows; return the sum of the squared shifts."""
+    n_clusters = weights.shape[0]
+    total = 0.0
+    for j in range(n_clusters):
+        scale = 1.0 / weights[j]
+        shift_sq = 0.0
+        for f in range(centers_out.shape[1]):
+            before = np.float64(centers_out[j, f])
+            centers_out[j, f] = sums[j, f] * scale
+            shift_sq += (centers_out[j, f] - before) ** 2
+        tile_center(j, n_clusters, centers_out, -2.0, tiles_out, center_sq_out)
+        shifts_out[j] = np.sqrt(shift_sq)
+        total += shift_sq
+    return total
 
 
 @inner

@@ -49,7 +49,7 @@ def _transform_panel(panels, p, tiles, slot, block_out, distances_out):
         acc = zero_tile(panels, DISTANCE_TILE)
         for f in range(panels.shape[1]):
             acc = square_diff_tile(acc, load(panels, (p, f)), tiles, (t, f))
-        store_tile(block_out, slot, acc)
+        store_tile(block_out, (slot, 0), acc)
         for i in range(min(lanes, n_samples - p * lanes)):
             for offset in range(min(width, n_clusters - t * width)):
                 distance = np.sqrt(block_out[slot, offset, i])

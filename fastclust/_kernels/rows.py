@@ -4,10 +4,28 @@ A panel holds LANES rows, feature-major: panels[p, f, lane] = X[p * LANES + lane
 Lanes past the last row are filled with zeros.
 """
 
-import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd import (
+    add_squares,
+    greatest_lane,
+    lane,
+    load,
+    load_transposed,
+    prefetch,
+    store_tile,
+    zero_doubles,
+)
+
+PREFETCH_PANELS, PREFETCH_VALUES = 4, 64
+"""How far ahead rows in another order are fetched; how much of them, as the CPU finds the rest."""
+
+LINE_VALUES = 8
+"""Values in a cache line, of float64."""
+
+WIDE, NARROW = 8, 4
+"""Features that are transposed at a time."""
 
 
 @inner
@@ -32,46 +50,78 @@ def sum_columns(slots, X, sums_out):
 
 
 @inner
-def _pack_panel(X, mean, p, panels_out):
-    """Fill one panel; return the sum of its squares and the largest sum of a row, in float64."""
+def _number_rows(order, p, n_samples, slot, numbers_out):
+    """Numbers of the rows of a panel; the last row stands in for padding."""
+    lanes = numbers_out.shape[1]
+    for i in range(lanes):
+        place = min(p * lanes + i, n_samples - 1)
+        in_order = order.shape[0] > 0
+        numbers_out[slot, i] = order[place // lanes, place % lanes] if in_order else place
+
+
+@inner
+def _pack_panel(X, mean, p, slot, numbers, panels_out):
+    """Fill one panel, in tiles of features, then one by one."""
     n_features, lanes = panels_out.shape[1], panels_out.shape[2]
-    first = p * lanes
-    n_rows = min(lanes, X.shape[0] - first)
+    f = 0
+    if n_features >= WIDE:
+        for _ in range(n_features // WIDE):
+            store_tile(panels_out, (p, f), load_transposed(X, numbers, slot, f, mean, WIDE))
+            f += WIDE
+    for _ in range((n_features - f) // NARROW):
+        store_tile(panels_out, (p, f), load_transposed(X, numbers, slot, f, mean, NARROW))
+        f += NARROW
+    for f_left in range(f, n_features):
+        for i in range(lanes):
+            panels_out[p, f_left, i] = X[numbers[slot, i], f_left] - mean[f_left]
+    for i in range(max(0, X.shape[0] - p * lanes), lanes):  # padding
+        for f_all in range(n_features):
+            panels_out[p, f_all, i] = 0
+
+
+@inner
+def _prefetch_rows(X, order, p):
+    """Fetch the rows of a panel that is packed soon: they are far apart."""
+    for i in range(order.shape[1]):
+        row = min(order[p, i], X.shape[0] - 1)
+        for f in range(0, min(X.shape[1], PREFETCH_VALUES), LINE_VALUES):
+            prefetch(X, (row, f))
+
+
+@inner
+def _pack_slot(
+    X, mean, order, slot, start, stop, numbers_out, panels_out, squares_out, largest_out
+):
     square, largest = 0.0, 0.0
-    for i in range(n_rows):
-        row_sq = 0.0
-        for f in range(n_features):
-            x = X[first + i, f] - mean[f]
-            panels_out[p, f, i] = x
-            row_sq += np.float64(x) * x
-        square += row_sq
-        largest = max(largest, row_sq)
-    for i in range(n_rows, lanes):
-        for f in range(n_features):
-            panels_out[p, f, i] = 0
-    return square, largest
+    for p in range(start, stop):
+        _number_rows(order, p, X.shape[0], slot, numbers_out)
+        if order.shape[0] > 0:
+            _prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
+        _pack_panel(X, mean, p, slot, numbers_out, panels_out)
+        row_sq = zero_doubles(panels_out)
+        for f in range(panels_out.shape[1]):
+            row_sq = add_squares(row_sq, load(panels_out, (p, f)))
+        for i in range(panels_out.shape[2]):
+            square += lane(row_sq, i)
+        largest = max(largest, greatest_lane(row_sq))
+    squares_out[slot], largest_out[slot] = square, largest
 
 
 @kernel
-def pack_rows(slots, X, mean, panels_out, squares_out, largest_out):
+def pack_rows(slots, X, mean, order, numbers_out, panels_out, squares_out, largest_out):
     """Pack X - mean into panels.
 
     X : (n_samples, n_features)                      # IN
     mean : (n_features,), X's dtype                  # IN
+    order : (n_panels, LANES), int32: rows in their  # IN
+        order, or (0, LANES) for that of X
+    numbers_out : (n_slots, LANES), int64            # scratch
     panels_out : (n_panels, n_features, LANES)       # OUT
     squares_out : (n_slots,), float64                # OUT: sum of (X - mean)**2
     largest_out : (n_slots,), float64                # OUT: largest |x - mean|^2 of a row
     """
     for s in prange(slots.shape[0]):
         _pack_slot(
-            X, mean, slots[s, 0], slots[s, 1], slots[s, 2], panels_out, squares_out, largest_out
-        )
-
-
-@inner
-def _pack_slot(X, mean, slot, start, stop, panels_out, squares_out, largest_out):
-    squares_out[slot], largest_out[slot] = 0.0, 0.0
-    for p in range(start, stop):
-        square, largest = _pack_panel(X, mean, p, panels_out)
-        squares_out[slot] += square
-        largest_out[slot] = max(largest_out[slot], largest)
+            X, mean, order, slots[s, 0], slots[s, 1], slots[s, 2],
+            numbers_out, panels_out, squares_out, largest_out,
+        )  # fmt: skip

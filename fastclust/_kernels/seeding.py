@@ -101,7 +101,7 @@ def seeding_kernel(width):
         first_round, last_round : range of rounds                 # IN
         indices_out : (n_clusters,), int64                        # IN, OUT
         candidates_out : (n_candidates,), int64                   # OUT: rows of the candidates
-        tiles_out : (n_tiles, n_features, width)                  # IN, OUT: the last seed, then them
+        tiles_out : (n_tiles, n_features, width)                  # IN, OUT: the last seed and them
         closest_sq_out : (n_panels, LANES)                        # IN, OUT: D^2; 0 for padding rows
         potentials_out : (n_blocks, n_tiles, width)               # OUT, float64
         cumulative_out : (n_blocks,), float64                     # IN, OUT: of the last seed

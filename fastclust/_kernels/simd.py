@@ -120,13 +120,20 @@ def _load_elements(context, builder, array_type, array, index_type, index, count
 # -- vectors: from and to memory ---------------------------------------------------------------
 
 
+def _trailing(array, index):
+    """Places that a vector's index leaves open: one, the lanes, or none if it says the first."""
+    n_indices = index.count if isinstance(index, types.BaseTuple) else 1
+    return 0 if n_indices == array.ndim else 1
+
+
 @intrinsic
 def load(typingctx, array, index):
-    """Vector array[index, :], the last axis being the lanes."""
+    """Vector array[index, :], the last axis being the lanes; or the values from array[index] on."""
     vector = _vector_of(array.dtype)
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1])
+        trailing = _trailing(array, index)
+        pointer = _address(context, builder, array, args[0], index, args[1], trailing)
         llvm_type = context.get_value_type(vector)
         return builder.load(
             builder.bitcast(pointer, llvm_type.as_pointer()), align=array.dtype.bitwidth // 8
@@ -137,10 +144,11 @@ def load(typingctx, array, index):
 
 @intrinsic
 def store(typingctx, array, index, value):
-    """Set array[index, :] to the vector; integers are narrowed to the array's type."""
+    """Set array[index, :], as in load, to the vector; integers are narrowed to array's type."""
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1])
+        trailing = _trailing(array, index)
+        pointer = _address(context, builder, array, args[0], index, args[1], trailing)
         llvm_type = ir.VectorType(context.get_value_type(array.dtype), value.lanes)
         vector = args[2] if args[2].type == llvm_type else builder.trunc(args[2], llvm_type)
         pointer = builder.bitcast(pointer, llvm_type.as_pointer())
@@ -148,6 +156,24 @@ def store(typingctx, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, index, value), codegen
+
+
+@intrinsic
+def prefetch(typingctx, array, index):
+    """Have the cache line of array[index] fetched: a hint, without effect on results."""
+
+    def codegen(context, builder, signature, args):
+        pointer = _address(context, builder, array, args[0], index, args[1], trailing=0)
+        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        i32 = ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
+        function = cgutils.get_or_insert_function(
+            builder.module, function_type, "llvm.prefetch.p0i8"
+        )
+        builder.call(function, [pointer, i32(0), i32(3), i32(1)])  # to read, keep, of data
+        return context.get_dummy_value()
+
+    return types.void(array, index), codegen
 
 
 @intrinsic
@@ -185,35 +211,40 @@ def lane(typingctx, vector, index):
 
 
 @intrinsic
-def changed_lanes(typingctx, labels, array, index):
-    """Bit mask of the lanes where the label vector differs from array[index, :]."""
+def changed_lanes(typingctx, panels, new, new_index, old, old_index):
+    """Bit mask of the lanes, as many as of panels, where new[new_index] != old[old_index]."""
+    lanes = _vector_of(panels.dtype).lanes
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[1], index, args[2])
-        llvm_type = ir.VectorType(context.get_value_type(array.dtype), labels.lanes)
-        old = builder.load(builder.bitcast(pointer, llvm_type.as_pointer()), align=4)
-        new = args[0] if args[0].type == llvm_type else builder.trunc(args[0], llvm_type)
-        mask = builder.bitcast(builder.icmp_signed("!=", new, old), ir.IntType(labels.lanes))
+        llvm_type = ir.VectorType(context.get_value_type(new.dtype), lanes)
+        pointers = [
+            _address(context, builder, new, args[1], new_index, args[2]),
+            _address(context, builder, old, args[3], old_index, args[4]),
+        ]
+        a, b = (
+            builder.load(builder.bitcast(pointer, llvm_type.as_pointer()), align=4)
+            for pointer in pointers
+        )
+        mask = builder.bitcast(builder.icmp_signed("!=", a, b), ir.IntType(lanes))
         return builder.zext(mask, ir.IntType(64))
 
-    return types.int64(labels, array, index), codegen
+    return types.int64(panels, new, new_index, old, old_index), codegen
 
 
 @intrinsic
-def not_positive_lanes(typingctx, vector):
-    """Bit mask of the lanes that are not greater than 0, NaN included."""
+def not_above_lanes(typingctx, a, b):
+    """Bit mask of the lanes where a is not greater than b, NaN included."""
 
     def codegen(context, builder, signature, args):
-        zero = ir.Constant(args[0].type, None)
-        mask = builder.fcmp_unordered("<=", args[0], zero)
-        return builder.zext(builder.bitcast(mask, ir.IntType(vector.lanes)), ir.IntType(64))
+        mask = builder.fcmp_unordered("<=", *args)
+        return builder.zext(builder.bitcast(mask, ir.IntType(a.lanes)), ir.IntType(64))
 
-    return types.int64(vector), codegen
+    return types.int64(a, b), codegen
 
 
 @intrinsic
-def count_bits(typingctx, mask):
-    """Count the lanes of a bit mask."""
+def count_lanes(typingctx, mask):
+    """Count the lanes in a bit mask."""
 
     def codegen(context, builder, signature, args):
         return builder.ctpop(args[0])
@@ -251,6 +282,27 @@ def gather(typingctx, array, labels_array, index, feature):
         return result
 
     return vector(array, labels_array, index, feature), codegen
+
+
+def _lane_extreme(builder, vector, predicate):
+    """Least or greatest lane, halving the vector: the order of comparisons changes no result."""
+    while vector.type.count > 1:
+        half = vector.type.count // 2
+        indices = [
+            ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(first, first + half)))
+            for first in (0, half)
+        ]
+        low, high = (builder.shuffle_vector(vector, vector, part) for part in indices)
+        vector = builder.select(builder.fcmp_ordered(predicate, low, high), low, high)
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+
+@intrinsic
+def greatest_lane(typingctx, vector):
+    """Greatest value of all lanes."""
+    return vector.scalar(vector), lambda context, builder, signature, args: _lane_extreme(
+        builder, args[0], ">"
+    )
 
 
 # -- vectors: arithmetic -----------------------------------------------------------------------
@@ -293,6 +345,28 @@ def square_root(typingctx, a):
         return _call_vector_intrinsic(builder, "llvm.sqrt", args[0].type, [positive])
 
     return a(a), codegen
+
+
+@intrinsic
+def zero_doubles(typingctx, array):
+    """Zeros of float64, one for each lane of a vector of array's type."""
+    doubles = Vector(types.float64, _vector_of(array.dtype).lanes)
+
+    def codegen(context, builder, signature, args):
+        return context.get_constant_null(doubles)
+
+    return doubles(array), codegen
+
+
+@intrinsic
+def add_squares(typingctx, doubles, x):
+    """Return doubles + x**2, in float64."""
+
+    def codegen(context, builder, signature, args):
+        x = args[1] if args[1].type == args[0].type else builder.fpext(args[1], args[0].type)
+        return _fmuladd(builder, x, x, args[0])
+
+    return doubles(doubles, x), codegen
 
 
 @intrinsic
@@ -414,10 +488,10 @@ def store_lane_sums(typingctx, array, index, tile):
 
 @intrinsic
 def store_tile(typingctx, array, index, tile):
-    """Set array[index, j, :] to tile[j] for every j."""
+    """Set array[index + j, :] to tile[j] for every j, counting in the last place of the index."""
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1], trailing=2)
+        pointer = _address(context, builder, array, args[0], index, args[1])
         vectors = cgutils.unpack_tuple(builder, args[2])
         pointer = builder.bitcast(pointer, vectors[0].type.as_pointer())
         for j, vector in enumerate(vectors):
@@ -426,6 +500,56 @@ def store_tile(typingctx, array, index, tile):
         return context.get_dummy_value()
 
     return types.void(array, index, tile), codegen
+
+
+def _interleave(builder, a, b, start, count):
+    """Elements start to start + count of a[0], b[0], a[1], b[1], ..."""
+    length = a.type.count
+    mask = [(i // 2) + (i % 2) * length for i in range(start, start + count)]
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), count), mask))
+
+
+def _transpose(builder, rows):
+    """Vectors of element f of each row, for every f, from vectors of rows.
+
+    Interleaving the first half of the vectors with the second, as often as their number can be
+    halved, transposes them; vectors shorter than their number grow first.
+    """
+    lanes = len(rows)
+    while rows[0].type.count < lanes:
+        half = len(rows) // 2
+        count = 2 * rows[0].type.count
+        rows = [_interleave(builder, rows[i], rows[i + half], 0, count) for i in range(half)]
+    half = len(rows) // 2
+    for _ in range(len(rows).bit_length() - 1):
+        pairs = [(rows[i], rows[i + half]) for i in range(half)]
+        rows = [_interleave(builder, *pair, start, lanes) for pair in pairs for start in (0, lanes)]
+    return rows
+
+
+@intrinsic(prefer_literal=True)
+def load_transposed(typingctx, X, numbers, index, feature, mean, width):
+    """Tile whose vector j has X[numbers[index, lane], feature + j] - mean[feature + j]."""
+    vector = _vector_of(X.dtype)
+    tile = types.UniTuple(vector, width.literal_value)
+
+    def codegen(context, builder, signature, args):
+        row_type = ir.VectorType(context.get_value_type(X.dtype), tile.count).as_pointer()
+        align = X.dtype.bitwidth // 8
+        numbers_at = _address(context, builder, numbers, args[1], index, args[2])
+        mean_at = _address(context, builder, mean, args[4], feature, args[3], trailing=0)
+        mean_part = builder.load(builder.bitcast(mean_at, row_type), align=align)
+        pair = types.UniTuple(types.int64, 2)
+        rows = []
+        for i in range(vector.lanes):
+            number = builder.load(builder.gep(numbers_at, [ir.Constant(ir.IntType(32), i)]))
+            place = context.make_tuple(builder, pair, [number, args[3]])
+            row_at = _address(context, builder, X, args[0], pair, place, trailing=0)
+            row = builder.load(builder.bitcast(row_at, row_type), align=align)
+            rows.append(builder.fsub(row, mean_part))
+        return context.make_tuple(builder, tile, _transpose(builder, rows))
+
+    return tile(X, numbers, index, feature, mean, width), codegen
 
 
 @intrinsic
@@ -441,9 +565,10 @@ def argmin_tile(typingctx, best, labels, acc, first):
             args[3],
         )
         j = context.cast(builder, j, first, labels.scalar)
+        first_label = _splat(builder, j, label_value.type)
         for offset, a in enumerate(accs):
             closer = builder.fcmp_ordered("<", a, best_value)
-            label = _splat(builder, builder.add(j, j.type(offset)), label_value.type)
+            label = builder.add(first_label, ir.Constant(label_value.type, [offset] * labels.lanes))
             best_value = builder.select(closer, a, best_value)
             label_value = builder.select(closer, label, label_value)
         return context.make_tuple(builder, result, [best_value, label_value])
@@ -470,3 +595,121 @@ def two_nearest_tile(typingctx, best, second, labels, acc, first):
         return context.make_tuple(builder, result, [best_value, second_value, label_value])
 
     return result(best, second, labels, acc, first), codegen
+
+
+# -- tiles of listed centers: array.flat[list[index + j]] for every j -----------------------------
+
+
+def _listed(context, builder, array_type, array, list_type, positions, index_type, index, count):
+    """Addresses of the elements of an array at the `count` flat positions in list[index:]."""
+    base = context.make_array(array_type)(context, builder, array).data
+    listed = [index_type, index, count]
+    return [
+        builder.gep(base, [builder.sext(position, ir.IntType(64))])
+        if position.type.width < 64
+        else builder.gep(base, [position])
+        for position in _list_entries(context, builder, list_type, positions, *listed)
+    ]
+
+
+def _list_entries(context, builder, list_type, positions, index_type, index, count):
+    pointer = _address(context, builder, list_type, positions, index_type, index, trailing=0)
+    return [
+        builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)
+    ]
+
+
+@intrinsic(prefer_literal=True)
+def splat_listed(typingctx, array, positions, index, width):
+    """Tile whose vector j has array.flat[positions[index + j]] in every lane."""
+    vector = _vector_of(array.dtype)
+    tile = types.UniTuple(vector, width.literal_value)
+
+    def codegen(context, builder, signature, args):
+        llvm_type = context.get_value_type(vector)
+        places = _listed(
+            context, builder, array, args[0], positions, args[1], index, args[2], tile.count
+        )
+        splats = [_splat(builder, builder.load(place), llvm_type) for place in places]
+        return context.make_tuple(builder, tile, splats)
+
+    return tile(array, positions, index, width), codegen
+
+
+@intrinsic
+def fma_listed(typingctx, acc, x, array, positions, index, offset):
+    """Return acc[j] + x * array.flat[positions[index + j] + offset] for every j."""
+
+    def codegen(context, builder, signature, args):
+        accs = cgutils.unpack_tuple(builder, args[0])
+        places = _listed(
+            context, builder, array, args[2], positions, args[3], index, args[4], acc.count
+        )
+        new = []
+        for place, a in zip(places, accs, strict=True):
+            value = builder.load(builder.gep(place, [args[5]]))
+            new.append(_fmuladd(builder, args[1], _splat(builder, value, a.type), a))
+        return context.make_tuple(builder, acc, new)
+
+    return acc(acc, x, array, positions, index, offset), codegen
+
+
+@intrinsic
+def argmin_listed(typingctx, best, labels, acc, positions, index):
+    """As argmin_tile, for the centers positions[index + j]."""
+    result = types.Tuple((best, labels))
+
+    def codegen(context, builder, signature, args):
+        best_value, label_value = args[:2]
+        accs = cgutils.unpack_tuple(builder, args[2])
+        entries = _list_entries(context, builder, positions, args[3], index, args[4], acc.count)
+        for entry, a in zip(entries, accs, strict=True):
+            closer = builder.fcmp_ordered("<", a, best_value)
+            j = context.cast(builder, entry, positions.dtype, labels.scalar)
+            best_value = builder.select(closer, a, best_value)
+            label_value = builder.select(closer, _splat(builder, j, label_value.type), label_value)
+        return context.make_tuple(builder, result, [best_value, label_value])
+
+    return result(best, labels, acc, positions, index), codegen
+
+
+def _least_lanes(builder, vectors):
+    """Vector of the least lane of each of these vectors, halving their parts in it together."""
+
+    def halves(vectors):
+        a, b = vectors if len(vectors) == 2 else (vectors[0], vectors[0])
+        total = len(vectors) * a.type.count
+        part = total // n_parts
+        places = [i for i in range(total) if i % part < part // 2]
+        for step in (0, part // 2):
+            mask = [place + step for place in places]
+            yield builder.shuffle_vector(
+                a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(mask)), mask)
+            )
+
+    n_vectors = len(vectors)
+    while len(vectors) > 1:
+        n_parts = 2 * n_vectors // len(vectors)  # in two of them
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [_emit_minimum(builder, *halves(pair)) for pair in pairs]
+    n_parts = n_vectors
+    while vectors[0].type.count > n_vectors:
+        vectors = [_emit_minimum(builder, *halves(vectors))]
+    return vectors[0]
+
+
+@intrinsic
+def store_least_lanes(typingctx, array, index, tile, addend):
+    """Lower array[index + j] to the least lane of tile[j] + addend, for every j."""
+
+    def codegen(context, builder, signature, args):
+        pointer = _address(context, builder, array, args[0], index, args[1], trailing=0)
+        vectors = cgutils.unpack_tuple(builder, args[2])
+        least = _least_lanes(builder, [builder.fadd(v, args[3]) for v in vectors])
+        pointer = builder.bitcast(pointer, least.type.as_pointer())
+        align = array.dtype.bitwidth // 8
+        before = builder.load(pointer, align=align)
+        builder.store(_emit_minimum(builder, least, before), pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, index, tile, addend), codegen

@@ -42,15 +42,22 @@ def test_sum_columns(rng, n_samples, n_features, dtype, max_slots):
     np.testing.assert_allclose(sums.sum(axis=0), reference.sum_columns(X), rtol=0, atol=1e-12)
 
 
-def test_pack_rows(rng, n_samples, n_features, dtype, max_slots):
+@pytest.mark.parametrize("in_order", [True, False])
+def test_pack_rows(rng, n_samples, n_features, dtype, max_slots, in_order):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
     mean = X.mean(axis=0)
     lanes = 64 // X.dtype.itemsize
-    expected, square = reference.pack_rows(X, mean, lanes)
-    slots = slots_of(len(expected), max_slots)
+    n_panels = -(-n_samples // lanes)
+    order = np.arange(n_panels * lanes, dtype=np.int32).reshape(n_panels, lanes)
+    if not in_order:
+        order.ravel()[:n_samples] = rng.permutation(n_samples)
+    expected, square = reference.pack_rows(X[order.ravel()[:n_samples]], mean, lanes)
+    slots = slots_of(n_panels, max_slots)
     panels = np.full_like(expected, np.nan, order="C")
+    numbers = np.empty((len(slots), lanes), dtype=np.int64)
     squares, largest = np.empty(len(slots)), np.empty(len(slots))
-    rows.pack_rows(slots, X, mean, panels, squares, largest)
+    given = order[:0] if in_order else order
+    rows.pack_rows(slots, X, mean, given, numbers, panels, squares, largest)
     np.testing.assert_array_equal(panels, expected)
     row_sq = (reference.unpack(expected, n_samples).astype(np.float64) ** 2).sum(axis=1)
     assert squares.sum() == pytest.approx(square, rel=1e-12)  # the order of a float64 sum
@@ -128,36 +135,25 @@ def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_slots
     assert out[0, 0] == 0
 
 
-# Arguments of the gate: (queue_limit, copy_cost, most_cost).
-NEVER_GATED, ALWAYS_GATED = (0, 0.0, 0.0), (3, 0.0, np.inf)
-
-
-def run_iterate(panels, C, max_slots, n_steps, tol, gate_costs=NEVER_GATED):
+def run_iterate(panels, C, max_slots, n_steps, tol, few_changes=-1):
     """Call the kernel with buffers of its own; return what it writes."""
     n_panels, n_features, lanes = panels.values.shape
     k, dtype = len(C), panels.dtype
     slots = slots_of(n_panels, max_slots)
     n_slots = len(slots)
     tiles, center_sq = tiles_of(C, TILE, -2.0)
-    largest = max(panels.largest_square, (C.astype(np.float64) ** 2).sum(axis=1).max())
-    rounding = 2.0 * (n_features + 4) * float(np.finfo(dtype).eps)
     written = {
+        "new_labels": np.full((n_slots, 3, lanes), -1, dtype=np.int32),
         "labels": panels.new_labels(),
         "centers": C.copy(),
         "tiles": tiles,
         "center_sq": center_sq,
-        "drifts": np.full((k, 1), np.nan, dtype=dtype),
-        "slack": np.full((n_panels, lanes), np.nan, dtype=dtype),
-        "gate": np.array([lloyd.DENSE, 0, lloyd.FIRST_BACKOFF]),
-        "queue": np.full((2 * n_slots, n_features, lanes), np.nan, dtype=dtype),
-        "queue_rows": np.full((2 * n_slots, lanes), -1),
-        "queue_slack": np.full((2 * n_slots, lanes), np.nan, dtype=dtype),
+        "shifts": np.zeros(-(-k // lanes) * lanes, dtype=dtype),
         "slot_sums": np.zeros((n_slots, k, n_features)),
         "slot_weights": np.zeros((n_slots, k)),
         "slot_counts": np.zeros((n_slots, k), dtype=np.int64),
         "slot_touched": np.zeros((n_slots, k), dtype=np.int64),
         "slot_changed": np.full(n_slots, -1),
-        "slot_cost": np.full(n_slots, np.nan),
         "sums": np.full((k, n_features), np.nan),
         "weights": np.full(k, np.nan),
         "counts": np.full(k, -1),
@@ -166,20 +162,19 @@ def run_iterate(panels, C, max_slots, n_steps, tol, gate_costs=NEVER_GATED):
     }
     lloyd.iterate(
         slots, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
-        tol, rounding, largest, *gate_costs, *written.values(),
+        tol, few_changes, *written.values(),
     )  # fmt: skip
     return written
 
 
-@pytest.mark.parametrize("gate_costs", [NEVER_GATED, ALWAYS_GATED], ids=["dense", "gated"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_iterate_is_lloyds_algorithm(rng, weighted, gate_costs, max_slots):
+def test_iterate_is_lloyds_algorithm(rng, weighted, max_slots):
     panels, X, sample_weight = make_panels(rng, 333, 3, np.float64, weighted)
     C = X[1 : TILE + 3]  # row 0 may have no weight
     n_iter, n_changed, shift_sq, labels, expected, (sums, weights, counts) = reference.iterate(
         X, sample_weight, C, np.full(333, -1), 100, tol=1e-9
     )
-    written = run_iterate(panels, C, max_slots, 100, 1e-9, gate_costs)
+    written = run_iterate(panels, C, max_slots, 100, 1e-9)
     progress = written["progress"]
     assert n_iter > 2  # so that sums were formed from changes
     assert progress[lloyd.N_ITER] == n_iter
@@ -192,6 +187,14 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, gate_costs, max_slots):
     np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-11)
     np.testing.assert_allclose(written["weights"], weights, rtol=1e-12)
     np.testing.assert_array_equal(written["counts"], counts)
+
+
+def test_iterate_stops_when_few_labels_change(rng, max_slots):
+    panels, X, _ = make_panels(rng, 333, 3, np.float64)
+    until = run_iterate(panels, X[:5], max_slots, 100, 0.0, few_changes=30)["progress"]
+    assert 0 < until[lloyd.N_CHANGED] <= 30
+    before = run_iterate(panels, X[:5], max_slots, int(until[lloyd.N_ITER]) - 1, 0.0)["progress"]
+    assert before[lloyd.N_CHANGED] > 30
 
 
 def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_slots):
@@ -225,57 +228,6 @@ def test_iterate_in_parts_equals_iterate_at_once(rng):
     np.testing.assert_array_equal(state.labels, at_once["labels"])
     np.testing.assert_allclose(state.centers, at_once["centers"], rtol=1e-13)
     assert progress.n_changed == at_once["progress"][lloyd.N_CHANGED]
-
-
-def gate_data(rng, kind, dtype):
-    """Rows on which the gate passes most, few or no rows, and on which it meets ties."""
-    n_samples, n_features = 1500, 3
-    X = rng.normal(size=(n_samples, n_features))
-    if kind == "clusters":
-        X = 0.1 * X + 3 * rng.normal(size=(12, n_features))[rng.integers(12, size=n_samples)]
-    elif kind == "duplicates":
-        X = np.round(2 * X)  # some 300 distinct rows, and centers as near as each other
-    elif kind == "far":
-        X[0] = 1e4  # one row makes the rounding of all large
-    return np.ascontiguousarray(X, dtype=dtype)
-
-
-@pytest.mark.parametrize("n_clusters", [2, TILE, TILE + 3])
-@pytest.mark.parametrize("kind", ["normal", "clusters", "duplicates", "far"])
-def test_the_gate_changes_no_label(rng, kind, n_clusters, dtype, max_slots):
-    X = gate_data(rng, kind, dtype)
-    sample_weight = rng.uniform(0.5, 2.0, size=len(X)).astype(dtype)
-    panels = Panels(X, sample_weight, np.zeros(X.shape[1], dtype=dtype))
-    C = np.unique(X, axis=0)[rng.permutation(len(np.unique(X, axis=0)))[:n_clusters]]
-    for n_steps in range(1, 30):
-        gated = run_iterate(panels, C, max_slots, n_steps, 0.0, ALWAYS_GATED)
-        # The sums of a gated run are added in another order: its own centers are the ones to label.
-        if gated["progress"][lloyd.N_ITER] < n_steps or gated["progress"][lloyd.N_EMPTY]:
-            break
-        before = run_iterate(panels, C, max_slots, n_steps - 1, 0.0, ALWAYS_GATED)["centers"]
-        expected = panels.assign(C if n_steps == 1 else before)
-        np.testing.assert_array_equal(
-            panels.row_labels(gated["labels"]), panels.row_labels(expected)
-        )
-    assert n_steps > 2
-
-
-def test_the_gate_skips_rows(rng):
-    X = gate_data(rng, "clusters", np.float64)
-    panels = Panels(X, None, np.zeros(3))
-    written = run_iterate(panels, X[:12], 1, 100, 0.0, ALWAYS_GATED)
-    n_iter = written["progress"][lloyd.N_ITER]
-    assert written["gate"][lloyd.MODE] == lloyd.GATED
-    assert written["progress"][lloyd.COST] < n_iter * len(panels.values)
-
-
-def test_the_gate_is_off_after_an_empty_cluster(rng):
-    panels, X, _ = make_panels(rng, 400, 2, np.float64)
-    state = panels.start_lloyd(np.vstack([X[:3], [[1e3, 1e3]]]))
-    state.gate[lloyd.MODE] = lloyd.GATED
-    state._gate_buffers[1].fill(-1.0)  # no slack
-    state.advance(0, 5, 0.0)
-    assert state.gate[lloyd.MODE] == lloyd.DENSE
 
 
 def test_iterations_too_long_for_one_launch_give_the_same(rng, monkeypatch):

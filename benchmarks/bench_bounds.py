@@ -1,0 +1,73 @@
+"""What do iterations that skip distances gain, where they help and where they don't?
+
+Each benchmark runs Lloyd's algorithm from the same centers to its end, plain or as it chooses by
+itself, and gives the ratio of the times.
+"""
+
+import time
+
+import numpy as np
+
+WORKLOADS = {  # rows, features, clusters, standard deviation of the clusters (None: uniform), dtype
+    "plane 300,000 x 2, k=50": (300_000, 2, 50, 0.3, "f8"),
+    "clusters 300,000 x 8, k=256": (300_000, 8, 256, 0.5, "f4"),
+    "clusters 300,000 x 16, k=64": (300_000, 16, 64, 0.7, "f4"),
+    "codes 100,000 x 64, k=256": (100_000, 64, 256, 0.7, "f4"),
+    "few 1,000,000 x 8, k=16": (1_000_000, 8, 16, 0.7, "f4"),
+    "structureless 100,000 x 16, k=64": (100_000, 16, 64, None, "f4"),
+    "structureless 50,000 x 128, k=100": (50_000, 128, 100, None, "f4"),
+}
+
+
+def make_rows(n_samples, n_features, n_clusters, std, dtype):
+    """Gaussian clusters around normal centers, or uniform rows."""
+    rng = np.random.default_rng(11)
+    if std is None:
+        return rng.random((n_samples, n_features)).astype(dtype)
+    centers = rng.normal(size=(n_clusters, n_features))
+    X = std * rng.standard_normal((n_samples, n_features))
+    return (X + centers[rng.integers(n_clusters, size=n_samples)]).astype(dtype)
+
+
+def run(panels, centers, skip):
+    """Seconds of 60 iterations at most, and their number."""
+    panels.restore_order()
+    start = time.perf_counter()
+    state = panels.start_lloyd(centers, skip=skip)
+    n_iter = 0
+    while n_iter < 60:
+        progress = state.advance(n_iter, 60 - n_iter, 0.0)
+        n_iter += progress.n_iter
+        if progress.n_changed == 0:
+            break
+    return time.perf_counter() - start, n_iter
+
+
+class Bounds:
+    """Plain iterations against those that skip."""
+
+    params = [list(WORKLOADS)]
+    param_names = ["workload"]
+    unit = "times as fast"
+    timeout = 600
+
+    def setup(self, name):
+        from fastclust._algorithms.panels import Panels, estimate_mean
+        from fastclust._algorithms.seeding import run_kmeans_plusplus
+
+        n_clusters = WORKLOADS[name][2]
+        X = make_rows(*WORKLOADS[name])
+        self.panels = Panels(X, None, estimate_mean(X))
+        seeds = run_kmeans_plusplus(self.panels, n_clusters, None, np.random.RandomState(0))
+        self.centers = self.panels.take(seeds)
+        for skip in (False, True):
+            run(self.panels, self.centers, skip)
+
+    def track_gain(self, name):
+        ratios = []
+        for _ in range(3):
+            plain, n_iter = run(self.panels, self.centers, False)
+            skipping, same_n_iter = run(self.panels, self.centers, True)
+            assert n_iter == same_n_iter
+            ratios.append(plain / skipping)
+        return float(np.median(ratios))

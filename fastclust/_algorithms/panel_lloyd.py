@@ -1,0 +1,310 @@
+"""Lloyd's algorithm on panels: which iterations skip distances, and when rows are regrouped.
+
+It begins with plain iterations. When few labels change, the rows are regrouped into blocks of like
+rows, and iterations that keep bounds of these blocks (`_kernels.bounds`) meet only some centers.
+Bounds grow loose and blocks mixed, so rows are regrouped again: whenever as much has been spent on
+iterations as a regrouping costs, which is never more than twice the cost of the best moment. Where
+the bounds help too little, plain iterations go on for a while. The choices go by counts, not times,
+so that a fit is the same every time.
+"""
+
+import math
+
+import numpy as np
+
+from fastclust._algorithms.slots import MAX_SLOTS, split
+from fastclust._algorithms.statistics import (
+    RESUM_EVERY,
+    ClusterStatistics,
+    Progress,
+    update_centers,
+)
+from fastclust._algorithms.tiles import aligned_empty, tiles_of
+from fastclust._kernels import bounds, lloyd, regroup
+from fastclust._kernels.jit import steps_in_launch
+from fastclust._kernels.simd import TILE, VECTOR_BYTES
+
+CHUNK_BYTES, MOST_CHUNK_PANELS = 2**15, 16
+"""Panels that are labelled before their labels are looked at: the rows are still in the cache."""
+
+LEAST_SLOTS = 2
+"""Slots from which on there is something to save."""
+
+FEW_CHANGES = 50
+"""Rows are first regrouped when fewer than one in this many changes its label."""
+
+FIRST_REGROUP = 3
+"""They are when that costs no more than one in this many of the iterations so far."""
+
+TEST_COST, TEST_VECTOR_COST = 30, 5
+"""Vector operations of testing a block, and for each vector of centers."""
+
+ACTIVE_COST, MEET_COST = 600, 20
+"""Vector operations of labelling a block, and of meeting a center beside its multiply-adds."""
+
+ROW_COST, VALUE_COST = 120, 6
+"""Vector operations that a regrouping takes for each row, and for each of its values."""
+
+MOST_REGROUP_COST = 8
+"""Plain iterations that a regrouping may cost: a run is seldom long enough to gain more."""
+
+HELPS = 0.5
+"""Bounded iterations go on if they cost less than this, in plain ones."""
+
+FIRST_WAIT = 8
+"""If not, plain iterations that cost as much as this many regroupings go first; then twice as many.
+"""
+
+
+class PanelLloyd:
+    """State of Lloyd's algorithm on panels.
+
+    Parameters
+    ----------
+    panels : Panels
+        The rows, which may be regrouped: `Panels.restore_order` undoes that.
+    centers : ndarray of shape (n_clusters, n_features)
+        First centers.
+    skip : bool, default=True
+        Whether iterations may skip distances; the labels are the same.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Current centers.
+    labels : ndarray of shape (n_panels, lanes), int32
+        Labels made with the centers before the last update, in the order of the panels.
+    statistics : ClusterStatistics
+        Sums over the rows of each label.
+    cost : float
+        Cost so far, in plain iterations; for benchmarks and tests.
+    """
+
+    def __init__(self, panels, centers, skip=True):
+        self._panels = panels
+        self.centers = centers.copy()
+        self.labels = panels.new_labels()
+        n_clusters, n_features = centers.shape
+        self.statistics = ClusterStatistics.zeros(n_clusters, n_features)
+        # The slots' sums together are at most as large as half of the panels.
+        max_slots = max(1, panels.n_samples * panels.dtype.itemsize // (16 * n_clusters))
+        self._slots = panels.slots(n_clusters, min(max_slots, MAX_SLOTS))
+        n_slots = len(self._slots)
+        n_vectors = -(-n_clusters // panels.lanes)
+        self._tiles = tiles_of(centers, TILE, -2.0)
+        chunk_panels = max(1, min(MOST_CHUNK_PANELS, CHUNK_BYTES // (n_features * VECTOR_BYTES)))
+        self._new_labels = np.empty((n_slots, chunk_panels, panels.lanes), dtype=np.int32)
+        self._shifts = np.zeros(n_vectors * panels.lanes, dtype=panels.dtype)
+        self._buffers = (
+            np.zeros((n_slots, n_clusters, n_features)),
+            np.zeros((n_slots, n_clusters)),
+            np.zeros((n_slots, n_clusters), dtype=np.int64),
+            np.zeros((n_slots, n_clusters), dtype=np.int64),
+            np.empty(n_slots, dtype=np.int64),
+        )
+        largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
+        self._radius_sq = max(panels.largest_square, largest_center)
+        self._plain_cost = n_clusters * (n_features + 3)  # of a panel, in vector operations
+        row_cost = ROW_COST + VALUE_COST * n_features
+        self._regroup_cost = row_cost * panels.lanes / self._plain_cost
+        overflows = 16 * self._radius_sq > float(np.finfo(panels.dtype).max)
+        self._may_regroup = (
+            skip
+            and n_slots >= LEAST_SLOTS
+            and self._regroup_cost <= MOST_REGROUP_COST
+            and not overflows
+        )
+        self.cost = 0.0
+        self._bounds = self._all_bounds = None
+        self._regroup_at = FIRST_REGROUP * self._regroup_cost
+        self._cost_before = 1.0  # of an iteration before the last regrouping
+        self._first_cost = 0.0  # of the first iteration after it, which makes the bounds
+        self._patience = 1
+        self._wait = (
+            FIRST_WAIT * self._regroup_cost
+        )  # plain iterations after bounds that did not help
+
+    @property
+    def is_bounded(self):
+        """Whether the next iteration may skip distances."""
+        return self._bounds is not None
+
+    def leave_bounds(self):
+        """Go on with other centers, whose shifts are not in the bounds."""
+        self._tiles = tiles_of(self.centers, TILE, -2.0)
+        self._bounds = None
+        self._regroup_at = self.cost + FIRST_REGROUP * self._regroup_cost
+
+    def advance(self, first_iteration, n_steps, tol):
+        """Iterate up to n_steps times; stop where labels repeat or centers shift within tol."""
+        progress = np.zeros(lloyd.N_PROGRESS)
+        if self._bounds is None:
+            self._iterate(first_iteration, n_steps, tol, progress)
+        else:
+            self._iterate_bounded(first_iteration, n_steps, tol, progress)
+        if progress[lloyd.N_EMPTY]:
+            self.centers, progress[lloyd.SHIFT_SQ] = update_centers(
+                self.statistics, self._panels, self.centers, self.labels
+            )
+            self.leave_bounds()
+        return Progress(
+            int(progress[lloyd.N_ITER]), int(progress[lloyd.N_CHANGED]), progress[lloyd.SHIFT_SQ]
+        )
+
+    def _iterate(self, first_iteration, n_steps, tol, progress):
+        """Plain iterations, then a regrouping where it pays."""
+        few_changes = self._panels.n_samples // FEW_CHANGES if self._may_regroup else -1
+        too_early = math.ceil(self._regroup_at - self.cost)
+        if self._may_regroup and too_early > 0:
+            n_steps, few_changes = min(n_steps, too_early), -1
+        work = self._panels.work(len(self.centers))
+        self._launch(
+            lloyd.iterate, self._slots, (few_changes, self._new_labels),
+            first_iteration, n_steps, tol, work, progress,
+        )  # fmt: skip
+        self.cost += progress[lloyd.N_ITER]
+        few = progress[lloyd.N_CHANGED] * FEW_CHANGES <= self._panels.n_samples
+        if self._may_regroup and few and self.cost >= self._regroup_at and goes_on(progress, tol):
+            self._regroup()
+
+    def _iterate_bounded(self, first_iteration, n_steps, tol, progress):
+        """Iterations that skip distances, then another regrouping or plain ones where that pays."""
+        bounds_ = self._bounds
+        budget = self._regroup_at - self.cost
+        if bounds_.n_iter < 2:  # the first makes the bounds, the second shows what they are worth
+            n_steps = 1
+        work = self._panels.work(len(self.centers))
+        self._launch(
+            bounds.iterate_bounded, bounds_.slots, bounds_.arguments(budget),
+            first_iteration, n_steps, tol, work, progress,
+        )  # fmt: skip
+        cost = bounds_.cost(progress)
+        self.cost += cost
+        bounds_.n_iter += int(progress[lloyd.N_ITER])
+        if not goes_on(progress, tol):
+            return
+        if bounds_.n_iter == 1:
+            self._first_cost = cost
+        elif bounds_.n_iter == 2:
+            self._judge(cost)
+        elif self.cost >= self._regroup_at:
+            self._cost_before = cost / progress[lloyd.N_ITER]
+            self._regroup()
+
+    def _judge(self, cost):
+        """What to do after the second iteration with new bounds, which took this cost."""
+        if cost > HELPS:
+            self._bounds = None
+            self._regroup_at = self.cost + self._wait
+            self._wait *= 2
+        else:
+            helped = cost < HELPS * self._cost_before
+            self._patience = 1 if helped else 2 * self._patience
+            again = self._regroup_cost + self._first_cost
+            self._regroup_at = self.cost + self._patience * again
+
+    def _regroup(self):
+        """Sort the rows into blocks, and make the bounds of these."""
+        panels, k = self._panels, len(self.centers)
+        distances_sq = panels.panel_distances_sq(self.centers, self.labels)
+        self.labels, distances_sq = panels.regroup(self.labels, distances_sq, k)
+        if self._all_bounds is None:  # once, as memory is slow the first time
+            self._all_bounds = BlockBounds(panels, k, self._radius_sq, len(self._slots))
+        self._bounds = self._all_bounds
+        self._bounds.start(self.labels, distances_sq, self.centers)
+        self._shifts[:] = 0
+        self._buffers[-1][:] = 0  # there may be fewer slots of blocks than of panels
+        self.cost += self._regroup_cost
+        self._regroup_at = math.inf  # until it is judged
+
+    def _launch(self, kernel, slots, own, first_iteration, n_steps, tol, work, progress):
+        """Run a kernel, in several launches where one would be too long."""
+        possible = steps_in_launch(slots, work)
+        # Sums that have lost their precision are formed anew in the same launch as the labels.
+        resum_every = 1 if possible < 1 and len(self._panels.weights) else RESUM_EVERY
+        if possible < 1:  # label the rows in several launches, then finish in one more
+            parts = [(slots, 0, 1, work), (slots[:0], 1, 1, 0.0)]
+        else:
+            parts = [(slots, 1, min(n_steps, int(possible)), 0.0)]
+        panels, statistics = self._panels, self.statistics
+        for part, finish, steps, part_work in parts:
+            kernel(
+                part, panels.values, panels.weights, panels.n_samples, finish,
+                first_iteration, steps, resum_every, tol, *own,
+                self.labels, self.centers, *self._tiles, self._shifts, *self._buffers,
+                statistics.sums, statistics.weights, statistics.counts, statistics.peaks, progress,
+                work=part_work,
+            )  # fmt: skip
+
+
+def goes_on(progress, tol):
+    """Whether another iteration follows, with the bounds still valid."""
+    return (
+        progress[lloyd.N_EMPTY] == 0
+        and progress[lloyd.N_CHANGED] > 0
+        and progress[lloyd.SHIFT_SQ] > tol
+    )
+
+
+class BlockBounds:
+    """Bounds of the distances between blocks of rows and centers; see `_kernels.bounds`.
+
+    Attributes
+    ----------
+    slots : ndarray of shape (n_slots, 3)
+        Slots of blocks.
+    n_iter : int
+        Iterations done with them.
+    """
+
+    def __init__(self, panels, n_clusters, radius_sq, max_slots):
+        n_panels, lanes, dtype = len(panels.values), panels.lanes, panels.dtype
+        n_features = panels.n_features
+        self._n_samples = panels.n_samples
+        n_vectors = -(-n_clusters // lanes)
+        self._plain_cost = len(panels.values) * n_clusters * (n_features + 3)
+        test_cost = TEST_COST + TEST_VECTOR_COST * n_vectors
+        # Bounds take at most as much memory as the rows; labelling a block by them costs less than
+        # by all centers.
+        plain_panel_cost = n_clusters * (n_features + 3)
+        self._block_panels = max(
+            1, -(-n_vectors // n_features), -(-(test_cost + ACTIVE_COST) // plain_panel_cost)
+        )
+        self._costs = test_cost, ACTIVE_COST, self._block_panels * (n_features + MEET_COST)
+        self._n_blocks = -(-n_panels // self._block_panels)
+        eps = float(np.finfo(dtype).eps)
+        self._error = 4 * (n_features + 4) * (eps * radius_sq + float(np.finfo(dtype).tiny))
+        self.slots = split(
+            self._n_blocks, self._block_panels * lanes * n_features * n_clusters, max_slots
+        )
+        n_slots, n_listed = len(self.slots), n_clusters + bounds.LIST_TILE
+        self._arrays = (
+            np.empty(self._n_blocks, dtype=np.int32),
+            np.empty(self._n_blocks, dtype=dtype),
+            aligned_empty((self._n_blocks, n_vectors * lanes), dtype),
+            np.empty((n_slots, n_listed), dtype=np.int32),
+            np.empty((n_slots, n_listed), dtype=np.int64),
+            np.empty((n_slots, n_listed), dtype=dtype),
+            np.empty((n_slots, bounds.CHUNK_BLOCKS), dtype=np.int64),
+            np.empty(n_slots),
+            np.empty((n_slots, self._block_panels, lanes), dtype=np.int32),
+        )
+        self._apart = np.empty((n_slots, n_clusters))
+        self.n_iter = 0
+
+    def start(self, labels, distances_sq, centers):
+        """Make the bounds of rows with these labels and squared distances to their centers."""
+        regroup.start_bounds(
+            self.slots, distances_sq, labels, np.ascontiguousarray(centers.T), self._n_samples,
+            self._error, self._block_panels, self._apart, *self._arrays[:3],
+        )  # fmt: skip
+        self.n_iter = 0
+
+    def arguments(self, budget):
+        """What `iterate_bounded` wants, to stop at this cost."""
+        most = max(0.0, budget) * self._plain_cost
+        return self._error, self._block_panels, *self._costs, most, *self._arrays
+
+    def cost(self, progress):
+        """Cost of a launch, in plain iterations."""
+        return progress[lloyd.COST] / self._plain_cost

@@ -1,0 +1,27 @@
+"""Arrays for vectors, and centers laid out for the kernels."""
+
+import math
+
+import numpy as np
+
+from fastclust._algorithms.slots import split
+from fastclust._kernels.centers import tile_centers
+from fastclust._kernels.simd import VECTOR_BYTES
+
+
+def aligned_empty(shape, dtype):
+    """Uninitialised array whose vectors do not straddle cache lines."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.empty(n_bytes + VECTOR_BYTES, dtype=np.uint8)
+    offset = -buffer.ctypes.data % VECTOR_BYTES
+    return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
+
+
+def tiles_of(centers, width, scale):
+    """Lay centers out for the kernels: (n_tiles, n_features, width), and their squared norms."""
+    n_clusters, n_features = centers.shape
+    n_tiles = -(-n_clusters // width)
+    tiles = aligned_empty((n_tiles, n_features, width), centers.dtype)
+    center_sq = np.empty((n_tiles, width), dtype=centers.dtype)
+    tile_centers(split(n_tiles, n_features * width), centers, scale, tiles, center_sq)
+    return tiles, center_sq

@@ -1,0 +1,285 @@
+"""Iterations of Lloyd's algorithm that skip the distances which cannot matter.
+
+The rows come regrouped (`regroup`): rows of one label side by side, those equally far from its
+center together. A block of panels then holds rows that see the centers alike, and keeps
+
+    upper      at least the distance of each of its rows to the center of the row's label,
+    lowers[j]  at most the distance of each of its rows to center j.
+
+A center that moves by s changes a distance by s at most, so an iteration lowers lowers[j] by the
+shift of center j and raises upper by that of the block's own center, its *home*. Only the centers
+j with lowers[j] <= upper, the candidates, can be nearest to a row of the block. A block whose only
+candidate is its home keeps its labels and is not read. These are Elkan's bounds (2003), kept for a
+block instead of a row: they take less memory than the rows, and one comparison of vectors tests
+LANES centers for all rows of a block. Where rows are few or centers far apart nothing but such
+comparisons is left; where all centers are candidates the iteration costs more than a plain one, and
+the caller goes back to those.
+
+A row that changes its label makes its block *mixed*: upper is then raised by the largest of all
+shifts. Its new center stays a candidate, as lowers[j] is of all rows: not above the row's own
+distance, which is not above upper.
+
+Computed squared distances are off by at most E = 4 (n_features + 4) eps R^2, R being the largest
+norm of a row or first center, which no mean of rows exceeds: half of E is room for the rounding of
+|c|^2, of the n_features multiply-adds and of |x|^2. Computed ones compare like the true ones if
+the true l^2 - u^2 > 2 E, for which l - u > sqrt(2 E) suffices. So upper is widened by E, lowers by
+E and sqrt(2 E), and the labels are those of a plain iteration, bit for bit. The rounding of the
+bounds themselves is of the order of eps, next to which sqrt(2 E), of the order of sqrt(eps), is
+large; shifts are rounded up.
+"""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.centers import merge_slots, touch_all
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.lloyd import (
+    COST,
+    N_CHANGED,
+    N_ITER,
+    is_done,
+    sum_slots,
+    take_labels,
+)
+from fastclust._kernels.simd import (
+    TILE,
+    argmin_listed,
+    count_lanes,
+    fma,
+    fma_listed,
+    greatest_lane,
+    load,
+    lowest_lane,
+    not_above_lanes,
+    prefetch,
+    splat,
+    splat_labels,
+    splat_listed,
+    store,
+    store_least_lanes,
+)
+
+LIST_TILE = 4
+"""Candidates met at a time."""
+
+CHUNK_BLOCKS = 64
+"""Blocks that are tested before the first of them is read: so many are fetched meanwhile."""
+
+PREFETCH_VALUES = 32
+"""Vectors of a block to fetch: the CPU finds the rest itself."""
+
+ROUND_UP = 1 + 1e-6
+"""Factor on shifts, which are sums of n_features rounded squares."""
+
+
+@inner
+def _test_block(lowers_out, block, lanes, shifts, upper):
+    """Lower the bounds of a block by the shifts; return whether any but the home's is in reach."""
+    n_near = 0
+    upper_vector = splat(lowers_out, upper)
+    for v in range(0, lowers_out.shape[1], lanes):
+        lower = load(lowers_out, (block, v)) - load(shifts, v)
+        store(lowers_out, (block, v), lower)
+        n_near += count_lanes(not_above_lanes(lower, upper_vector))
+    return n_near > 1
+
+
+@inner
+def _list_candidates(
+    lowers, block, lanes, upper, slot, n_features, candidates_out, offsets_out, least_sq_out
+):
+    """List the centers not above upper, by label; return how many.
+
+    The list is filled up to a whole tile with its last entry.
+    """
+    n_candidates = 0
+    upper_vector = splat(lowers, upper)
+    for v in range(0, lowers.shape[1], lanes):
+        near = not_above_lanes(load(lowers, (block, v)), upper_vector)
+        while near:
+            j = v + lowest_lane(near)
+            near &= near - 1
+            candidates_out[slot, n_candidates] = j
+            offsets_out[slot, n_candidates] = j // TILE * n_features * TILE + j % TILE
+            least_sq_out[slot, n_candidates] = np.inf
+            n_candidates += 1
+    for c in range(n_candidates, n_candidates + LIST_TILE - 1):
+        candidates_out[slot, c] = candidates_out[slot, n_candidates - 1]
+        offsets_out[slot, c] = offsets_out[slot, n_candidates - 1]
+    return n_candidates
+
+
+@inner
+def _meet_candidates(
+    panels, p, tiles, center_sq, slot, n_candidates, candidates, offsets, least_sq_out
+):
+    """Label vector of one panel, and the greatest |x - c|^2 of a row to its nearest candidate.
+
+    Lowers least_sq_out[slot, c] to the least |x - c|^2 of a row to candidate c.
+    """
+    row_sq = splat(panels, 0.0)
+    nearest_sq = splat(panels, np.inf)
+    labels = splat_labels(panels, 0)
+    for c in range(0, n_candidates, LIST_TILE):
+        row_sq = splat(panels, 0.0)
+        acc = splat_listed(center_sq, candidates, (slot, c), LIST_TILE)
+        for f in range(panels.shape[1]):
+            x = load(panels, (p, f))
+            row_sq = fma(x, x, row_sq)  # each time: a loop of its own would wait for each sum
+            acc = fma_listed(acc, x, tiles, offsets, (slot, c), f * TILE)
+        nearest_sq, labels = argmin_listed(nearest_sq, labels, acc, candidates, (slot, c))
+        store_least_lanes(least_sq_out, (slot, c), acc, row_sq)
+    return labels, greatest_lane(nearest_sq + row_sq)
+
+
+@inner
+def _label_block(
+    panels, tiles, center_sq, error, slot, first, last, block, n_candidates, home,
+    candidates, offsets, least_sq_out, new_labels_out, uppers_out, lowers_out,
+):  # fmt: skip
+    """Label the rows of a block, panels first to last, and set its bounds."""
+    upper_sq = 0.0
+    for p in range(first, last):
+        new, greatest_sq = _meet_candidates(
+            panels, p, tiles, center_sq, slot, n_candidates, candidates, offsets, least_sq_out
+        )
+        store(new_labels_out, (slot, p - first), new)
+        upper_sq = max(upper_sq, greatest_sq)
+    uppers_out[block] = np.sqrt(upper_sq + error)
+    margin = np.sqrt(error + error)
+    for c in range(n_candidates):
+        j = candidates[slot, c]
+        if j != home:
+            lower_sq = max(least_sq_out[slot, c] - error, 0.0)
+            lowers_out[block, j] = np.sqrt(lower_sq) - margin
+
+
+@inner
+def _assign_blocks(
+    panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels,
+    test_cost, active_cost, meet_cost, shifts, largest_shift, slot, start, stop,
+    homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out, active_out,
+    new_labels_out, labels_out, slot_sums_out, slot_weights_out, slot_counts_out,
+    slot_touched_out, slot_changed_out, slot_cost_out,
+):  # fmt: skip
+    """E step of one slot of blocks: labels, sums of the changes, and what they took."""
+    if from_scratch:
+        touch_all(slot_touched_out[slot])
+    n_features, lanes = panels.shape[1], panels.shape[2]
+    n_changed, cost = 0, (stop - start) * test_cost
+    for chunk in range(start, stop, CHUNK_BLOCKS):
+        n_active = 0
+        for block in range(chunk, min(chunk + CHUNK_BLOCKS, stop)):
+            home = homes_out[block]
+            uppers_out[block] += largest_shift if home < 0 else shifts[home]
+            is_near = _test_block(lowers_out, block, lanes, shifts, uppers_out[block])
+            if is_near or from_scratch:
+                active_out[slot, n_active] = block
+                n_active += 1
+                prefetch(labels_out, (block * block_panels, 0))
+                for f in range(min(n_features, PREFETCH_VALUES)):
+                    prefetch(panels, (block * block_panels, f, 0))
+        for a in range(n_active):
+            block = active_out[slot, a]
+            home = max(homes_out[block], ~homes_out[block])
+            n_candidates = _list_candidates(
+                lowers_out, block, lanes, uppers_out[block], slot, n_features,
+                candidates_out, offsets_out, least_sq_out,
+            )  # fmt: skip
+            cost += active_cost + n_candidates * meet_cost
+            first = block * block_panels
+            last = min(first + block_panels, panels.shape[0])
+            _label_block(
+                panels, tiles, center_sq, error, slot, first, last, block, n_candidates, home,
+                candidates_out, offsets_out, least_sq_out, new_labels_out, uppers_out, lowers_out,
+            )  # fmt: skip
+            block_changed = take_labels(
+                panels, weights, n_samples, first, last, slot, new_labels_out, from_scratch,
+                labels_out, slot_sums_out[slot], slot_weights_out[slot], slot_counts_out[slot],
+                slot_touched_out[slot],
+            )  # fmt: skip
+            n_changed += block_changed
+            if block_changed > 0:
+                homes_out[block] = ~home
+    slot_changed_out[slot] = n_changed
+    slot_cost_out[slot] = cost
+
+
+@kernel
+def iterate_bounded(
+    slots, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol, error,
+    block_panels, test_cost, active_cost, meet_cost, most_cost,
+    homes_out, uppers_out, lowers_out, candidates_out, offsets_out,
+    least_sq_out, active_out, slot_cost_out, new_labels_out, labels_out, centers_out,
+    tiles_out, center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out,
+    slot_touched_out, slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
+):  # fmt: skip
+    """As `lloyd.iterate`, on slots of blocks; also stop when it has cost most_cost.
+
+    error : E of the header                                       # IN
+    block_panels : panels in a block                              # IN
+    test_cost, active_cost, meet_cost : of a block, of one that   # IN
+        is labelled, and for each of the centers it meets
+    most_cost : at which to stop                                  # IN
+    homes_out : (n_blocks,), int32: home, ~home if mixed          # IN, OUT
+    uppers_out : (n_blocks,)                                      # IN, OUT
+    lowers_out : (n_blocks, n_vectors * LANES): -inf for the      # IN, OUT
+        home, inf for the padding centers
+    candidates_out : (n_slots, n_clusters + LIST_TILE), int32     # scratch
+    offsets_out : the same shape, int64                           # scratch: places in tiles
+    least_sq_out : the same shape                                 # scratch
+    active_out : (n_slots, CHUNK_BLOCKS), int64                   # scratch
+    slot_cost_out : (n_slots,), float64                           # OUT
+    new_labels_out : (n_slots, block_panels, LANES), int32        # scratch
+    shifts_out : (n_vectors * LANES,), since the bounds were made # IN, OUT
+    """
+    step, redo = 0, False
+    while step < n_steps:
+        from_scratch = redo or (first_iteration + step) % resum_every == 0
+        largest_shift = _round_up(shifts_out)
+        for s in prange(slots.shape[0]):
+            _assign_blocks(
+                panels, weights, n_samples, tiles_out, center_sq_out, from_scratch, error,
+                block_panels, test_cost, active_cost, meet_cost, shifts_out, largest_shift,
+                slots[s, 0], slots[s, 1], slots[s, 2],
+                homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out,
+                active_out, new_labels_out, labels_out, slot_sums_out, slot_weights_out,
+                slot_counts_out, slot_touched_out, slot_changed_out, slot_cost_out,
+            )  # fmt: skip
+        if not finish:
+            break
+        if not redo:
+            progress_out[N_CHANGED] = sum_slots(slot_changed_out)
+        redo = not merge_slots(
+            from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+            sums_out, weights_out, counts_out, peaks_out,
+        )  # fmt: skip
+        if redo and slots.shape[0] > 0:
+            _clear(shifts_out)
+            continue  # with the same centers, so the same labels
+        step += 1
+        progress_out[N_ITER] = step
+        progress_out[COST] += sum_slots(slot_cost_out)
+        if is_done(
+            tol, sums_out, weights_out, counts_out, centers_out, tiles_out, center_sq_out,
+            shifts_out, progress_out,
+        ):  # fmt: skip
+            break
+        if progress_out[COST] > most_cost:
+            break
+
+
+@inner
+def _round_up(shifts_out):
+    """Round the shifts up, and return the largest."""
+    largest = 0.0
+    for j in range(shifts_out.shape[0]):
+        shifts_out[j] *= ROUND_UP
+        largest = max(largest, shifts_out[j])
+    return largest
+
+
+@inner
+def _clear(shifts_out):
+    for j in range(shifts_out.shape[0]):
+        shifts_out[j] = 0

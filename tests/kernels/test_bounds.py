@@ -1,0 +1,217 @@
+"""Iterations that skip distances give the labels of those that don't, bit for bit."""
+
+import numpy as np
+import pytest
+
+from fastclust._algorithms import panel_lloyd
+from fastclust._algorithms import slots as slots_module
+from fastclust._algorithms.panels import Panels
+from fastclust._kernels import regroup
+from fastclust._kernels.simd import TILE
+from tests import reference
+from tests.kernels.conftest import slots_of
+
+
+def make_data(rng, kind, dtype, n_features=3):
+    """Rows on which bounds skip most, few or no distances, and on which they meet ties."""
+    n_samples = 1500
+    X = rng.normal(size=(n_samples, n_features))
+    if kind == "clusters":
+        X = 0.1 * X + 3 * rng.normal(size=(12, n_features))[rng.integers(12, size=n_samples)]
+    elif kind == "duplicates":
+        X = np.round(2 * X)  # some 300 distinct rows, and centers as near as each other
+    elif kind == "far":
+        X[0] = 1e4  # one row makes the rounding of all large
+    elif kind == "tiny":
+        X *= 1e-160 if dtype == np.float64 else 1e-20  # squares are 0 or denormal
+    elif kind == "huge":
+        X *= 1e155 if dtype == np.float64 else 1e19  # some squares are infinite
+    return np.ascontiguousarray(X, dtype=dtype)
+
+
+@pytest.fixture
+def always_bounded(monkeypatch, max_slots):
+    """Regroup after every other bounded iteration, however little it helps."""
+    monkeypatch.setattr(panel_lloyd, "MAX_SLOTS", max_slots)
+    monkeypatch.setattr(panel_lloyd, "LEAST_SLOTS", 1)
+    monkeypatch.setattr(panel_lloyd, "split", slots_module.split.__wrapped__)
+    monkeypatch.setattr("fastclust._algorithms.panels.split", slots_module.split.__wrapped__)
+    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 100)
+    monkeypatch.setattr(panel_lloyd, "FEW_CHANGES", 1)
+    monkeypatch.setattr(panel_lloyd, "HELPS", np.inf)
+    monkeypatch.setattr(panel_lloyd, "ROW_COST", 0.0)
+    monkeypatch.setattr(panel_lloyd, "VALUE_COST", 0.0)
+
+
+@pytest.mark.parametrize("n_clusters", [2, TILE, TILE + 3, 40])
+@pytest.mark.parametrize("kind", ["normal", "clusters", "duplicates", "far", "tiny", "huge"])
+@pytest.mark.usefixtures("always_bounded")
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_bounds_change_no_label(rng, kind, n_clusters, dtype):
+    X = make_data(rng, kind, dtype)
+    sample_weight = rng.uniform(0.5, 2.0, size=len(X)).astype(dtype)
+    panels = Panels(X, sample_weight, np.zeros(X.shape[1], dtype=dtype))
+    distinct = np.unique(X, axis=0)
+    state = panels.start_lloyd(distinct[rng.permutation(len(distinct))[:n_clusters]])
+    n_bounded = 0
+    for iteration in range(40):
+        n_bounded += state.is_bounded
+        before = state.centers.copy()
+        progress = state.advance(iteration, 1, 0.0)
+        expected = panels.row_labels(panels.assign(before))
+        np.testing.assert_array_equal(panels.row_labels(state.labels), expected)
+        if progress.n_changed == 0 or progress.shift_sq == 0:
+            break
+    assert n_bounded > 0 or iteration < 3 or kind == "huge"  # whose bounds would be infinite
+    restored = panels.row_labels(state.labels), panels.row_weights().sum()
+    np.testing.assert_allclose(restored[1], sample_weight.sum(dtype=np.float64), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 9, 70])
+@pytest.mark.usefixtures("always_bounded")
+def test_bounded_statistics_are_those_of_the_rows(rng, n_features, dtype):
+    X = make_data(rng, "clusters", dtype, n_features)
+    sample_weight = rng.integers(0, 3, size=len(X)).astype(dtype)
+    panels = Panels(X, sample_weight, np.zeros(n_features, dtype=dtype))
+    state = panels.start_lloyd(X[:20])
+    for iteration in range(25):
+        state.advance(iteration, 1, 0.0)
+    assert state.is_bounded
+    labels = panels.row_labels(state.labels)
+    sums, weights, counts = reference.statistics(X, sample_weight, labels, 20)
+    # Sums of the changes instead of the rows: rounding of a few float64 additions a row.
+    np.testing.assert_allclose(state.statistics.sums, sums, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(state.statistics.weights, weights)
+    np.testing.assert_array_equal(state.statistics.counts, counts)
+
+
+@pytest.mark.usefixtures("always_bounded")
+def test_sums_are_formed_anew_in_bounded_iterations(rng, monkeypatch):
+    monkeypatch.setattr(panel_lloyd, "RESUM_EVERY", 3)
+    X = make_data(rng, "normal", np.float64)
+    panels = Panels(X, None, np.zeros(3))
+    state = panels.start_lloyd(X[:20])
+    for iteration in range(10):
+        state.advance(iteration, 1, 0.0)
+    assert state.is_bounded
+    sums, _, _ = reference.statistics(X, np.ones(len(X)), panels.row_labels(state.labels), 20)
+    np.testing.assert_allclose(state.statistics.sums, sums, rtol=0, atol=1e-10)
+
+
+@pytest.mark.usefixtures("always_bounded")
+def test_bounds_skip_most_distances(rng):
+    of_clusters = 9 * rng.normal(size=(60, 3))
+    X = rng.normal(size=(20_000, 3)) + of_clusters[rng.integers(60, size=20_000)]
+    panels = Panels(X, None, np.zeros(3))
+    state = panels.start_lloyd(X[:60])
+    costs = []
+    for iteration in range(30):
+        before = state.cost
+        progress = state.advance(iteration, 1, 0.0)
+        costs.append(state.cost - before)
+        if progress.n_changed == 0:
+            break
+    assert min(costs) < 0.5
+
+
+@pytest.mark.usefixtures("always_bounded")
+def test_bounds_end_with_an_empty_cluster(rng):
+    X = make_data(rng, "normal", np.float64)
+    panels = Panels(X, None, np.zeros(3))
+    state = panels.start_lloyd(X[:5])
+    for iteration in range(3):
+        state.advance(iteration, 1, 0.0)
+    assert state.is_bounded
+    state.centers[4] = 1e3
+    state.leave_bounds()
+    before = state.centers.copy()
+    state.advance(3, 1, 0.0)
+    np.testing.assert_array_equal(state.labels, panels.assign(before))
+    assert state.statistics.counts.sum() == len(X)
+
+
+@pytest.mark.usefixtures("always_bounded")
+def test_bounded_iterations_too_long_for_one_launch_give_the_same(rng, monkeypatch):
+    X = make_data(rng, "clusters", np.float64)
+    results = []
+    for launch_work in (5e9, 1e3):
+        monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", launch_work)
+        panels = Panels(X, None, np.zeros(3))
+        state = panels.start_lloyd(X[:20])
+        for iteration in range(12):
+            state.advance(iteration, 1, 0.0)
+        results.append((panels.row_labels(state.labels), state.centers))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+def test_restored_rows_are_in_their_order(rng, dtype):
+    X = make_data(rng, "normal", dtype)
+    sample_weight = rng.uniform(size=len(X)).astype(dtype)
+    panels = Panels(X, sample_weight, X.mean(axis=0))
+    values, weights = panels.values.copy(), panels.weights.copy()
+    labels = panels.assign(X[:9])
+    distances_sq = panels.panel_distances_sq(X[:9], labels)
+    new_labels, new_distances_sq = panels.regroup(labels, distances_sq, 9)
+    np.testing.assert_array_equal(panels.row_labels(new_labels), panels.unpadded(labels))
+    np.testing.assert_array_equal(
+        panels.row_labels(new_distances_sq), panels.unpadded(distances_sq)
+    )
+    np.testing.assert_array_equal(new_distances_sq, panels.panel_distances_sq(X[:9], new_labels))
+    panels.restore_order()
+    np.testing.assert_array_equal(panels.values, values)
+    np.testing.assert_array_equal(panels.weights, weights)
+
+
+@pytest.mark.parametrize("chunk_panels", [1, 5, 1000])
+def test_sort_rows(rng, dtype, max_slots, chunk_panels):
+    X = make_data(rng, "clusters", dtype)[:1001]
+    panels = Panels(X, None, np.zeros(3, dtype=dtype))
+    labels = panels.assign(X[:7])
+    distances_sq = panels.panel_distances_sq(X[:7], labels)
+    order = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
+    n_panels = len(labels)
+    chunk_panels = min(chunk_panels, n_panels)
+    slots = slots_of(-(-n_panels // chunk_panels), max_slots)
+    out = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(order)
+    regroup.sort_rows(
+        slots, distances_sq, labels, order, len(X), chunk_panels, 4,
+        np.empty((len(slots), 7, 3)), np.empty_like(labels),
+        np.empty((len(slots), 7 * 4), dtype=np.int64), *out,
+    )  # fmt: skip
+    expected = reference.sort_rows(
+        panels.unpadded(distances_sq), panels.unpadded(labels), chunk_panels * panels.lanes, 4
+    )
+    np.testing.assert_array_equal(panels.unpadded(out[2]), expected)
+    np.testing.assert_array_equal(panels.unpadded(out[1]), panels.unpadded(labels)[expected])
+    np.testing.assert_array_equal(panels.unpadded(out[0]), panels.unpadded(distances_sq)[expected])
+
+
+@pytest.mark.parametrize("block_panels", [1, 3])
+def test_start_bounds(rng, dtype, max_slots, block_panels):
+    X = make_data(rng, "normal", dtype)[:1001]
+    C = X[:19]
+    panels = Panels(X, None, np.zeros(3, dtype=dtype))
+    labels = panels.assign(C)
+    distances_sq = panels.panel_distances_sq(C, labels)
+    labels, distances_sq = panels.regroup(labels, distances_sq, len(C))
+    n_blocks = -(-len(labels) // block_panels)
+    slots = slots_of(n_blocks, max_slots)
+    homes, uppers = np.empty(n_blocks, dtype=np.int32), np.empty(n_blocks, dtype=dtype)
+    lowers = np.empty((n_blocks, 2 * 16), dtype=dtype)
+    regroup.start_bounds(
+        slots, distances_sq, labels, np.ascontiguousarray(C.T), len(X), 1e-6, block_panels,
+        np.empty((len(slots), 19)), homes, uppers, lowers,
+    )  # fmt: skip
+    true = np.sqrt(reference.all_distances_sq(reference.unpack(panels.values, len(X)), C))
+    for block in range(n_blocks):
+        part = slice(block * block_panels * panels.lanes, (block + 1) * block_panels * panels.lanes)
+        own = panels.unpadded(labels)[part]
+        home = homes[block] if homes[block] >= 0 else ~homes[block]
+        assert home == own[0]
+        assert (homes[block] < 0) == (own != home).any()
+        assert uppers[block] >= true[part][np.arange(len(own)), own].max()
+        others = np.arange(19) != home
+        assert (lowers[block, :19][others] <= true[part].min(axis=0)[others]).all()
+        assert lowers[block, home] == -np.inf
+        assert (lowers[block, 19:] == np.inf).all()
