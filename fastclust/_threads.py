@@ -58,6 +58,20 @@ def launching(n_threads, parallel):
             numba.set_num_threads(before)
 
 
+def map_in_order(function, items):
+    """Yield function(item) of all items, called in as many threads as there are.
+
+    For functions whose time goes into serial kernels, which release the interpreter's lock.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(effective_n_threads())
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _after_fork_in_child():
     global _launch_lock
     _launch_lock = threading.Lock()

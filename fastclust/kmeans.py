@@ -11,7 +11,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -180,10 +180,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """
         _validation.check_parameters(type(self).__name__, self.get_params(deep=False), self._rules)
         with _validation.state_restored_on_error(self):
+            is_sparse = scipy.sparse.issparse(X)
             X = validate_data(
                 self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
-                accept_large_sparse=False,
+                accept_large_sparse=False, ensure_all_finite=is_sparse,
             )  # fmt: skip
+            if not is_sparse:
+                self._mean = _algorithms.panels.estimate_mean(X)
+                if not np.isfinite(self._mean).all():  # the mean's pass is the first over X
+                    assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             _validation.check_enough_samples(X, self.n_clusters)
             n_init = self._effective_n_init()
             random_state = check_random_state(self.random_state)
@@ -232,14 +237,13 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             rows = _algorithms.csr_rows.CsrRows(X, sample_weight)
             variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         else:
-            self._mean = _algorithms.panels.estimate_mean(X)
             rows = _algorithms.panels.Panels(X, sample_weight, self._mean)
             variance = rows.total_square / X.size
-        first_centers = self._first_centers(X, rows, sample_weight, random_state)
+        draw_start = self._start_drawer(X, rows, sample_weight, random_state)
         return _algorithms.lloyd.run_restarts(
             rows,
             self._mean,
-            first_centers,
+            draw_start,
             n_init,
             self.n_clusters,
             max_iter=self.max_iter,
@@ -248,30 +252,38 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
         )
 
-    def _first_centers(self, X, rows, sample_weight, random_state):
-        """Return a function that returns the first centers of the next run, less the mean."""
+    def _start_drawer(self, X, rows, sample_weight, random_state):
+        """Return what `run_restarts` wants; centers are relative to the mean."""
         seeding, k = _algorithms.seeding, self.n_clusters
         if _is_string(self.init, "k-means++"):
-            return lambda: rows.take(
-                seeding.run_kmeans_plusplus(rows, k, sample_weight, random_state)
-            )
-        if _is_string(self.init, "random"):
-            return lambda: rows.take(
-                seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
-            )
-        if is_array_like(self.init):
+
+            def draw_start():
+                draws = seeding.draw_kmeans_plusplus(rows, k, sample_weight, random_state)
+                return lambda: rows.take(rows.run_seeding(*draws))
+
+        elif _is_string(self.init, "random"):
+
+            def draw_start():
+                indices = seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
+                return lambda: rows.take(indices)
+
+        elif is_array_like(self.init):
             centers = check_array(self.init, dtype=X.dtype, order="C")
             _validation.check_centers_shape(centers, k, X.shape[1])
-            return lambda: centers - self._mean
-        X_centered = X if scipy.sparse.issparse(X) else X - self._mean
 
-        def call_init():
-            centers = self.init(X_centered, k, random_state=random_state)
-            centers = check_array(centers, dtype=X.dtype, order="C")
-            _validation.check_centers_shape(centers, k, X.shape[1])
-            return centers
+            def draw_start():
+                return lambda: centers - self._mean
 
-        return call_init
+        else:
+            X_centered = X if scipy.sparse.issparse(X) else X - self._mean
+
+            def draw_start():
+                centers = self.init(X_centered, k, random_state=random_state)
+                centers = check_array(centers, dtype=X.dtype, order="C")
+                _validation.check_centers_shape(centers, k, X.shape[1])
+                return lambda: centers
+
+        return draw_start
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their labels; the same as fit(X).predict(X).

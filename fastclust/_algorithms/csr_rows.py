@@ -74,6 +74,10 @@ class CsrRows:
         """Multiply-adds of such a pass."""
         return ELEMENT_WORK * len(self.arrays[0]) * n_clusters
 
+    def is_small(self, n_clusters, n_runs):
+        """Runs on sparse rows follow one another."""
+        return False
+
     def new_labels(self):
         """Labels of no cluster."""
         return np.full(self.n_samples, -1, dtype=np.int32)

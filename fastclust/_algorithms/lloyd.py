@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastclust import _threads
+
 
 @dataclass
 class LloydResult:
@@ -78,22 +80,30 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
     return LloydResult(public_centers, rows.row_labels(labels), inertia, n_iter)
 
 
-def run_restarts(rows, mean, initial_centers, n_init, n_clusters, **options):
-    """Best of n_init runs, each from the centers that `initial_centers()` returns.
+def run_restarts(rows, mean, draw_start, n_init, n_clusters, **options):
+    """Best of n_init runs.
+
+    `draw_start()` makes the random draws of a run and returns a function that returns its first
+    centers. On few rows the runs share the threads out among them.
 
     As in scikit-learn, a later run is better if its inertia is smaller and its clustering not the
     same but for the names of the clusters (then only rounding makes it smaller).
     """
-    best = None
-    for _ in range(n_init):
+
+    def run(start):
         rows.restore_order()
-        centers = initial_centers()
+        centers = start()
         if options["verbose"]:
             print("Initialization complete")
-        result = run_lloyd(rows, centers, mean, **options)
-        if best is None or (
-            result.inertia < best.inertia
-            and not is_same_clustering(result.labels, best.labels, n_clusters)
+        return run_lloyd(rows, centers, mean, **options)
+
+    starts = (draw_start() for _ in range(n_init))
+    side_by_side = n_init > 1 and not options["verbose"] and rows.is_small(n_clusters, n_init)
+    results = _threads.map_in_order(run, starts) if side_by_side else map(run, starts)
+    best = next(results)
+    for result in results:
+        if result.inertia < best.inertia and not is_same_clustering(
+            result.labels, best.labels, n_clusters
         ):
             best = result
     return best

@@ -25,16 +25,25 @@ L1 or L2 cache, but blocks of rows less alike cost more later (benchmarks/bench_
 N_BINS = 32
 """Bins of the distances of the rows of a label."""
 
+SIDE_BY_SIDE_VALUES = 64
+"""Values of a few rows whose columns are summed side by side."""
+
+SIDE_BY_SIDE_WORK = 2**20
+"""Multiply-adds of one iteration of all runs below which they are not worth a thread each."""
+
 BLOCK_BYTES = 2**22
 """Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
 
 
 def estimate_mean(X):
-    """Mean of the rows of X, accumulated in float64, in X's dtype."""
-    slots = split(len(X), PACK_WORK * X.shape[1])
-    sums = np.empty((len(slots), X.shape[1]))
-    sum_columns(slots, X, sums, work=PACK_WORK * X.size)
-    return (sums.sum(axis=0) / len(X)).astype(X.dtype)
+    """Mean of the rows of X, accumulated in float64, in X's dtype; not finite if X is not."""
+    n_features = X.shape[1]
+    side_by_side = -(-SIDE_BY_SIDE_VALUES // n_features)
+    slots = split(len(X), PACK_WORK * n_features)
+    sums = np.empty((len(slots), side_by_side, n_features))
+    flat_sums = sums.reshape(len(slots), -1)
+    sum_columns(slots, X.reshape(-1), n_features, flat_sums, work=PACK_WORK * X.size)
+    return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
 
 
 class Panels:
@@ -151,6 +160,11 @@ class Panels:
     def work(self, n_clusters):
         """Multiply-adds of such a pass."""
         return self.n_samples * self.n_features * n_clusters
+
+    def is_small(self, n_clusters, n_runs):
+        """Whether runs take a thread each: one has nothing to share out, all of them do."""
+        enough = self.work(n_clusters) * n_runs > SIDE_BY_SIDE_WORK
+        return enough and len(self.slots(n_clusters)) == 1
 
     def new_labels(self):
         """Labels of no cluster, for the rows and the padding."""

@@ -8,7 +8,13 @@ import numpy as np
 
 
 def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
-    """Greedy k-means++ (Arthur and Vassilvitskii 2007).
+    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`."""
+    draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials)
+    return rows.run_seeding(*draws)
+
+
+def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
+    """Random draws of greedy k-means++ (Arthur and Vassilvitskii 2007), for `run_seeding`.
 
     Parameters
     ----------
@@ -25,12 +31,14 @@ def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_t
 
     Returns
     -------
-    indices : ndarray of shape (n_clusters,), int64
-        Rows chosen as seeds.
+    first : int
+        Row of the first seed.
+    uniforms : ndarray of shape (n_clusters - 1, n_local_trials)
+        Draws from [0, 1), a row for each round.
     """
     n_trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
     first = _draw_row(rows.n_samples, sample_weight, random_state)
-    return rows.run_seeding(first, random_state.uniform(size=(n_clusters - 1, n_trials)))
+    return first, random_state.uniform(size=(n_clusters - 1, n_trials))
 
 
 def draw_random_rows(n_samples, n_clusters, sample_weight, random_state):

@@ -13,7 +13,7 @@ def aligned_empty(shape, dtype):
     """Uninitialised array whose vectors do not straddle cache lines."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.empty(n_bytes + VECTOR_BYTES, dtype=np.uint8)
-    offset = -buffer.ctypes.data % VECTOR_BYTES
+    offset = -buffer.__array_interface__["data"][0] % VECTOR_BYTES  # .ctypes.data takes 5 us
     return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
 
 

@@ -29,24 +29,32 @@ WIDE, NARROW = 8, 4
 
 
 @inner
-def _sum_columns(X, slot, start, stop, sums_out):
-    n_features = X.shape[1]
-    for f in range(n_features):
-        sums_out[slot, f] = 0.0
-    for i in range(start, stop):
-        for f in range(n_features):
-            sums_out[slot, f] += X[i, f]
+def _sum_columns(values, n_features, slot, start, stop, sums_out):
+    """Sum several rows side by side: the next sum of a column need not wait for the last."""
+    width = sums_out.shape[1]
+    for j in range(width):
+        sums_out[slot, j] = 0.0
+    first, last = start * n_features, stop * n_features
+    n_whole = (last - first) // width
+    for block in range(n_whole):
+        part = values[first + block * width :]  # indexed from 0, which LLVM makes into vectors
+        for j in range(width):
+            sums_out[slot, j] += part[j]
+    part = values[first + n_whole * width : last]
+    for j in range(len(part)):
+        sums_out[slot, j] += part[j]
 
 
 @kernel
-def sum_columns(slots, X, sums_out):
+def sum_columns(slots, values, n_features, sums_out):
     """Sum the rows of each slot.
 
-    X : (n_samples, n_features)                    # IN
-    sums_out : (n_slots, n_features), float64      # OUT
+    values : (n_samples * n_features,)                                # IN: of X, row by row
+    n_features : columns of X                                         # IN
+    sums_out : (n_slots, n_side_by_side * n_features), float64        # OUT: of every so many rows
     """
     for s in prange(slots.shape[0]):
-        _sum_columns(X, slots[s, 0], slots[s, 1], slots[s, 2], sums_out)
+        _sum_columns(values, n_features, slots[s, 0], slots[s, 1], slots[s, 2], sums_out)
 
 
 @inner

@@ -36,10 +36,10 @@ def assert_nearest(labels, X, C):
 def test_sum_columns(rng, n_samples, n_features, dtype, max_slots):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
     slots = slots_of(n_samples, max_slots)
-    sums = np.empty((len(slots), n_features))
-    rows.sum_columns(slots, X, sums)
+    sums = np.empty((len(slots), 3, n_features))
+    rows.sum_columns(slots, X.reshape(-1), n_features, sums.reshape(len(slots), -1))
     # Both sums are in float64; only their order differs.
-    np.testing.assert_allclose(sums.sum(axis=0), reference.sum_columns(X), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("in_order", [True, False])
