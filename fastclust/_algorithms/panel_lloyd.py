@@ -114,7 +114,7 @@ class PanelLloyd:
             and self._regroup_cost <= MOST_REGROUP_COST
             and not overflows
         )
-        self.cost = 0.0
+        self.cost, self._n_plain = 0.0, 0
         self._bounds = self._all_bounds = None
         self._regroup_at = FIRST_REGROUP * self._regroup_cost
         self._cost_before = 1.0  # of an iteration before the last regrouping
@@ -128,6 +128,18 @@ class PanelLloyd:
     def is_bounded(self):
         """Whether the next iteration may skip distances."""
         return self._bounds is not None
+
+    def shares(self):
+        """Share of the rows that was labelled, and of their distances computed, in all iterations.
+
+        For benchmarks.
+        """
+        bounded = self._all_bounds
+        labelled, met, n_bounded = (
+            (bounded.labelled, bounded.met, bounded.n_all) if bounded else (0.0, 0.0, 0)
+        )
+        n_iter = self._n_plain + n_bounded
+        return (self._n_plain + labelled) / n_iter, (self._n_plain + met) / n_iter
 
     def leave_bounds(self):
         """Go on with other centers, whose shifts are not in the bounds."""
@@ -162,6 +174,7 @@ class PanelLloyd:
             lloyd.iterate, self._slots, (few_changes, self._new_labels),
             first_iteration, n_steps, tol, work, progress,
         )  # fmt: skip
+        self._n_plain += int(progress[lloyd.N_ITER])
         self.cost += progress[lloyd.N_ITER]
         few = progress[lloyd.N_CHANGED] * FEW_CHANGES <= self._panels.n_samples
         if self._may_regroup and few and self.cost >= self._regroup_at and goes_on(progress, tol):
@@ -178,9 +191,8 @@ class PanelLloyd:
             bounds.iterate_bounded, bounds_.slots, bounds_.arguments(budget),
             first_iteration, n_steps, tol, work, progress,
         )  # fmt: skip
-        cost = bounds_.cost(progress)
+        cost = bounds_.note(progress)
         self.cost += cost
-        bounds_.n_iter += int(progress[lloyd.N_ITER])
         if not goes_on(progress, tol):
             return
         if bounds_.n_iter == 1:
@@ -254,7 +266,12 @@ class BlockBounds:
     slots : ndarray of shape (n_slots, 3)
         Slots of blocks.
     n_iter : int
-        Iterations done with them.
+        Iterations done since they were made.
+    n_all : int
+        Iterations done with all bounds of this run.
+    labelled, met : float
+        Sums over all iterations of the share of the rows that was labelled, and of the distances
+        between rows and centers that was computed; for benchmarks.
     """
 
     def __init__(self, panels, n_clusters, radius_sq, max_slots):
@@ -270,8 +287,13 @@ class BlockBounds:
         self._block_panels = max(
             1, -(-n_vectors // n_features), -(-(test_cost + ACTIVE_COST) // plain_panel_cost)
         )
-        self._costs = test_cost, ACTIVE_COST, self._block_panels * (n_features + MEET_COST)
         self._n_blocks = -(-n_panels // self._block_panels)
+        self._costs = (
+            self._n_blocks * test_cost,
+            ACTIVE_COST,
+            self._block_panels * (n_features + MEET_COST),
+        )
+        self._n_clusters, self.n_all, self.labelled, self.met = n_clusters, 0, 0.0, 0.0
         eps = float(np.finfo(dtype).eps)
         self._error = 4 * (n_features + 4) * (eps * radius_sq + float(np.finfo(dtype).tiny))
         self.slots = split(
@@ -286,7 +308,7 @@ class BlockBounds:
             np.empty((n_slots, n_listed), dtype=np.int64),
             np.empty((n_slots, n_listed), dtype=dtype),
             np.empty((n_slots, bounds.CHUNK_BLOCKS), dtype=np.int64),
-            np.empty(n_slots),
+            np.empty((n_slots, 2), dtype=np.int64),
             np.empty((n_slots, self._block_panels, lanes), dtype=np.int32),
         )
         self._apart = np.empty((n_slots, n_clusters))
@@ -305,6 +327,13 @@ class BlockBounds:
         most = max(0.0, budget) * self._plain_cost
         return self._error, self._block_panels, *self._costs, most, *self._arrays
 
-    def cost(self, progress):
-        """Cost of a launch, in plain iterations."""
-        return progress[lloyd.COST] / self._plain_cost
+    def note(self, progress):
+        """Count what a launch did; return its cost, in plain iterations."""
+        n_iter, n_active = progress[lloyd.N_ITER], progress[lloyd.N_ACTIVE]
+        self.n_iter += int(n_iter)
+        self.n_all += int(n_iter)
+        self.labelled += n_active / self._n_blocks
+        self.met += progress[lloyd.N_MET] / (self._n_blocks * self._n_clusters)
+        test_cost, active_cost, meet_cost = self._costs
+        cost = n_iter * test_cost + n_active * active_cost + progress[lloyd.N_MET] * meet_cost
+        return cost / self._plain_cost

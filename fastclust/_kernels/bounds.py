@@ -34,9 +34,10 @@ from numba import prange
 from fastclust._kernels.centers import merge_slots, touch_all
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.lloyd import (
-    COST,
+    N_ACTIVE,
     N_CHANGED,
     N_ITER,
+    N_MET,
     is_done,
     sum_slots,
     take_labels,
@@ -156,17 +157,16 @@ def _label_block(
 
 @inner
 def _assign_blocks(
-    panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels,
-    test_cost, active_cost, meet_cost, shifts, largest_shift, slot, start, stop,
+    panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels, shifts, largest_shift, slot, start, stop,
     homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out, active_out,
     new_labels_out, labels_out, slot_sums_out, slot_weights_out, slot_counts_out,
-    slot_touched_out, slot_changed_out, slot_cost_out,
+    slot_touched_out, slot_changed_out, slot_met_out,
 ):  # fmt: skip
     """E step of one slot of blocks: labels, sums of the changes, and what they took."""
     if from_scratch:
         touch_all(slot_touched_out[slot])
     n_features, lanes = panels.shape[1], panels.shape[2]
-    n_changed, cost = 0, (stop - start) * test_cost
+    n_changed, n_active_blocks, n_met = 0, 0, 0
     for chunk in range(start, stop, CHUNK_BLOCKS):
         n_active = 0
         for block in range(chunk, min(chunk + CHUNK_BLOCKS, stop)):
@@ -179,6 +179,7 @@ def _assign_blocks(
                 prefetch(labels_out, (block * block_panels, 0))
                 for f in range(min(n_features, PREFETCH_VALUES)):
                     prefetch(panels, (block * block_panels, f, 0))
+        n_active_blocks += n_active
         for a in range(n_active):
             block = active_out[slot, a]
             home = max(homes_out[block], ~homes_out[block])
@@ -186,7 +187,7 @@ def _assign_blocks(
                 lowers_out, block, lanes, uppers_out[block], slot, n_features,
                 candidates_out, offsets_out, least_sq_out,
             )  # fmt: skip
-            cost += active_cost + n_candidates * meet_cost
+            n_met += n_candidates
             first = block * block_panels
             last = min(first + block_panels, panels.shape[0])
             _label_block(
@@ -202,7 +203,8 @@ def _assign_blocks(
             if block_changed > 0:
                 homes_out[block] = ~home
     slot_changed_out[slot] = n_changed
-    slot_cost_out[slot] = cost
+    slot_met_out[slot, 0] = n_active_blocks
+    slot_met_out[slot, 1] = n_met
 
 
 @kernel
@@ -210,7 +212,7 @@ def iterate_bounded(
     slots, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol, error,
     block_panels, test_cost, active_cost, meet_cost, most_cost,
     homes_out, uppers_out, lowers_out, candidates_out, offsets_out,
-    least_sq_out, active_out, slot_cost_out, new_labels_out, labels_out, centers_out,
+    least_sq_out, active_out, slot_met_out, new_labels_out, labels_out, centers_out,
     tiles_out, center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out,
     slot_touched_out, slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
 ):  # fmt: skip
@@ -218,8 +220,9 @@ def iterate_bounded(
 
     error : E of the header                                       # IN
     block_panels : panels in a block                              # IN
-    test_cost, active_cost, meet_cost : of a block, of one that   # IN
-        is labelled, and for each of the centers it meets
+    test_cost : of all blocks together, in each iteration         # IN
+    active_cost, meet_cost : of labelling a block, and for each   # IN
+        of the centers that it meets
     most_cost : at which to stop                                  # IN
     homes_out : (n_blocks,), int32: home, ~home if mixed          # IN, OUT
     uppers_out : (n_blocks,)                                      # IN, OUT
@@ -229,7 +232,8 @@ def iterate_bounded(
     offsets_out : the same shape, int64                           # scratch: places in tiles
     least_sq_out : the same shape                                 # scratch
     active_out : (n_slots, CHUNK_BLOCKS), int64                   # scratch
-    slot_cost_out : (n_slots,), float64                           # OUT
+    slot_met_out : (n_slots, 2), int64: blocks labelled, and     # OUT
+        centers that they met
     new_labels_out : (n_slots, block_panels, LANES), int32        # scratch
     shifts_out : (n_vectors * LANES,), since the bounds were made # IN, OUT
     """
@@ -240,11 +244,11 @@ def iterate_bounded(
         for s in prange(slots.shape[0]):
             _assign_blocks(
                 panels, weights, n_samples, tiles_out, center_sq_out, from_scratch, error,
-                block_panels, test_cost, active_cost, meet_cost, shifts_out, largest_shift,
+                block_panels, shifts_out, largest_shift,
                 slots[s, 0], slots[s, 1], slots[s, 2],
                 homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out,
                 active_out, new_labels_out, labels_out, slot_sums_out, slot_weights_out,
-                slot_counts_out, slot_touched_out, slot_changed_out, slot_cost_out,
+                slot_counts_out, slot_touched_out, slot_changed_out, slot_met_out,
             )  # fmt: skip
         if not finish:
             break
@@ -259,13 +263,17 @@ def iterate_bounded(
             continue  # with the same centers, so the same labels
         step += 1
         progress_out[N_ITER] = step
-        progress_out[COST] += sum_slots(slot_cost_out)
+        for slot in range(slot_met_out.shape[0]):
+            progress_out[N_ACTIVE] += slot_met_out[slot, 0]
+            progress_out[N_MET] += slot_met_out[slot, 1]
+        cost = step * test_cost + progress_out[N_ACTIVE] * active_cost
+        cost += progress_out[N_MET] * meet_cost
         if is_done(
             tol, sums_out, weights_out, counts_out, centers_out, tiles_out, center_sq_out,
             shifts_out, progress_out,
         ):  # fmt: skip
             break
-        if progress_out[COST] > most_cost:
+        if cost > most_cost:
             break
 
 

@@ -18,8 +18,9 @@ N_ITER = 0  # iterations done
 N_CHANGED = 1  # rows whose label changed in the last one
 SHIFT_SQ = 2  # sum of the squared shifts of the centers in the last one
 N_EMPTY = 3  # clusters without rows; if there are any the last one did not move the centers
-COST = 4  # of bounded iterations, in vector operations
-N_PROGRESS = 5
+N_ACTIVE = 4  # blocks that bounded iterations labelled, in all of them
+N_MET = 5  # centers that these blocks met
+N_PROGRESS = 6
 
 
 @inner
