@@ -1,4 +1,4 @@
-"""How near to the machine's limits are the kernels, and how much do bounds skip?
+"""Print how near the kernels are to the machine's limits, and how much the bounds skip.
 
     python benchmarks/roofline.py            # about two minutes, on an idle machine
 

@@ -32,12 +32,17 @@ def _available_n_threads():
     return min(limit for limit in limits if limit > 0)  # OpenMP ignores a limit of 0
 
 
-def effective_n_threads():
-    """Threads that the next launch uses: what is available, or fewer by numba.set_num_threads."""
+def _n_threads():
+    """Threads to use: what is available, or fewer by numba.set_num_threads."""
     import numba
 
-    _state["started"] = True  # the next call starts Numba's threads
     return min(_available_n_threads(), numba.get_num_threads())
+
+
+def effective_n_threads():
+    """Threads that the next launch uses."""
+    _state["started"] = True  # the next call starts Numba's threads
+    return _n_threads()
 
 
 @contextlib.contextmanager
@@ -63,9 +68,13 @@ def map_in_order(function, items):
 
     For functions whose time goes into serial kernels, which release the interpreter's lock.
     """
+    n_threads = _n_threads()
+    if n_threads == 1:
+        yield from map(function, items)
+        return
     from concurrent.futures import ThreadPoolExecutor
 
-    pool = ThreadPoolExecutor(effective_n_threads())
+    pool = ThreadPoolExecutor(n_threads)
     try:
         yield from pool.map(function, items)
     finally:

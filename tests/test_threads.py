@@ -34,8 +34,9 @@ import numpy as np
 import scipy.sparse
 from fastclust import KMeans, _threads
 
-def hashed(X, random_state=0, weights=None, k=16):
-    model = KMeans(k, random_state=random_state, max_iter=6).fit(X, sample_weight=weights)
+def hashed(X, random_state=0, weights=None, k=16, **options):
+    model = KMeans(k, random_state=random_state, **{"max_iter": 6} | options)
+    model.fit(X, sample_weight=weights)
     inertia, distances = np.float64(model.inertia_), model.transform(X[:99])
     parts = model.labels_, model.cluster_centers_, inertia, distances
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
@@ -55,6 +56,9 @@ print("float64", hashed(X))
 print("float32", hashed(X.astype(np.float32)))
 print("weights", hashed(X, weights=weights))
 print("many clusters", hashed(X[:30_000], k=200))
+clusters = rng.normal(size=(64, 8))[rng.integers(64, size=60_000)] * 3 + X[:60_000]
+print("skipping distances", hashed(clusters, k=64, max_iter=60, tol=0))
+print("restarts side by side", hashed(X[:2000], k=20, n_init=7, max_iter=60))
 print("sparse, weights", hashed(sparse, weights=weights[:20_000]))
 """
 

@@ -157,7 +157,8 @@ def _label_block(
 
 @inner
 def _assign_blocks(
-    panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels, shifts, largest_shift, slot, start, stop,
+    panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels, shifts,
+    largest_shift, slot, start, stop,
     homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out, active_out,
     new_labels_out, labels_out, slot_sums_out, slot_weights_out, slot_counts_out,
     slot_touched_out, slot_changed_out, slot_met_out,

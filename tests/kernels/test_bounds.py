@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastclust import KMeans
 from fastclust._algorithms import panel_lloyd
 from fastclust._algorithms import slots as slots_module
 from fastclust._algorithms.panels import Panels
@@ -215,3 +216,22 @@ def test_start_bounds(rng, dtype, max_slots, block_panels):
         assert (lowers[block, :19][others] <= true[part].min(axis=0)[others]).all()
         assert lowers[block, home] == -np.inf
         assert (lowers[block, 19:] == np.inf).all()
+
+
+def test_a_fit_of_clustered_rows_skips_distances(monkeypatch):
+    """With the constants as they are; so that the test of threads covers these iterations."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(64, 8))[rng.integers(64, size=60_000)] * 3
+    X += rng.normal(size=X.shape)
+    states = []
+
+    class Observed(panel_lloyd.PanelLloyd):
+        def __init__(self, *args):
+            super().__init__(*args)
+            states.append(self)
+
+    monkeypatch.setattr("fastclust._algorithms.panels.PanelLloyd", Observed)
+    model = KMeans(64, random_state=0, max_iter=60, tol=0).fit(X)
+    labelled, met = states[0].shares()
+    assert met < labelled < 0.9
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
