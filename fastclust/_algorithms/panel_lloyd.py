@@ -120,9 +120,7 @@ class PanelLloyd:
         self._cost_before = 1.0  # of an iteration before the last regrouping
         self._first_cost = 0.0  # of the first iteration after it, which makes the bounds
         self._patience = 1
-        self._wait = (
-            FIRST_WAIT * self._regroup_cost
-        )  # plain iterations after bounds that did not help
+        self._wait = FIRST_WAIT * self._regroup_cost  # when bounds do not help
 
     @property
     def is_bounded(self):
@@ -153,7 +151,7 @@ class PanelLloyd:
         if self._bounds is None:
             self._iterate(first_iteration, n_steps, tol, progress)
         else:
-            self._iterate_bounded(first_iteration, n_steps, tol, progress)
+            self._iterate_bounded(self._bounds, first_iteration, n_steps, tol, progress)
         if progress[lloyd.N_EMPTY]:
             self.centers, progress[lloyd.SHIFT_SQ] = update_centers(
                 self.statistics, self._panels, self.centers, self.labels
@@ -180,24 +178,23 @@ class PanelLloyd:
         if self._may_regroup and few and self.cost >= self._regroup_at and goes_on(progress, tol):
             self._regroup()
 
-    def _iterate_bounded(self, first_iteration, n_steps, tol, progress):
+    def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol, progress):
         """Iterations that skip distances, then another regrouping or plain ones where that pays."""
-        bounds_ = self._bounds
         budget = self._regroup_at - self.cost
-        if bounds_.n_iter < 2:  # the first makes the bounds, the second shows what they are worth
+        if block_bounds.n_iter < 2:  # the first makes the bounds, the second shows what they are worth
             n_steps = 1
         work = self._panels.work(len(self.centers))
         self._launch(
-            bounds.iterate_bounded, bounds_.slots, bounds_.arguments(budget),
+            bounds.iterate_bounded, block_bounds.slots, block_bounds.arguments(budget),
             first_iteration, n_steps, tol, work, progress,
         )  # fmt: skip
-        cost = bounds_.note(progress)
+        cost = block_bounds.note(progress)
         self.cost += cost
         if not goes_on(progress, tol):
             return
-        if bounds_.n_iter == 1:
+        if block_bounds.n_iter == 1:
             self._first_cost = cost
-        elif bounds_.n_iter == 2:
+        elif block_bounds.n_iter == 2:
             self._judge(cost)
         elif self.cost >= self._regroup_at:
             self._cost_before = cost / progress[lloyd.N_ITER]
