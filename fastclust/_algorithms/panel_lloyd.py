@@ -181,7 +181,7 @@ class PanelLloyd:
     def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol, progress):
         """Iterations that skip distances, then another regrouping or plain ones where that pays."""
         budget = self._regroup_at - self.cost
-        if block_bounds.n_iter < 2:  # the first makes the bounds, the second shows what they are worth
+        if block_bounds.n_iter < 2:  # the first makes them, the second shows what they are worth
             n_steps = 1
         work = self._panels.work(len(self.centers))
         self._launch(
