@@ -217,6 +217,24 @@ def test_import_does_not_import_numba_and_compiles_nothing(tmp_path):
 # -- the cache ---------------------------------------------------------------------------------
 
 
+def test_the_first_fit_compiles_what_a_longer_one_needs(cache):
+    code = """
+from fastclust._kernels.jit import Kernel
+from fastclust._algorithms import panel_lloyd
+
+rows = rng.normal(size=(64, 8))[rng.integers(64, size=60_000)] * 3 + X[:60_000]
+hashed(rows, k=64, max_iter=1)
+
+def refuse(self, *args):
+    raise AssertionError(f"{self.__name__} is compiled by a later fit")
+
+Kernel._compile = refuse
+panel_lloyd.HELPS = float("inf")
+hashed(rows, k=64, max_iter=60)
+"""
+    run_python(FIT_IN_PARALLEL + code, FASTCLUST_CACHE_DIR=str(cache), timeout=240)
+
+
 def test_a_second_process_compiles_nothing(seeded):
     printed, directory = seeded
     before = files_in(directory)

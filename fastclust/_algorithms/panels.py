@@ -133,6 +133,17 @@ class Panels:
         self._pack()
         return labels, distances_sq
 
+    def compile_regroup(self, centers):
+        """Compile what `regroup` and `panel_distances_sq` call, on no rows."""
+        slots = np.empty((0, 3), dtype=np.int64)
+        values = np.empty((0, self.lanes), dtype=self.dtype)
+        labels = np.empty((0, self.lanes), dtype=np.int32)
+        distances_to_labels(slots, self.values[:0], centers, labels, values)
+        regroup.sort_rows(
+            slots, values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)), labels.copy(),
+            np.empty((0, 1), dtype=np.int64), values.copy(), labels.copy(), labels.copy(),
+        )  # fmt: skip
+
     def restore_order(self):
         """Put the rows back into their first order."""
         if len(self._order):
