@@ -12,8 +12,7 @@ import math
 
 import numpy as np
 
-from fastclust import _threads
-from fastclust._algorithms.slots import MAX_SLOTS, split
+from fastclust._algorithms.slots import MAX_SLOTS, split, without_items
 from fastclust._algorithms.statistics import (
     RESUM_EVERY,
     ClusterStatistics,
@@ -55,10 +54,6 @@ HELPS = 0.5
 FIRST_WAIT = 8
 """If not, plain iterations that cost as much as this many regroupings go first; then twice as many.
 """
-
-
-_compiled_bounded: set[tuple[str, bool]] = set()
-"""Real types and drivers for which the kernels of bounded iterations are there."""
 
 
 class PanelLloyd:
@@ -134,12 +129,11 @@ class PanelLloyd:
 
         The kernels run on no slots.
         """
-        key = self._panels.dtype.char, _threads.parallel_is_safe()
-        if key in _compiled_bounded:
-            return
         self._panels.compile_regroup(self.centers)
-        block_bounds = BlockBounds(self._panels, len(self.centers), self._radius_sq, 1)
-        block_bounds.slots = block_bounds.slots[:0]
+        block_bounds = BlockBounds(
+            self._panels, len(self.centers), self._radius_sq, len(self._slots)
+        )
+        block_bounds.slots = without_items(block_bounds.slots)
         lanes = self._panels.lanes
         values = np.empty((0, lanes), dtype=self._panels.dtype)
         block_bounds.start(np.empty((0, lanes), dtype=np.int32), values, self.centers)
@@ -147,7 +141,6 @@ class PanelLloyd:
             bounds.iterate_bounded, block_bounds.slots, block_bounds.arguments(0.0),
             0, 0, 0.0, 0.0, np.zeros(lloyd.N_PROGRESS),
         )  # fmt: skip
-        _compiled_bounded.add(key)
 
     @property
     def is_bounded(self):

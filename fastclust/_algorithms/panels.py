@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastclust._algorithms.panel_lloyd import PanelLloyd
-from fastclust._algorithms.slots import MAX_SLOTS, split
+from fastclust._algorithms.slots import MAX_SLOTS, split, without_items
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
 from fastclust._kernels import regroup, seeding
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
@@ -119,10 +119,7 @@ class Panels:
         n_panels = len(self.values)
         if not len(self._order):
             self._order = np.arange(n_panels * self.lanes, dtype=np.int32).reshape(labels.shape)
-        chunk_panels = max(CHUNK_PANELS, CHUNK_PANELS_PER_LABEL * n_clusters)
-        chunk_panels = min(n_panels, chunk_panels)
-        n_chunks = -(-n_panels // chunk_panels)
-        slots = split(n_chunks, SORT_WORK * chunk_panels * self.lanes, SORT_SLOTS)
+        chunk_panels, slots = self._chunks(n_clusters)
         sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(self._order)
         regroup.sort_rows(
             slots, distances_sq, labels, self._order, self.n_samples, chunk_panels, N_BINS,
@@ -133,15 +130,25 @@ class Panels:
         self._pack()
         return labels, distances_sq
 
+    def _chunks(self, n_clusters):
+        """Panels in a chunk that `regroup` sorts, and slots of chunks."""
+        n_panels = len(self.values)
+        chunk_panels = max(CHUNK_PANELS, CHUNK_PANELS_PER_LABEL * n_clusters)
+        chunk_panels = min(n_panels, chunk_panels)
+        chunk_work = SORT_WORK * chunk_panels * self.lanes
+        return chunk_panels, split(-(-n_panels // chunk_panels), chunk_work, SORT_SLOTS)
+
     def compile_regroup(self, centers):
         """Compile what `regroup` and `panel_distances_sq` call, on no rows."""
-        slots = np.empty((0, 3), dtype=np.int64)
         values = np.empty((0, self.lanes), dtype=self.dtype)
         labels = np.empty((0, self.lanes), dtype=np.int32)
-        distances_to_labels(slots, self.values[:0], centers, labels, values)
+        distance_slots = without_items(self.slots(PACK_WORK))
+        distances_to_labels(distance_slots, self.values, centers, labels, values)
+        _, slots = self._chunks(len(centers))
         regroup.sort_rows(
-            slots, values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)), labels.copy(),
-            np.empty((0, 1), dtype=np.int64), values.copy(), labels.copy(), labels.copy(),
+            without_items(slots), values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)),
+            labels.copy(), np.empty((0, 1), dtype=np.int64),
+            values.copy(), labels.copy(), labels.copy(),
         )  # fmt: skip
 
     def restore_order(self):

@@ -36,3 +36,8 @@ def split(n_items, item_work, max_slots=MAX_SLOTS):
     slots = np.column_stack([number[:-1], borders[:-1], borders[1:]])
     slots.flags.writeable = False
     return slots
+
+
+def without_items(slots):
+    """Slots that run the same driver, serial for one slot, and have nothing to do."""
+    return np.zeros((1, 3), dtype=np.int64) if len(slots) == 1 else slots[:0]
