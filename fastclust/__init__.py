@@ -1,7 +1,8 @@
-"""K-means for CPUs: scikit-learn's estimators and answers, many times faster."""
+"""K-means and Gaussian mixtures for CPUs: scikit-learn's estimators and answers, many times faster."""
 
+from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
 
 __version__ = "0.1.0"
 
-__all__ = ["KMeans", "__version__", "k_means", "kmeans_plusplus"]
+__all__ = ["GaussianMixture", "KMeans", "__version__", "k_means", "kmeans_plusplus"]

@@ -204,6 +204,13 @@ class Panels:
         ordered[self.unpadded(self._order)] = self.unpadded(labels)
         return ordered
 
+    def panel_labels(self, labels):
+        """Labels of the rows of X in the order of the panels, 0 for the padding."""
+        placed = np.zeros((len(self.values), self.lanes), dtype=np.int32)
+        rows = self.unpadded(self._order) if len(self._order) else slice(None)
+        self.unpadded(placed)[:] = labels[rows]
+        return placed
+
     def row_weights(self):
         """Sample weights, in the order of the panels."""
         if len(self.weights):

@@ -3,7 +3,8 @@
 A `Vector` holds one value of each of the LANES rows of a panel: 64 bytes, 16 float32 or 8 float64,
 which is one AVX-512 register, two of AVX2, four of SSE2 or NEON. Every operation is vertical, lane
 by lane: no kernel ever reduces across lanes, so the code fixes the order of every sum and no
-fastmath is needed. This is the only file that emits LLVM IR.
+fastmath is needed. Only this file and its extensions, `vector_math` and `tile_products`, emit LLVM
+IR.
 
 A *tile* is a tuple of vectors, one per center: the accumulators that stay in registers. Operations
 on tiles are single intrinsics, so that a kernel says `acc = fma_tile(acc, x, centers, (t, f))`
@@ -25,14 +26,16 @@ from numba.extending import intrinsic, models, overload, register_model
 VECTOR_BYTES = 64
 
 
-def _has_avx512():
+def _find_avx512():
     """Whether code is compiled for 32 registers of 64 bytes."""
     if numba.config.CPU_NAME or numba.config.CPU_FEATURES:
         return "+avx512f" in (numba.config.CPU_FEATURES or "")
     return bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 
-TILE = 8 if _has_avx512() else 6
+HAS_AVX512 = _find_avx512()
+
+TILE = 8 if HAS_AVX512 else 6
 """Centers in the register tile of the nearest-center search (benchmarks/bench_kernels.py)."""
 
 HALF_TILE = TILE // 2
@@ -71,7 +74,7 @@ def _label_vector(vector):
 # -- building blocks of IR ---------------------------------------------------------------------
 
 
-def _splat(builder, scalar, vector_type):
+def emit_splat(builder, scalar, vector_type):
     undefined = ir.Constant(vector_type, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     all_from_lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), vector_type.count), None)
@@ -88,11 +91,11 @@ def _call_vector_intrinsic(builder, name, vector_type, args):
     )
 
 
-def _fmuladd(builder, a, b, c):
+def emit_fmuladd(builder, a, b, c):
     return _call_vector_intrinsic(builder, "llvm.fmuladd", a.type, [a, b, c])
 
 
-def _address(context, builder, array_type, array, index_type, index, trailing=1):
+def emit_address(context, builder, array_type, array, index_type, index, trailing=1):
     """Address of array[index] + (0,) * trailing; checked when NUMBA_BOUNDSCHECK is on."""
     indices = (
         cgutils.unpack_tuple(builder, index) if isinstance(index_type, types.BaseTuple) else [index]
@@ -111,7 +114,7 @@ def _address(context, builder, array_type, array, index_type, index, trailing=1)
 
 def _load_elements(context, builder, array_type, array, index_type, index, count):
     """The `count` scalars at array[index], as LLVM values."""
-    pointer = _address(context, builder, array_type, array, index_type, index)
+    pointer = emit_address(context, builder, array_type, array, index_type, index)
     return [
         builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)
     ]
@@ -133,7 +136,7 @@ def load(typingctx, array, index):
 
     def codegen(context, builder, signature, args):
         trailing = _trailing(array, index)
-        pointer = _address(context, builder, array, args[0], index, args[1], trailing)
+        pointer = emit_address(context, builder, array, args[0], index, args[1], trailing)
         llvm_type = context.get_value_type(vector)
         return builder.load(
             builder.bitcast(pointer, llvm_type.as_pointer()), align=array.dtype.bitwidth // 8
@@ -148,7 +151,7 @@ def store(typingctx, array, index, value):
 
     def codegen(context, builder, signature, args):
         trailing = _trailing(array, index)
-        pointer = _address(context, builder, array, args[0], index, args[1], trailing)
+        pointer = emit_address(context, builder, array, args[0], index, args[1], trailing)
         llvm_type = ir.VectorType(context.get_value_type(array.dtype), value.lanes)
         vector = args[2] if args[2].type == llvm_type else builder.trunc(args[2], llvm_type)
         pointer = builder.bitcast(pointer, llvm_type.as_pointer())
@@ -163,7 +166,7 @@ def prefetch(typingctx, array, index):
     """Have the cache line of array[index] fetched: a hint, without effect on results."""
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1], trailing=0)
+        pointer = emit_address(context, builder, array, args[0], index, args[1], trailing=0)
         pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
         i32 = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
@@ -183,7 +186,7 @@ def splat(typingctx, array, value):
 
     def codegen(context, builder, signature, args):
         scalar = context.cast(builder, args[1], value, array.dtype)
-        return _splat(builder, scalar, context.get_value_type(vector))
+        return emit_splat(builder, scalar, context.get_value_type(vector))
 
     return vector(array, value), codegen
 
@@ -195,7 +198,7 @@ def splat_labels(typingctx, array, value):
 
     def codegen(context, builder, signature, args):
         scalar = context.cast(builder, args[1], value, vector.scalar)
-        return _splat(builder, scalar, context.get_value_type(vector))
+        return emit_splat(builder, scalar, context.get_value_type(vector))
 
     return vector(array, value), codegen
 
@@ -218,8 +221,8 @@ def changed_lanes(typingctx, panels, new, new_index, old, old_index):
     def codegen(context, builder, signature, args):
         llvm_type = ir.VectorType(context.get_value_type(new.dtype), lanes)
         pointers = [
-            _address(context, builder, new, args[1], new_index, args[2]),
-            _address(context, builder, old, args[3], old_index, args[4]),
+            emit_address(context, builder, new, args[1], new_index, args[2]),
+            emit_address(context, builder, old, args[3], old_index, args[4]),
         ]
         a, b = (
             builder.load(builder.bitcast(pointer, llvm_type.as_pointer()), align=4)
@@ -269,7 +272,7 @@ def gather(typingctx, array, labels_array, index, feature):
 
     def codegen(context, builder, signature, args):
         result = ir.Constant(context.get_value_type(vector), ir.Undefined)
-        pointer = _address(context, builder, labels_array, args[1], index, args[2])
+        pointer = emit_address(context, builder, labels_array, args[1], index, args[2])
         for i in range(vector.lanes):
             position = ir.Constant(ir.IntType(32), i)
             label = builder.sext(builder.load(builder.gep(pointer, [position])), args[3].type)
@@ -277,7 +280,7 @@ def gather(typingctx, array, labels_array, index, feature):
                 builder, types.UniTuple(types.int64, 2), [label, args[3]]
             )
             pair = types.UniTuple(types.int64, 2)
-            address = _address(context, builder, array, args[0], pair, row_feature, trailing=0)
+            address = emit_address(context, builder, array, args[0], pair, row_feature, trailing=0)
             result = builder.insert_element(result, builder.load(address), position)
         return result
 
@@ -323,6 +326,8 @@ def _define_operator(function, emit):
 
 _define_operator(operator.add, ir.IRBuilder.fadd)
 _define_operator(operator.sub, ir.IRBuilder.fsub)
+_define_operator(operator.mul, ir.IRBuilder.fmul)
+_define_operator(operator.truediv, ir.IRBuilder.fdiv)
 
 
 def _emit_minimum(builder, a, b):
@@ -333,6 +338,27 @@ def _emit_minimum(builder, a, b):
 def minimum(typingctx, a, b):
     """Smaller value of each lane; b where either is NaN."""
     return a(a, b), lambda context, builder, signature, args: _emit_minimum(builder, *args)
+
+
+@intrinsic
+def maximum(typingctx, a, b):
+    """Larger value of each lane; b where either is NaN."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def zero_unless_above(typingctx, a, x, limit):
+    """Each lane of a where x > limit, 0 elsewhere."""
+
+    def codegen(context, builder, signature, args):
+        above = builder.fcmp_ordered(">", *args[1:])
+        return builder.select(above, args[0], ir.Constant(args[0].type, None))
+
+    return a(a, x, limit), codegen
 
 
 @intrinsic
@@ -364,15 +390,27 @@ def add_squares(typingctx, doubles, x):
 
     def codegen(context, builder, signature, args):
         x = args[1] if args[1].type == args[0].type else builder.fpext(args[1], args[0].type)
-        return _fmuladd(builder, x, x, args[0])
+        return emit_fmuladd(builder, x, x, args[0])
 
     return doubles(doubles, x), codegen
 
 
 @intrinsic
+def add_products(typingctx, doubles, a, b):
+    """Return doubles + a * b, in float64."""
+
+    def codegen(context, builder, signature, args):
+        total, *factors = args
+        a, b = (f if f.type == total.type else builder.fpext(f, total.type) for f in factors)
+        return emit_fmuladd(builder, a, b, total)
+
+    return doubles(doubles, a, b), codegen
+
+
+@intrinsic
 def fma(typingctx, a, b, c):
     """a * b + c, in one rounding where the CPU can."""
-    return a(a, b, c), lambda context, builder, signature, args: _fmuladd(builder, *args)
+    return a(a, b, c), lambda context, builder, signature, args: emit_fmuladd(builder, *args)
 
 
 # -- tiles -------------------------------------------------------------------------------------
@@ -387,7 +425,7 @@ def splat_tile(typingctx, array, index, width):
     def codegen(context, builder, signature, args):
         llvm_type = context.get_value_type(vector)
         scalars = _load_elements(context, builder, array, args[0], index, args[1], tile.count)
-        return context.make_tuple(builder, tile, [_splat(builder, s, llvm_type) for s in scalars])
+        return context.make_tuple(builder, tile, [emit_splat(builder, s, llvm_type) for s in scalars])
 
     return tile(array, index, width), codegen
 
@@ -412,7 +450,7 @@ def fma_tile(typingctx, acc, x, array, index):
         accs = cgutils.unpack_tuple(builder, args[0])
         scalars = _load_elements(context, builder, array, args[2], index, args[3], acc.count)
         new = [
-            _fmuladd(builder, args[1], _splat(builder, s, a.type), a)
+            emit_fmuladd(builder, args[1], emit_splat(builder, s, a.type), a)
             for s, a in zip(scalars, accs, strict=True)
         ]
         return context.make_tuple(builder, acc, new)
@@ -427,9 +465,9 @@ def square_diff_tile(typingctx, acc, x, array, index):
     def codegen(context, builder, signature, args):
         accs = cgutils.unpack_tuple(builder, args[0])
         scalars = _load_elements(context, builder, array, args[2], index, args[3], acc.count)
-        diffs = [builder.fsub(args[1], _splat(builder, s, args[1].type)) for s in scalars]
+        diffs = [builder.fsub(args[1], emit_splat(builder, s, args[1].type)) for s in scalars]
         return context.make_tuple(
-            builder, acc, [_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs, strict=True)]
+            builder, acc, [emit_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs, strict=True)]
         )
 
     return acc(acc, x, array, index), codegen
@@ -462,7 +500,7 @@ def scale_add_tile(typingctx, acc, tile, scale):
 
     def codegen(context, builder, signature, args):
         pairs = zip(*(cgutils.unpack_tuple(builder, t) for t in args[:2]), strict=True)
-        new = [_fmuladd(builder, t, args[2], a) for a, t in pairs]
+        new = [emit_fmuladd(builder, t, args[2], a) for a, t in pairs]
         return context.make_tuple(builder, acc, new)
 
     return acc(acc, tile, scale), codegen
@@ -473,7 +511,7 @@ def store_lane_sums(typingctx, array, index, tile):
     """Set array[index, j] to the sum of the lanes of tile[j], in float64, first lane first."""
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1])
+        pointer = emit_address(context, builder, array, args[0], index, args[1])
         for j, vector in enumerate(cgutils.unpack_tuple(builder, args[2])):
             total = ir.Constant(ir.DoubleType(), 0.0)
             for i in range(tile.dtype.lanes):
@@ -491,7 +529,7 @@ def store_tile(typingctx, array, index, tile):
     """Set array[index + j, :] to tile[j] for every j, counting in the last place of the index."""
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1])
+        pointer = emit_address(context, builder, array, args[0], index, args[1])
         vectors = cgutils.unpack_tuple(builder, args[2])
         pointer = builder.bitcast(pointer, vectors[0].type.as_pointer())
         for j, vector in enumerate(vectors):
@@ -536,15 +574,15 @@ def load_transposed(typingctx, X, numbers, index, feature, mean, width):
     def codegen(context, builder, signature, args):
         row_type = ir.VectorType(context.get_value_type(X.dtype), tile.count).as_pointer()
         align = X.dtype.bitwidth // 8
-        numbers_at = _address(context, builder, numbers, args[1], index, args[2])
-        mean_at = _address(context, builder, mean, args[4], feature, args[3], trailing=0)
+        numbers_at = emit_address(context, builder, numbers, args[1], index, args[2])
+        mean_at = emit_address(context, builder, mean, args[4], feature, args[3], trailing=0)
         mean_part = builder.load(builder.bitcast(mean_at, row_type), align=align)
         pair = types.UniTuple(types.int64, 2)
         rows = []
         for i in range(vector.lanes):
             number = builder.load(builder.gep(numbers_at, [ir.Constant(ir.IntType(32), i)]))
             place = context.make_tuple(builder, pair, [number, args[3]])
-            row_at = _address(context, builder, X, args[0], pair, place, trailing=0)
+            row_at = emit_address(context, builder, X, args[0], pair, place, trailing=0)
             row = builder.load(builder.bitcast(row_at, row_type), align=align)
             rows.append(builder.fsub(row, mean_part))
         return context.make_tuple(builder, tile, _transpose(builder, rows))
@@ -565,7 +603,7 @@ def argmin_tile(typingctx, best, labels, acc, first):
             args[3],
         )
         j = context.cast(builder, j, first, labels.scalar)
-        first_label = _splat(builder, j, label_value.type)
+        first_label = emit_splat(builder, j, label_value.type)
         for offset, a in enumerate(accs):
             closer = builder.fcmp_ordered("<", a, best_value)
             label = builder.add(first_label, ir.Constant(label_value.type, [offset] * labels.lanes))
@@ -587,7 +625,7 @@ def two_nearest_tile(typingctx, best, second, labels, acc, first):
         j = context.cast(builder, j, first, labels.scalar)
         for offset, a in enumerate(accs):
             closer = builder.fcmp_ordered("<", a, best_value)
-            label = _splat(builder, builder.add(j, j.type(offset)), label_value.type)
+            label = emit_splat(builder, builder.add(j, j.type(offset)), label_value.type)
             farther = builder.select(closer, best_value, a)
             second_value = _emit_minimum(builder, farther, second_value)
             best_value = builder.select(closer, a, best_value)
@@ -613,7 +651,7 @@ def _listed(context, builder, array_type, array, list_type, positions, index_typ
 
 
 def _list_entries(context, builder, list_type, positions, index_type, index, count):
-    pointer = _address(context, builder, list_type, positions, index_type, index, trailing=0)
+    pointer = emit_address(context, builder, list_type, positions, index_type, index, trailing=0)
     return [
         builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)
     ]
@@ -630,7 +668,7 @@ def splat_listed(typingctx, array, positions, index, width):
         places = _listed(
             context, builder, array, args[0], positions, args[1], index, args[2], tile.count
         )
-        splats = [_splat(builder, builder.load(place), llvm_type) for place in places]
+        splats = [emit_splat(builder, builder.load(place), llvm_type) for place in places]
         return context.make_tuple(builder, tile, splats)
 
     return tile(array, positions, index, width), codegen
@@ -648,7 +686,7 @@ def fma_listed(typingctx, acc, x, array, positions, index, offset):
         new = []
         for place, a in zip(places, accs, strict=True):
             value = builder.load(builder.gep(place, [args[5]]))
-            new.append(_fmuladd(builder, args[1], _splat(builder, value, a.type), a))
+            new.append(emit_fmuladd(builder, args[1], emit_splat(builder, value, a.type), a))
         return context.make_tuple(builder, acc, new)
 
     return acc(acc, x, array, positions, index, offset), codegen
@@ -667,7 +705,7 @@ def argmin_listed(typingctx, best, labels, acc, positions, index):
             closer = builder.fcmp_ordered("<", a, best_value)
             j = context.cast(builder, entry, positions.dtype, labels.scalar)
             best_value = builder.select(closer, a, best_value)
-            label_value = builder.select(closer, _splat(builder, j, label_value.type), label_value)
+            label_value = builder.select(closer, emit_splat(builder, j, label_value.type), label_value)
         return context.make_tuple(builder, result, [best_value, label_value])
 
     return result(best, labels, acc, positions, index), codegen
@@ -703,7 +741,7 @@ def store_least_lanes(typingctx, array, index, tile, addend):
     """Lower array[index + j] to the least lane of tile[j] + addend, for every j."""
 
     def codegen(context, builder, signature, args):
-        pointer = _address(context, builder, array, args[0], index, args[1], trailing=0)
+        pointer = emit_address(context, builder, array, args[0], index, args[1], trailing=0)
         vectors = cgutils.unpack_tuple(builder, args[2])
         least = _least_lanes(builder, [builder.fadd(v, args[3]) for v in vectors])
         pointer = builder.bitcast(pointer, least.type.as_pointer())

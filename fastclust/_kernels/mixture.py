@@ -1,0 +1,211 @@
+"""The E and M step of a Gaussian mixture in one pass, and its E step alone.
+
+A pass goes block by block of panels: the log-densities of the components (`gaussian`), from them by
+log-sum-exp the log-likelihood and the responsibilities, which stay in cache, and from these the
+moments (`moments`). Nothing of the size of the rows is written.
+
+A responsibility so small that all such together change a component by less than a rounding error
+is taken for 0: one below exp(cut), for cut = log(eps weight / 1000). A panel of them is skipped.
+"""
+
+import functools
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels import gaussian, moments
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd import (
+    add_products,
+    argmin_tile,
+    lane,
+    load,
+    maximum,
+    not_above_lanes,
+    splat,
+    splat_labels,
+    store,
+    zero_doubles,
+    zero_unless_above,
+)
+from fastclust._kernels.vector_math import exp, log
+
+BLOCK_PANELS = 32
+"""Panels whose responsibilities are made before their moments: an even number
+(benchmarks/bench_mixture.py)."""
+
+
+@inner
+def _weight(panels, weights, p):
+    """Weights of the rows of panel p; `weights` may hold those of the last panel alone."""
+    if weights.shape[0] == panels.shape[0]:
+        return load(weights, p)
+    if p == panels.shape[0] - 1:
+        return load(weights, 0)
+    return splat(panels, 1.0)
+
+
+@inner
+def _largest(panels, log_prob, slot, b, n_components):
+    """Largest log-density of each row."""
+    largest = load(log_prob, (slot, b, 0))
+    for j in range(1, n_components):
+        largest = maximum(load(log_prob, (slot, b, j)), largest)
+    return largest
+
+
+@inner
+def _exponentiate(panels, cuts, largest, slot, b, log_prob_out):
+    """Put exp(log_prob - largest), or 0 below the cut, in place; return the sum."""
+    every = (1 << panels.shape[2]) - 1
+    total = splat(panels, 0.0)
+    for j in range(cuts.shape[0]):
+        x = load(log_prob_out, (slot, b, j)) - largest
+        cut = splat(panels, cuts[j])
+        if not_above_lanes(x, cut) == every:
+            store(log_prob_out, (slot, b, j), splat(panels, 0.0))
+        else:
+            value = zero_unless_above(exp(x), x, cut)
+            total = total + value
+            store(log_prob_out, (slot, b, j), value)
+    return total
+
+
+@inner
+def _scale(scale, slot, b, n_components, log_prob_out):
+    for j in range(n_components):
+        store(log_prob_out, (slot, b, j), load(log_prob_out, (slot, b, j)) * scale)
+
+
+@inner
+def _one_hot(panels, weights, labels, p, slot, b, n_components, log_prob_out):
+    """Responsibilities of 1 for the labels, times the weights."""
+    for j in range(n_components):
+        for i in range(panels.shape[2]):
+            log_prob_out[slot, b, j, i] = 1.0 if labels[p, i] == j else 0.0
+        r = load(log_prob_out, (slot, b, j)) * _weight(panels, weights, p)
+        store(log_prob_out, (slot, b, j), r)
+
+
+@functools.cache
+def moments_kernel(covariance_type):
+    """The fused pass for a covariance type."""
+    estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
+    moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
+    add_moments = getattr(moments, f"add_{moments_of[covariance_type]}_moments")
+
+    def estimate_moments(
+        slots, panels, weights, labels, centers, means, factors, scales, constants, cuts,
+        rows_out, log_prob_out, differences_out, scaled_out,
+        nk_out, first_out, second_out, log_likelihood_out,
+    ):  # fmt: skip
+        """Sum what an M step needs to know of the rows.
+
+        The slots are of blocks.
+
+        panels : (n_panels, n_features, LANES)                          # IN
+        weights : (n_panels, LANES), or (1, LANES): of the last panel,  # IN
+            0 for padding rows, where the others are 1
+        labels : (n_panels, LANES), int32: responsibilities are 1 for   # IN
+            these, or (0, LANES): the E step makes them
+        centers : (n_components, n_features), what moments are about    # IN
+        means, factors, scales, constants : see `gaussian`              # IN
+        cuts : (n_components,)                                          # IN
+        rows_out, log_prob_out : see `gaussian`                         # scratch
+        differences_out, scaled_out : see `moments`                     # scratch
+        nk_out, first_out, second_out : see `moments`                   # OUT
+        log_likelihood_out : (n_slots,), float64                        # OUT
+        """
+        n_components = centers.shape[0]
+        for s in prange(slots.shape[0]):
+            slot = slots[s, 0]
+            for j in range(n_components):
+                nk_out[slot, j] = 0.0
+                for f in range(first_out.shape[2]):
+                    first_out[slot, j, f] = 0.0
+                for f in range(second_out.shape[2]):
+                    second_out[slot, j, f] = 0.0
+            likelihood = zero_doubles(panels)
+            for block in range(slots[s, 1], slots[s, 2]):
+                first = block * BLOCK_PANELS
+                last = min(first + BLOCK_PANELS, panels.shape[0])
+                if labels.shape[0] > 0:
+                    for p in range(first, last):
+                        _one_hot(
+                            panels, weights, labels, p, slot, p - first, n_components, log_prob_out
+                        )
+                else:
+                    estimate_log_prob(
+                        panels, first, last, means, factors, scales, constants, slot,
+                        rows_out, log_prob_out,
+                    )  # fmt: skip
+                    for p in range(first, last):
+                        b = p - first
+                        largest = _largest(panels, log_prob_out, slot, b, n_components)
+                        total = _exponentiate(panels, cuts, largest, slot, b, log_prob_out)
+                        weight = _weight(panels, weights, p)
+                        _scale(weight / total, slot, b, n_components, log_prob_out)
+                        likelihood = add_products(likelihood, weight, largest)
+                        likelihood = add_products(likelihood, weight, log(total))
+                add_moments(
+                    panels, first, last, centers, slot, log_prob_out, differences_out, scaled_out,
+                    nk_out, first_out, second_out,
+                )  # fmt: skip
+            total_likelihood = 0.0
+            for i in range(panels.shape[2]):
+                total_likelihood += lane(likelihood, i)
+            log_likelihood_out[slot] = total_likelihood
+
+    estimate_moments.__name__ += f"_{covariance_type}"  # by which it is cached
+    return kernel(estimate_moments)
+
+
+@functools.cache
+def posterior_kernel(covariance_type):
+    """The E step for a covariance type."""
+    estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
+
+    def estimate_posterior(
+        slots, panels, means, factors, scales, constants, cuts, rows_out, log_prob_out,
+        labels_out, log_density_out, resp_out,
+    ):  # fmt: skip
+        """Label, log-density and responsibilities of each row.
+
+        The slots are of blocks.
+
+        panels : (n_panels, n_features, LANES)                # IN
+        means, factors, scales, constants : see `gaussian`    # IN
+        cuts : (n_components,), -inf for none                 # IN
+        rows_out, log_prob_out : see `gaussian`               # scratch
+        labels_out : (n_panels, LANES), int32                 # OUT: first of the most probable
+        log_density_out : (n_panels, LANES)                   # OUT: log p(x)
+        resp_out : (n_samples or 0, n_components)             # OUT
+        """
+        n_components, lanes = cuts.shape[0], panels.shape[2]
+        for s in prange(slots.shape[0]):
+            slot = slots[s, 0]
+            for block in range(slots[s, 1], slots[s, 2]):
+                first = block * BLOCK_PANELS
+                last = min(first + BLOCK_PANELS, panels.shape[0])
+                estimate_log_prob(
+                    panels, first, last, means, factors, scales, constants, slot,
+                    rows_out, log_prob_out,
+                )  # fmt: skip
+                for p in range(first, last):
+                    b = p - first
+                    least, labels = splat(panels, np.inf), splat_labels(panels, 0)
+                    for j in range(n_components):
+                        negative = splat(panels, 0.0) - load(log_prob_out, (slot, b, j))
+                        least, labels = argmin_tile(least, labels, (negative,), j)
+                    store(labels_out, p, labels)
+                    largest = splat(panels, 0.0) - least
+                    total = _exponentiate(panels, cuts, largest, slot, b, log_prob_out)
+                    store(log_density_out, p, largest + log(total))
+                    if resp_out.shape[0] > 0:
+                        _scale(splat(panels, 1.0) / total, slot, b, n_components, log_prob_out)
+                        for i in range(min(lanes, resp_out.shape[0] - p * lanes)):
+                            for j in range(n_components):
+                                resp_out[p * lanes + i, j] = log_prob_out[slot, b, j, i]
+
+    estimate_posterior.__name__ += f"_{covariance_type}"
+    return kernel(estimate_posterior)

@@ -1,0 +1,658 @@
+"""GaussianMixture."""
+
+import math
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastclust import _algorithms, _validation
+from fastclust._validation import FLOAT_DTYPES, integer, one_of
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):
+    """Mixture of Gaussians: scikit-learn's `GaussianMixture`, with its answers, on SIMD kernels.
+
+    The same `random_state` gives the same labels, iterations and parameters as scikit-learn, up to
+    rounding, and the same bits on any number of threads. The README lists the differences.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components.
+
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Shape of the covariances.
+
+        - 'full': each component has its own matrix.
+        - 'tied': all components share one matrix.
+        - 'diag': each component has a variance for each feature.
+        - 'spherical': each component has one variance.
+
+    tol : float, default=1e-3
+        A run ends when the mean log-likelihood of the rows, in nats, changes by less.
+
+    reg_covar : float, default=1e-6
+        Added to the variances, in the squared units of X, to keep them positive.
+
+    max_iter : int, default=100
+        Limit of the iterations of one run.
+
+    n_init : int, default=1
+        Number of runs from different starts, of which the best is kept.
+
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
+        How the first responsibilities are made.
+
+        - 'kmeans': 1 for the cluster of a `KMeans` fit.
+        - 'k-means++': 1 for one row a component, seeded by greedy k-means++.
+        - 'random': drawn from a uniform distribution.
+        - 'random_from_data': 1 for one row a component, drawn at random.
+
+    weights_init : array-like of shape (n_components,), default=None
+        First mixing proportions, over those of `init_params`.
+
+    means_init : array-like of shape (n_components, n_features), default=None
+        First means, over those of `init_params`.
+
+    precisions_init : array-like, default=None
+        First inverses of the covariances, over those of `init_params`, shaped as `precisions_`.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws of the start and of `sample`; an int makes them reproducible.
+
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the parameters of the last; `n_init` is then 1.
+
+    verbose : int, default=0
+        Print scikit-learn's lines: 1 for each run and iteration, 2 with times and changes.
+
+    verbose_interval : int, default=10
+        Iterations between lines.
+
+    on_singular : {'raise', 'regularize'}, default='raise'
+        What to do about a covariance that is singular, in spite of `reg_covar`: raise a ValueError
+        as scikit-learn does, or raise the `reg_covar` of that component by factors of ten until it
+        is not, with a warning and a record in `reg_covar_`. Not in scikit-learn.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+        Mixing proportions.
+
+    means_ : ndarray of shape (n_components, n_features)
+        Means.
+
+    covariances_ : ndarray
+        Covariances, of shape (n_components, n_features, n_features) for 'full',
+        (n_features, n_features) for 'tied', (n_components, n_features) for 'diag' and
+        (n_components,) for 'spherical'.
+
+    precisions_ : ndarray
+        Their inverses, of the same shape.
+
+    precisions_cholesky_ : ndarray
+        Upper triangular Cholesky factors U of the precisions, U U' = P, of the same shape.
+
+    converged_ : bool
+        Whether the best run ended by `tol`.
+
+    n_iter_ : int
+        Number of iterations of the best run.
+
+    lower_bound_ : float
+        Mean log-likelihood of the rows in the last iteration of the best run, before its M step.
+
+    lower_bounds_ : list of float
+        The same of each iteration.
+
+    reg_covar_ : ndarray of shape (n_components,)
+        What was added to the variances of each component in the end: `reg_covar`, or more by
+        `on_singular`.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in `fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    KMeans : Clusters by distance alone; what 'kmeans' starts with.
+
+    References
+    ----------
+    .. [1] A. Dempster, N. Laird and D. Rubin, "Maximum likelihood from incomplete data via the EM
+       algorithm", Journal of the Royal Statistical Society B 39(1), 1977.
+    .. [2] C. Bishop, "Pattern Recognition and Machine Learning", Springer 2006, section 9.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclust import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> gm.means_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> gm.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
+
+    _rules = {
+        "n_components": [integer(1)],
+        "tol": [_validation.non_negative_float()],
+        "reg_covar": [_validation.non_negative_float()],
+        "max_iter": [integer(0)],
+        "n_init": [integer(1)],
+        "init_params": [one_of("kmeans", "random", "random_from_data", "k-means++")],
+        "random_state": _validation.RANDOM_STATE,
+        "warm_start": _validation.BOOLEAN,
+        "verbose": _validation.VERBOSE,
+        "verbose_interval": [integer(1)],
+        "covariance_type": [one_of("full", "tied", "diag", "spherical")],
+        "weights_init": [_validation.ARRAY_LIKE, _validation.NONE],
+        "means_init": [_validation.ARRAY_LIKE, _validation.NONE],
+        "precisions_init": [_validation.ARRAY_LIKE, _validation.NONE],
+        "on_singular": [one_of("raise", "regularize")],
+    }
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        covariance_type="full",
+        tol=1e-3,
+        reg_covar=1e-6,
+        max_iter=100,
+        n_init=1,
+        init_params="kmeans",
+        weights_init=None,
+        means_init=None,
+        precisions_init=None,
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        verbose_interval=10,
+        on_singular="raise",
+    ):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.on_singular = on_singular
+
+    # -- fit -----------------------------------------------------------------------------------
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Estimate the components by expectation-maximisation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows. Anything but a C-contiguous float32 or float64 array is converted, which takes a
+            copy.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones. A weight of 2 counts as the row twice, one of 0 as no
+            row. Not in scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter out of its range, NaN or infinity in X, fewer rows than components,
+            negative or only zero weights, or a covariance that is singular, unless `on_singular`
+            says otherwise. An estimator fitted before stays as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the best run reached `max_iter`.
+        RuntimeWarning
+            If a covariance was singular and has been regularised.
+        """
+        self._check_and_fit(X, sample_weight)
+        return self
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Estimate the components and label the rows; the same as fit(X).predict(X).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            Most probable component of each row.
+        """
+        X = self._check_and_fit(X, sample_weight)
+        return self._infer(X).labels
+
+    def _check_and_fit(self, X, sample_weight):
+        """Check everything, fit, and return X as it was used."""
+        _validation.check_parameters(type(self).__name__, self.get_params(deep=False), self._rules)
+        with _validation.state_restored_on_error(self):
+            X = validate_data(
+                self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,
+                ensure_all_finite=False,
+            )  # fmt: skip
+            mean = _algorithms.panels.estimate_mean(X)
+            if not np.isfinite(mean).all():  # the mean's pass is the first over X
+                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            if X.shape[0] < self.n_components:
+                raise ValueError(
+                    "Expected n_samples >= n_components "
+                    f"but got n_components = {self.n_components}, n_samples = {X.shape[0]}"
+                )
+            given = self._check_given(X.shape[1])
+            sample_weight = _validation.check_sample_weight(sample_weight, X)
+            self._fit(X, mean, sample_weight, given)
+        return X
+
+    def _check_given(self, n_features):
+        """Check the parameters of the start that are given; return them in float64, or None."""
+        k = self.n_components
+        return (
+            None if self.weights_init is None else _check_weights(self.weights_init, k),
+            None if self.means_init is None else _check_means(self.means_init, k, n_features),
+            None
+            if self.precisions_init is None
+            else _check_precisions(self.precisions_init, self._covariance, k, n_features),
+        )
+
+    @property
+    def _covariance(self):
+        return _algorithms.covariance.COVARIANCE_TYPES[self.covariance_type]
+
+    def _fit(self, X, mean, sample_weight, given):
+        em = _algorithms.em
+        panels = _algorithms.panels.Panels(X, sample_weight, mean)
+        rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, self.n_components)
+        random_state = check_random_state(self.random_state)
+        progress = em.Progress(int(self.verbose), self.verbose_interval)
+        goes_on = self.warm_start and hasattr(self, "converged_")
+        best, best_bound, best_step = None, -np.inf, None
+        for init in range(1 if goes_on else self.n_init):
+            progress.start(init)
+            m_step = em.MStep(
+                self._covariance,
+                np.full(self.n_components, float(self.reg_covar)),
+                mean.astype(np.float64),
+                10 * np.finfo(X.dtype).eps,
+                self.on_singular == "regularize",
+                panels.total_square / X.size,
+            )
+            start = (
+                self._last_parameters(mean)
+                if goes_on
+                else self._start(X, rows, mean, sample_weight, random_state, m_step, given)
+            )
+            result = em.run_em(
+                rows,
+                start,
+                m_step,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                lower_bound=self.lower_bound_ if goes_on else -np.inf,
+                progress=progress,
+            )
+            bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
+            if best is None or bound > best_bound:
+                best, best_bound, best_step = result, bound, m_step
+        self._set_result(best, best_bound, best_step, X.dtype, mean)
+
+    def _last_parameters(self, mean):
+        """Parameters of the last fit, relative to the mean of these rows."""
+        return _algorithms.mixture_rows.MixtureParameters(
+            np.asarray(self.weights_, dtype=np.float64),
+            np.asarray(self.means_, dtype=np.float64) - mean,
+            np.asarray(self.covariances_, dtype=np.float64),
+            np.asarray(self.precisions_cholesky_, dtype=np.float64),
+        )
+
+    def _start(self, X, rows, mean, sample_weight, random_state, m_step, given):
+        """First parameters: those of `init_params`, and over them those that are given."""
+        weights, means, factors = given
+        if any(values is None for values in given):
+            moments = self._first_moments(X, rows, mean, sample_weight, random_state)
+            start = m_step.update(moments, rows.total_weight)
+        else:
+            start = _algorithms.mixture_rows.MixtureParameters(weights, means, None, factors)
+        if weights is not None:
+            start.weights = weights
+        if means is not None:
+            start.means = means - mean
+        if factors is not None:
+            start.factors = factors
+            start.covariances = self._covariance.covariances(factors)
+        return start
+
+    def _first_moments(self, X, rows, mean, sample_weight, random_state):
+        """Moments of the first responsibilities."""
+        start, panels = _algorithms.mixture_start, rows.panels
+        panels.restore_order()
+        if self.init_params == "kmeans":
+            return start.kmeans_moments(rows, mean, sample_weight, random_state)
+        if self.init_params == "random":
+            return start.random_moments(rows, X, mean, sample_weight, random_state)
+        if self.init_params == "k-means++":
+            seeds = _algorithms.seeding.run_kmeans_plusplus(
+                panels, self.n_components, sample_weight, random_state
+            )
+        else:
+            p = None if sample_weight is None else sample_weight / sample_weight.sum()
+            seeds = random_state.choice(len(X), size=self.n_components, replace=False, p=p)
+        return start.seed_moments(rows, seeds, mean)
+
+    def _set_result(self, result, lower_bound, m_step, dtype, mean):
+        """Set the attributes of a fit, and warn of what its user should know."""
+        parameters = result.parameters
+        self.converged_ = result.converged
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. "
+                "Try different init parameters, or increase max_iter, "
+                "tol, or check for degenerate data.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        if m_step.recovered:
+            raised = {j: float(m_step.reg_covar[j]) for j in sorted(m_step.recovered)}
+            warnings.warn(
+                f"Some components had a singular covariance, and their reg_covar was raised: "
+                f"{raised} (component: value). Try fewer components, a larger reg_covar, or "
+                "scaled data.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        self.weights_ = parameters.weights.astype(dtype)
+        self.means_ = (parameters.means + mean).astype(dtype)
+        self.covariances_ = parameters.covariances.astype(dtype)
+        self.precisions_cholesky_ = parameters.factors.astype(dtype)
+        self.precisions_ = self._covariance.precisions(parameters.factors).astype(dtype)
+        self.n_iter_ = len(result.lower_bounds)
+        self.lower_bound_ = lower_bound
+        self.lower_bounds_ = result.lower_bounds
+        self.reg_covar_ = m_step.reg_covar
+
+    # -- new rows ------------------------------------------------------------------------------
+
+    def predict(self, X):
+        """Most probable component of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            Index of the component, the first of equally probable ones.
+        """
+        return self._infer(self._check_test_data(X)).labels
+
+    def predict_proba(self, X):
+        """Probability of each component for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components)
+            Responsibilities of the components; each row sums to 1.
+        """
+        X = self._check_test_data(X)
+        resp = np.empty((X.shape[0], self.n_components), dtype=X.dtype)
+        self._infer(X, resp)
+        return resp
+
+    def score_samples(self, X):
+        """Log-likelihood of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n_samples,)
+            log p(x), in nats.
+        """
+        return self._infer(self._check_test_data(X)).log_density
+
+    def score(self, X, y=None, sample_weight=None):
+        """Mean log-likelihood of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones. Not in scikit-learn.
+
+        Returns
+        -------
+        log_likelihood : float
+            Weighted mean of log p(x), in nats.
+        """
+        X = self._check_test_data(X)
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        return _mean(self._infer(X).log_density, sample_weight)
+
+    def bic(self, X, sample_weight=None):
+        """Bayesian information criterion on X; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, of which the sum stands for n_samples. Not in scikit-learn.
+
+        Returns
+        -------
+        bic : float
+            -2 log L + log(n_samples) times the number of free parameters.
+        """
+        deviance, n, _ = self._deviance(X, sample_weight)
+        return deviance + self._n_parameters() * math.log(n)
+
+    def aic(self, X, sample_weight=None):
+        """Akaike information criterion on X; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row. Not in scikit-learn.
+
+        Returns
+        -------
+        aic : float
+            -2 log L + 2 times the number of free parameters.
+        """
+        deviance, _, _ = self._deviance(X, sample_weight)
+        return deviance + 2 * self._n_parameters()
+
+    def icl(self, X, sample_weight=None):
+        """Integrated completed likelihood on X; the lower the better. Not in scikit-learn.
+
+        BIC with twice the entropy of the responsibilities added, which counts against components
+        that overlap: it chooses the number of clusters, where BIC chooses that of components.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, of which the sum stands for n_samples.
+
+        Returns
+        -------
+        icl : float
+            bic(X) - 2 times the sum of r log r over rows and components.
+
+        References
+        ----------
+        C. Biernacki, G. Celeux and G. Govaert, "Assessing a mixture model for clustering with the
+        integrated completed likelihood", IEEE Transactions on Pattern Analysis and Machine
+        Intelligence 22(7), 2000; in the form of G. McLachlan and D. Peel, "Finite Mixture Models",
+        Wiley 2000, section 6.10.3.
+        """
+        deviance, n, entropy = self._deviance(X, sample_weight, with_entropy=True)
+        return deviance + self._n_parameters() * math.log(n) + 2 * entropy
+
+    def sample(self, n_samples=1):
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            The rows, component by component.
+
+        y : ndarray of shape (n_samples,)
+            The component of each.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at "
+                "least one sample."
+            )
+        rng = check_random_state(self.random_state)
+        counts = rng.multinomial(n_samples, self.weights_)
+        drawn = self._covariance.draw(rng, self.means_, self.covariances_, counts)
+        return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
+
+    def _check_test_data(self, X):
+        """Check new rows; return them in the dtype of the computation."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=FLOAT_DTYPES, order="C")
+        return X.astype(np.result_type(X.dtype, self.means_.dtype), copy=False)
+
+    def _infer(self, X, resp_out=None):
+        """E step on checked rows with the parameters in the attributes, and nothing else."""
+        return _algorithms.mixture_rows.infer(
+            X,
+            self._covariance,
+            np.asarray(self.weights_, dtype=np.float64),
+            np.asarray(self.means_, dtype=np.float64),
+            np.asarray(self.precisions_cholesky_, dtype=np.float64),
+            resp_out,
+        )
+
+    def _deviance(self, X, sample_weight, with_entropy=False):
+        """-2 log L, the sum of the weights, and the entropy of the responsibilities."""
+        X = self._check_test_data(X)
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        n = X.shape[0] if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
+        result = self._infer(X)
+        entropy = 0.0
+        if with_entropy:
+            entropy = n * _mean(self._entropies(X), sample_weight)
+        return -2 * n * _mean(result.log_density, sample_weight), n, entropy
+
+    def _entropies(self, X):
+        """Entropy of the responsibilities of each row."""
+        resp = np.empty((X.shape[0], self.n_components), dtype=X.dtype)
+        self._infer(X, resp)
+        return -np.sum(resp * np.log(np.where(resp > 0, resp, 1)), axis=1)
+
+    def _n_parameters(self):
+        """Number of free parameters."""
+        k, d = self.means_.shape
+        return self._covariance.n_parameters(k, d) + k * d + k - 1
+
+
+def _mean(values, sample_weight):
+    return float(np.average(values.astype(np.float64), weights=sample_weight))
+
+
+# -- parameters of the start ---------------------------------------------------------------------
+
+
+def _check_shape(values, shape, name):
+    if values.shape != shape:
+        raise ValueError(
+            f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
+        )
+
+
+def _check_weights(weights, n_components):
+    weights = check_array(weights, dtype=FLOAT_DTYPES, ensure_2d=False)
+    _check_shape(weights, (n_components,), "weights")
+    if (weights < 0).any() or (weights > 1).any():
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got "
+            f"max value {weights.max():.5f}, min value {weights.min():.5f}"
+        )
+    tolerance = 1e-6 if weights.dtype == np.float32 else 1e-8
+    if abs(1 - weights.sum()) > tolerance:
+        raise ValueError(
+            "The parameter 'weights' should be normalized, but got "
+            f"sum(weights) = {weights.sum():.5f}"
+        )
+    return weights.astype(np.float64)
+
+
+def _check_means(means, n_components, n_features):
+    means = check_array(means, dtype=FLOAT_DTYPES, ensure_2d=False)
+    _check_shape(means, (n_components, n_features), "means")
+    return means.astype(np.float64)
+
+
+def _check_precisions(precisions, covariance, n_components, n_features):
+    """Check the first precisions; return their Cholesky factors."""
+    name = f"{covariance.name} precision"
+    precisions = check_array(precisions, dtype=FLOAT_DTYPES, ensure_2d=False, allow_nd=True)
+    _check_shape(precisions, covariance.shape(n_components, n_features), name)
+    precisions = precisions.astype(np.float64)
+    covariance.check_precisions(precisions, name)
+    return covariance.factorise_precisions(precisions)
