@@ -4,6 +4,7 @@ import math
 import warnings
 
 import numpy as np
+from scipy.special import entr
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_array, check_random_state
@@ -11,6 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _validation
 from fastclust._validation import FLOAT_DTYPES, integer, one_of
+
+ENTROPY_VALUES = 2**20
+"""Responsibilities that `icl` holds at a time."""
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -255,7 +259,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Most probable component of each row.
         """
         X = self._check_and_fit(X, sample_weight)
-        return self._infer(X).labels
+        return self._infer(X)[0]
 
     def _check_and_fit(self, X, sample_weight):
         """Check everything, fit, and return X as it was used."""
@@ -294,88 +298,70 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return _algorithms.covariance.COVARIANCE_TYPES[self.covariance_type]
 
     def _fit(self, X, mean, sample_weight, given):
+        """Run n_init times, and set the attributes to the best result."""
         em = _algorithms.em
         panels = _algorithms.panels.Panels(X, sample_weight, mean)
         rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, self.n_components)
         random_state = check_random_state(self.random_state)
         progress = em.Progress(int(self.verbose), self.verbose_interval)
         goes_on = self.warm_start and hasattr(self, "converged_")
+        recover = self.on_singular == "regularize"
         best, best_bound, best_step = None, -np.inf, None
         for init in range(1 if goes_on else self.n_init):
             progress.start(init)
-            m_step = em.MStep(
-                self._covariance,
-                np.full(self.n_components, float(self.reg_covar)),
-                mean.astype(np.float64),
-                10 * np.finfo(X.dtype).eps,
-                self.on_singular == "regularize",
-                panels.total_square / X.size,
-            )
-            start = (
-                self._last_parameters(mean)
-                if goes_on
-                else self._start(X, rows, mean, sample_weight, random_state, m_step, given)
-            )
-            result = em.run_em(
-                rows,
-                start,
-                m_step,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                lower_bound=self.lower_bound_ if goes_on else -np.inf,
-                progress=progress,
-            )
+            m_step = em.MStep(rows, self.reg_covar, mean, recover)
+            try:
+                self._start(X, rows, m_step, mean, sample_weight, random_state, given, goes_on)
+                result = em.run_em(
+                    rows,
+                    m_step,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    lower_bound=self.lower_bound_ if goes_on else -np.inf,
+                    progress=progress,
+                )
+            except em.SingularCovarianceError:
+                raise ValueError(_singular_message(X.dtype)) from None
             bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
             if best is None or bound > best_bound:
                 best, best_bound, best_step = result, bound, m_step
         self._set_result(best, best_bound, best_step, X.dtype, mean)
 
-    def _last_parameters(self, mean):
-        """Parameters of the last fit, relative to the mean of these rows."""
-        return _algorithms.mixture_rows.MixtureParameters(
-            np.asarray(self.weights_, dtype=np.float64),
-            np.asarray(self.means_, dtype=np.float64) - mean,
-            np.asarray(self.covariances_, dtype=np.float64),
-            np.asarray(self.precisions_cholesky_, dtype=np.float64),
-        )
-
-    def _start(self, X, rows, mean, sample_weight, random_state, m_step, given):
-        """First parameters: those of `init_params`, and over them those that are given."""
+    def _start(self, X, rows, m_step, mean, sample_weight, random_state, given, goes_on):
+        """First components: the last ones, or those of `init_params` and over them the given."""
+        components = m_step.components
+        if goes_on:
+            given = self.weights_, self.means_, self.precisions_cholesky_
+        elif any(values is None for values in given):
+            self._start_from_init(X, rows, m_step, mean, sample_weight, random_state)
         weights, means, factors = given
-        if any(values is None for values in given):
-            moments = self._first_moments(X, rows, mean, sample_weight, random_state)
-            start = m_step.update(moments, rows.total_weight)
-        else:
-            start = _algorithms.mixture_rows.MixtureParameters(weights, means, None, factors)
         if weights is not None:
-            start.weights = weights
+            components.weights[:] = weights
         if means is not None:
-            start.means = means - mean
+            components.means[:] = means - mean.astype(np.float64)
         if factors is not None:
-            start.factors = factors
-            start.covariances = self._covariance.covariances(factors)
-        return start
+            components.factors[:] = factors
+            components.covariances[:] = self._covariance.covariances(components.factors)
+        components.lay_out()
 
-    def _first_moments(self, X, rows, mean, sample_weight, random_state):
-        """Moments of the first responsibilities."""
-        start, panels = _algorithms.mixture_start, rows.panels
+    def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state):
+        start, panels, k = _algorithms.mixture_start, rows.panels, self.n_components
         panels.restore_order()
         if self.init_params == "kmeans":
-            return start.kmeans_moments(rows, mean, sample_weight, random_state)
-        if self.init_params == "random":
-            return start.random_moments(rows, X, mean, sample_weight, random_state)
-        if self.init_params == "k-means++":
-            seeds = _algorithms.seeding.run_kmeans_plusplus(
-                panels, self.n_components, sample_weight, random_state
-            )
+            start.start_from_kmeans(rows, m_step, mean, sample_weight, random_state)
+        elif self.init_params == "random":
+            start.start_from_noise(rows, m_step, X, mean, sample_weight, random_state)
+        elif self.init_params == "k-means++":
+            seeds = _algorithms.seeding.run_kmeans_plusplus(panels, k, sample_weight, random_state)
+            start.start_from_seeds(rows, m_step, seeds, mean)
         else:
             p = None if sample_weight is None else sample_weight / sample_weight.sum()
-            seeds = random_state.choice(len(X), size=self.n_components, replace=False, p=p)
-        return start.seed_moments(rows, seeds, mean)
+            seeds = random_state.choice(len(X), size=k, replace=False, p=p)
+            start.start_from_seeds(rows, m_step, seeds, mean)
 
     def _set_result(self, result, lower_bound, m_step, dtype, mean):
         """Set the attributes of a fit, and warn of what its user should know."""
-        parameters = result.parameters
+        components = result.components
         self.converged_ = result.converged
         if not self.converged_ and self.max_iter > 0:
             warnings.warn(
@@ -388,17 +374,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         if m_step.recovered:
             raised = {j: float(m_step.reg_covar[j]) for j in sorted(m_step.recovered)}
             warnings.warn(
-                f"Some components had a singular covariance, and their reg_covar was raised: "
-                f"{raised} (component: value). Try fewer components, a larger reg_covar, or "
+                "Some components had a singular covariance, and their reg_covar was raised "
+                f"(component: value): {raised}. Try fewer components, a larger reg_covar, or "
                 "scaled data.",
                 RuntimeWarning,
                 stacklevel=5,
             )
-        self.weights_ = parameters.weights.astype(dtype)
-        self.means_ = (parameters.means + mean).astype(dtype)
-        self.covariances_ = parameters.covariances.astype(dtype)
-        self.precisions_cholesky_ = parameters.factors.astype(dtype)
-        self.precisions_ = self._covariance.precisions(parameters.factors).astype(dtype)
+        self.weights_ = components.weights.astype(dtype)
+        self.means_ = (components.means + mean).astype(dtype)
+        self.covariances_ = components.covariances.astype(dtype)
+        self.precisions_cholesky_ = components.factors.astype(dtype)
+        self.precisions_ = self._covariance.precisions(components.factors).astype(dtype)
         self.n_iter_ = len(result.lower_bounds)
         self.lower_bound_ = lower_bound
         self.lower_bounds_ = result.lower_bounds
@@ -419,7 +405,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,), int64
             Index of the component, the first of equally probable ones.
         """
-        return self._infer(self._check_test_data(X)).labels
+        return self._infer(self._check_test_data(X))[0]
 
     def predict_proba(self, X):
         """Probability of each component for each row.
@@ -435,7 +421,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Responsibilities of the components; each row sums to 1.
         """
         X = self._check_test_data(X)
-        resp = np.empty((X.shape[0], self.n_components), dtype=X.dtype)
+        resp = np.empty((X.shape[0], len(self.means_)), dtype=X.dtype)
         self._infer(X, resp)
         return resp
 
@@ -452,7 +438,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         log_prob : ndarray of shape (n_samples,)
             log p(x), in nats.
         """
-        return self._infer(self._check_test_data(X)).log_density
+        return self._infer(self._check_test_data(X))[1]
 
     def score(self, X, y=None, sample_weight=None):
         """Mean log-likelihood of the rows.
@@ -475,7 +461,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         X = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
-        return _mean(self._infer(X).log_density, sample_weight)
+        return _mean(self._infer(X)[1], sample_weight)
 
     def bic(self, X, sample_weight=None):
         """Bayesian information criterion on X; the lower the better.
@@ -493,7 +479,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         bic : float
             -2 log L + log(n_samples) times the number of free parameters.
         """
-        deviance, n, _ = self._deviance(X, sample_weight)
+        _, _, n, deviance = self._deviance(X, sample_weight)
         return deviance + self._n_parameters() * math.log(n)
 
     def aic(self, X, sample_weight=None):
@@ -512,7 +498,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         aic : float
             -2 log L + 2 times the number of free parameters.
         """
-        deviance, _, _ = self._deviance(X, sample_weight)
+        *_, deviance = self._deviance(X, sample_weight)
         return deviance + 2 * self._n_parameters()
 
     def icl(self, X, sample_weight=None):
@@ -541,7 +527,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Intelligence 22(7), 2000; in the form of G. McLachlan and D. Peel, "Finite Mixture Models",
         Wiley 2000, section 6.10.3.
         """
-        deviance, n, entropy = self._deviance(X, sample_weight, with_entropy=True)
+        X, sample_weight, n, deviance = self._deviance(X, sample_weight)
+        entropy = n * _mean(self._entropies(X), sample_weight)
         return deviance + self._n_parameters() * math.log(n) + 2 * entropy
 
     def sample(self, n_samples=1):
@@ -578,37 +565,60 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return X.astype(np.result_type(X.dtype, self.means_.dtype), copy=False)
 
     def _infer(self, X, resp_out=None):
-        """E step on checked rows with the parameters in the attributes, and nothing else."""
-        return _algorithms.mixture_rows.infer(
+        """Labels and log-densities of checked rows; responsibilities into resp_out, if given."""
+        labels = np.empty(X.shape[0], dtype=np.int64)
+        log_density = np.empty(X.shape[0], dtype=X.dtype)
+        if resp_out is None:
+            resp_out = np.empty((0, len(self.means_)), dtype=X.dtype)
+        _algorithms.mixture_rows.infer(
             X,
             self._covariance,
             np.asarray(self.weights_, dtype=np.float64),
             np.asarray(self.means_, dtype=np.float64),
             np.asarray(self.precisions_cholesky_, dtype=np.float64),
+            labels,
+            log_density,
             resp_out,
         )
+        return labels, log_density
 
-    def _deviance(self, X, sample_weight, with_entropy=False):
-        """-2 log L, the sum of the weights, and the entropy of the responsibilities."""
+    def _deviance(self, X, sample_weight):
+        """Checked rows and weights, the sum of the weights, and -2 log L."""
         X = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         n = X.shape[0] if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
-        result = self._infer(X)
-        entropy = 0.0
-        if with_entropy:
-            entropy = n * _mean(self._entropies(X), sample_weight)
-        return -2 * n * _mean(result.log_density, sample_weight), n, entropy
+        return X, sample_weight, n, -2 * n * _mean(self._infer(X)[1], sample_weight)
 
     def _entropies(self, X):
         """Entropy of the responsibilities of each row."""
-        resp = np.empty((X.shape[0], self.n_components), dtype=X.dtype)
-        self._infer(X, resp)
-        return -np.sum(resp * np.log(np.where(resp > 0, resp, 1)), axis=1)
+        entropies = np.empty(X.shape[0], dtype=X.dtype)
+        step = max(1, ENTROPY_VALUES // len(self.means_))
+        for first in range(0, len(X), step):
+            part = X[first : first + step]
+            resp = np.empty((len(part), len(self.means_)), dtype=X.dtype)
+            self._infer(part, resp)
+            entropies[first : first + step] = entr(resp).sum(axis=1)
+        return entropies
 
     def _n_parameters(self):
         """Number of free parameters."""
         k, d = self.means_.shape
         return self._covariance.n_parameters(k, d) + k * d + k - 1
+
+
+def _singular_message(dtype):
+    message = (
+        "Fitting the mixture model failed because some components have "
+        "ill-defined empirical covariance (for instance caused by singleton "
+        "or collapsed samples). Try to decrease the number of components, "
+        "increase reg_covar, or scale the input data."
+    )
+    if dtype == np.float32:
+        message += (
+            " The numerical accuracy can also be improved by passing float64"
+            " data instead of float32."
+        )
+    return message
 
 
 def _mean(values, sample_weight):

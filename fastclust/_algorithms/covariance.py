@@ -1,71 +1,40 @@
 """Covariance types of Gaussian mixtures: one class each, and the table COVARIANCE_TYPES.
 
-A class knows what of its type differs: the shape of the covariances, their estimate from the
-moments, the Cholesky factors of the precisions, the number of parameters, and how the kernels want
-the components laid out. With k components and d features.
+A class knows what of its type differs outside the kernels: the shape of the covariances, the number
+of parameters, what the kernels need for them, and how precisions become factors. With k components
+and d features. The kernels' part of a type is in `_kernels.gaussian`, `moments` and `components`,
+in functions that bear its name.
 """
 
 import functools
 
 import numpy as np
-from scipy.linalg import lapack
 
+from fastclust._algorithms.slots import split
+from fastclust._algorithms.tiles import aligned_filled
 from fastclust._kernels.tile_products import MOMENT_WIDTH, N_PRODUCTS, WIDTH
 
 
-class SingularCovarianceError(ValueError):
-    """A covariance without a Cholesky factor.
-
-    Attributes
-    ----------
-    component : int
-        The first component that has one; 0 for a covariance of all.
-    """
-
-    def __init__(self, component):
-        super().__init__(component)
-        self.component = component
+def padded(count, width):
+    """Round a count up to whole tiles."""
+    return -(-count // width) * width
 
 
-def padded(n_features, width):
-    """n_features rounded up to whole tiles."""
-    return -(-n_features // width) * width
+def _tiled_layout(k, n_values, factors, dtype):
+    """Means, factors, scales and constants where components are in tiles; the padding is final."""
+    n_tiles = padded(k, WIDTH) // WIDTH
+    return (
+        aligned_filled((n_tiles, n_values, WIDTH), dtype, 0.0),
+        factors,
+        aligned_filled((n_tiles, WIDTH), dtype, 0.0),
+        aligned_filled((n_tiles, WIDTH), dtype, -np.inf),
+    )
 
 
-def tile_components(values, dtype, padding=0.0):
-    """Lay (k, d) out as tiles (n_tiles, d, WIDTH) of components."""
-    k, d = values.shape
-    padded_values = np.full((padded(k, WIDTH), d), padding, dtype=dtype)
-    padded_values[:k] = values
-    return np.ascontiguousarray(padded_values.reshape(-1, WIDTH, d).transpose(0, 2, 1))
-
-
-def _tile_scalars(values, dtype, padding):
-    """Lay (k,) out as (n_tiles, WIDTH)."""
-    return tile_components(values[:, np.newaxis], dtype, padding).reshape(-1, WIDTH)
-
-
-@functools.lru_cache(maxsize=64)
-def _factor_places(n_features):
-    """Flat places of the tiles of an upper triangular matrix with padding, column by column."""
-    size = padded(n_features, WIDTH)
-    places = np.arange(size**2).reshape(size, size)
-    n_tiles = size // WIDTH
-    tiles = [
-        places[t * WIDTH : (t + 1) * WIDTH, c * WIDTH : (c + 1) * WIDTH].ravel()
-        for c in range(n_tiles)
-        for t in range(c + 1)
-    ]
-    return np.concatenate(tiles)
-
-
-def tile_factors(factors, dtype):
-    """Lay upper triangular (k, d, d) out as tiles (k, n_values), zeros where there is no feature."""
-    k, d = factors.shape[:2]
-    size = padded(d, WIDTH)
-    whole = np.zeros((k, size, size), dtype=dtype)
-    whole[:, :d, :d] = factors
-    return np.take(whole.reshape(k, -1), _factor_places(d), axis=1)
+def _triangle_tiles(d):
+    """Values in the tiles of an upper triangular matrix."""
+    n_tiles = padded(d, WIDTH) // WIDTH
+    return n_tiles * (n_tiles + 1) // 2 * WIDTH * WIDTH
 
 
 @functools.lru_cache(maxsize=64)
@@ -78,19 +47,6 @@ def _product_places(n_features):
     return (t * (t + 1) // 2 + u) * N_PRODUCTS + inside
 
 
-def invert_cholesky(covariances):
-    """Upper triangular U with U U' the inverse of each covariance, of shape (k, d, d)."""
-    factors = np.empty_like(covariances)
-    for j, covariance in enumerate(covariances):
-        lower, info = lapack.dpotrf(covariance, lower=1)
-        if info == 0:
-            inverse, info = lapack.dtrtri(lower, lower=1)
-        if info != 0:
-            raise SingularCovarianceError(j)
-        factors[j] = inverse.T
-    return factors
-
-
 def _flipped(matrices):
     return matrices[..., ::-1, ::-1]
 
@@ -99,7 +55,8 @@ class FullCovariance:
     """A covariance matrix for each component."""
 
     name = "full"
-    needs_scatter = False  # the sum of x x' over all rows
+    needs_scatter = False  # whether it needs the sum of x x' over all rows
+    gathers = 1  # whether its moments want rows gathered: 1 or 0
 
     def shape(self, k, d):
         """Shape of the covariances."""
@@ -134,27 +91,6 @@ class FullCovariance:
             second[j, _product_places(d)] = (X * resp[:, j, np.newaxis]).T @ X
         return second
 
-    def estimate(self, moments, nk, means, reg_covar):
-        """Covariances about the new means."""
-        d = means.shape[1]
-        second = self.unpack_second(moments.second, d)
-        cross = moments.first[:, :, np.newaxis] * (means - moments.about)[:, np.newaxis, :]
-        shift = means - moments.about
-        square = shift[:, :, np.newaxis] * shift[:, np.newaxis, :]
-        covariances = second - cross - cross.transpose(0, 2, 1)
-        covariances += moments.nk[:, np.newaxis, np.newaxis] * square
-        covariances /= nk[:, np.newaxis, np.newaxis]
-        covariances[:, np.arange(d), np.arange(d)] += np.reshape(reg_covar, (-1, 1))
-        return covariances
-
-    def regularise(self, covariances, j, amount):
-        """Add to the variances of component j, in place."""
-        np.einsum("ff->f", covariances[j])[:] += amount
-
-    def factorise(self, covariances):
-        """Cholesky factors of the precisions."""
-        return invert_cholesky(covariances)
-
     def check_precisions(self, precisions, name):
         """Raise ValueError unless the precisions are symmetric and positive definite."""
         for matrix in precisions.reshape(-1, *precisions.shape[-2:]):
@@ -174,10 +110,6 @@ class FullCovariance:
         """Covariances from the factors of the precisions."""
         return np.linalg.inv(self.precisions(factors))
 
-    def log_det(self, factors, k, d):
-        """Log-determinants of the factors, of shape (k,)."""
-        return np.log(np.einsum("jff->jf", factors)).sum(axis=1)
-
     def draw(self, rng, means, covariances, counts):
         """Draw as many rows as counted from each component, by scikit-learn's calls."""
         matrices = np.broadcast_to(covariances, (len(means), *covariances.shape[-2:]))
@@ -186,14 +118,18 @@ class FullCovariance:
             for mean, matrix, count in zip(means, matrices, counts, strict=True)
         ]
 
-    def lay_out(self, means, factors, constants, dtype):
-        """Means, factors, scales and constants as `_kernels.gaussian` wants them."""
+    def layout(self, k, d, dtype):
+        """Arrays for means (None: as they are), factors, scales and constants; see `gaussian`."""
         return (
-            np.ascontiguousarray(means, dtype=dtype),
-            tile_factors(factors, dtype),
+            None,
+            aligned_filled((k, _triangle_tiles(d)), dtype, 0.0),
             np.empty((0, WIDTH), dtype=dtype),
-            constants.astype(dtype)[:, np.newaxis],
+            aligned_filled((k, 1), dtype, 0.0),
         )
+
+    def component_slots(self, k, d):
+        """Slots of components for the M step."""
+        return split(k, d**3)
 
 
 class TiedCovariance(FullCovariance):
@@ -201,6 +137,7 @@ class TiedCovariance(FullCovariance):
 
     name = "tied"
     needs_scatter = True
+    gathers = 0
 
     def shape(self, k, d):
         """Shape of the covariances."""
@@ -226,38 +163,14 @@ class TiedCovariance(FullCovariance):
         """Multiply-adds for a row."""
         return d * d // 2 + k * (4 * d + 8)
 
-    def estimate(self, moments, nk, means, reg_covar):
-        """Covariance about the new means: X'X, which is the same in every pass, less theirs."""
-        sums = moments.nk[:, np.newaxis] * moments.about + moments.first
-        cross = sums.T @ means
-        covariance = moments.scatter - cross - cross.T + (moments.nk * means.T) @ means
-        covariance /= nk.sum()
-        np.einsum("ff->f", covariance)[:] += reg_covar[0]
-        return covariance
+    def layout(self, k, d, dtype):
+        """Arrays for means, factors, scales and constants; see `gaussian`."""
+        factors = aligned_filled((1, _triangle_tiles(d)), dtype, 0.0)
+        return _tiled_layout(k, padded(d, WIDTH), factors, dtype)
 
-    def regularise(self, covariances, j, amount):
-        """Add to the variances, in place."""
-        np.einsum("ff->f", covariances)[:] += amount
-
-    def factorise(self, covariances):
-        """Cholesky factor of the precision."""
-        return invert_cholesky(covariances[np.newaxis])[0]
-
-    def log_det(self, factors, k, d):
-        """Log-determinant of the factor, for each component."""
-        return np.full(k, np.log(np.diagonal(factors)).sum())
-
-    def lay_out(self, means, factors, constants, dtype):
-        """Means, factors, scales and constants as `_kernels.gaussian` wants them."""
-        k, d = means.shape
-        projected = np.zeros((k, padded(d, WIDTH)))
-        projected[:, :d] = means @ factors
-        return (
-            tile_components(projected, dtype),
-            tile_factors(factors[np.newaxis], dtype),
-            _tile_scalars(np.full(k, -0.5), dtype, 0.0),
-            _tile_scalars(constants, dtype, -np.inf),
-        )
+    def component_slots(self, k, d):
+        """One slot: the components take turns at the covariance of all."""
+        return split(k, 0.0)
 
 
 class DiagCovariance:
@@ -265,6 +178,7 @@ class DiagCovariance:
 
     name = "diag"
     needs_scatter = False
+    gathers = 0
 
     def shape(self, k, d):
         """Shape of the covariances."""
@@ -293,24 +207,6 @@ class DiagCovariance:
         second[:, :d] = resp.T @ X**2
         return second
 
-    def estimate(self, moments, nk, means, reg_covar):
-        """Variances about the new means."""
-        shift = means - moments.about
-        second = moments.second[:, : means.shape[1]]
-        variances = second - shift * (2 * moments.first - moments.nk[:, np.newaxis] * shift)
-        return variances / nk[:, np.newaxis] + np.reshape(reg_covar, (-1, 1))
-
-    def regularise(self, covariances, j, amount):
-        """Add to the variances of component j, in place."""
-        covariances[j] += amount
-
-    def factorise(self, covariances):
-        """Cholesky factors of the precisions: inverse standard deviations."""
-        positive = (covariances > 0).reshape(len(covariances), -1).all(axis=1)
-        if not positive.all():
-            raise SingularCovarianceError(int(np.argmin(positive)))
-        return 1.0 / np.sqrt(covariances)
-
     def check_precisions(self, precisions, name):
         """Raise ValueError unless the precisions are positive."""
         if (precisions <= 0).any():
@@ -328,10 +224,6 @@ class DiagCovariance:
         """Variances from the factors of the precisions."""
         return 1.0 / factors**2
 
-    def log_det(self, factors, k, d):
-        """Log-determinants of the factors, of shape (k,)."""
-        return np.log(factors).sum(axis=1)
-
     def draw(self, rng, means, covariances, counts):
         """Draw as many rows as counted from each component, by scikit-learn's calls."""
         return [
@@ -339,14 +231,14 @@ class DiagCovariance:
             for mean, variance, count in zip(means, covariances, counts, strict=True)
         ]
 
-    def lay_out(self, means, factors, constants, dtype):
-        """Means, factors, scales and constants as `_kernels.gaussian` wants them."""
-        return (
-            tile_components(means, dtype),
-            tile_components(factors, dtype),
-            _tile_scalars(np.full(len(means), -0.5), dtype, 0.0),
-            _tile_scalars(constants, dtype, -np.inf),
-        )
+    def layout(self, k, d, dtype):
+        """Arrays for means, factors, scales and constants; see `gaussian`."""
+        factors = aligned_filled((padded(k, WIDTH) // WIDTH, d, WIDTH), dtype, 0.0)
+        return _tiled_layout(k, d, factors, dtype)
+
+    def component_slots(self, k, d):
+        """Slots of components for the M step."""
+        return split(k, d)
 
 
 class SphericalCovariance(DiagCovariance):
@@ -362,22 +254,10 @@ class SphericalCovariance(DiagCovariance):
         """Free parameters of the covariances."""
         return k
 
-    def estimate(self, moments, nk, means, reg_covar):
-        """Variances about the new means."""
-        return super().estimate(moments, nk, means, reg_covar).mean(axis=1)
+    def layout(self, k, d, dtype):
+        """Arrays for means, factors, scales and constants; see `gaussian`."""
+        return _tiled_layout(k, d, np.empty((0, 0, WIDTH), dtype=dtype), dtype)
 
-    def log_det(self, factors, k, d):
-        """Log-determinants of the factors, of shape (k,)."""
-        return d * np.log(factors)
-
-    def lay_out(self, means, factors, constants, dtype):
-        """Means, factors, scales and constants as `_kernels.gaussian` wants them."""
-        return (
-            tile_components(means, dtype),
-            np.empty((0, 0, WIDTH), dtype=dtype),
-            _tile_scalars(-0.5 * factors**2, dtype, 0.0),
-            _tile_scalars(constants, dtype, -np.inf),
-        )
 
 
 COVARIANCE_TYPES = {

@@ -1,12 +1,14 @@
 """Expectation-maximisation of Gaussian mixtures (Dempster, Laird and Rubin 1977)."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from fastclust._algorithms.covariance import SingularCovarianceError
-from fastclust._algorithms.mixture_rows import MixtureParameters
+from fastclust._algorithms.components import Components
+from fastclust._algorithms.covariance import padded
+from fastclust._kernels.components import update_kernel
+from fastclust._kernels.tile_products import MOMENT_WIDTH
 
 RECOVERY_STEP = 10.0
 """Factor by which the regularisation of a singular component is raised."""
@@ -18,61 +20,81 @@ MAX_RECOVERIES = 60
 """Steps after which a component cannot be cured: its moments are not finite."""
 
 
-@dataclass
+class SingularCovarianceError(ValueError):
+    """A covariance has no Cholesky factor."""
+
+
 class MStep:
-    """How moments become parameters.
+    """How moments become components.
+
+    Parameters
+    ----------
+    rows : MixtureRows
+        The rows.
+    reg_covar : float
+        What is added to the variances.
+    origin : ndarray of shape (n_features,)
+        The point that the coordinates are relative to.
+    recover : bool
+        Whether a singular covariance is regularised further instead of raising.
 
     Attributes
     ----------
-    covariance : object
-        One of COVARIANCE_TYPES.
+    components : Components
+        The components, updated in place.
     reg_covar : ndarray of shape (n_components,)
-        What is added to the variances of each component; raised where recovery is on.
-    origin : ndarray of shape (n_features,)
-        The point that the coordinates are relative to.
-    floor : float
-        What scikit-learn adds to the sum of a component's responsibilities, so that an empty one
-        divides by something: such a component moves to the zero of X.
-    recover : bool
-        Whether a singular covariance is regularised further instead of raising.
-    variance : float
-        Mean variance of the rows, by which the first recovery is measured.
+        What is added to the variances of each component; raised by recovery.
     recovered : set of int
-        Components that were.
+        Components for which it was.
     """
 
-    covariance: object
-    reg_covar: np.ndarray
-    origin: np.ndarray
-    floor: float
-    recover: bool
-    variance: float
-    recovered: set[int] = field(default_factory=set)
+    def __init__(self, rows, reg_covar, origin, recover):
+        k, panels = rows.n_components, rows.panels
+        d = panels.n_features
+        self._rows, self._origin, self._recover = rows, origin.astype(np.float64), recover
+        self.components = Components(rows.covariance, k, d, panels.dtype)
+        self.reg_covar = np.full(k, float(reg_covar))
+        self.recovered = set()
+        # scikit-learn adds this to the sum of a component's responsibilities, so that an empty one
+        # divides by something: such a component moves to the zero of X.
+        self._floor = 10 * float(np.finfo(panels.dtype).eps)
+        self._merged = (
+            np.empty(k),
+            np.empty((k, padded(d, MOMENT_WIDTH))),
+            np.empty((k, rows.covariance.n_second(d))),
+        )
+        self._is_singular = np.empty(k, dtype=np.int64)
 
-    def update(self, moments, total_weight=None):
-        """M step: the parameters of greatest likelihood; weights are relative to total_weight."""
-        nk = moments.nk + self.floor
-        column = nk[:, np.newaxis]
-        means = moments.about + moments.first / column
-        means -= self.floor / column * (moments.about + self.origin)
-        covariances = self.covariance.estimate(moments, nk, means, self.reg_covar)
-        factors = self._factorise(covariances)
-        return MixtureParameters(nk / (total_weight or nk.sum()), means, covariances, factors)
+    def update(self, moments, total_weight=0.0, scatter=None):
+        """M step: the components of greatest likelihood.
 
-    def _factorise(self, covariances):
-        """Factors of the precisions; where there is none, raise the variances step by step."""
+        Weights are relative to total_weight, or to the sum of theirs if it is 0; scatter is that of
+        the rows if it is None.
+        """
         for _ in range(MAX_RECOVERIES):
-            try:
-                return self.covariance.factorise(covariances)
-            except SingularCovarianceError as error:
-                j = error.component
-                if not self.recover:
-                    raise
-            raised = RECOVERY_STEP * max(self.reg_covar[j], FIRST_RECOVERY * self.variance)
-            self.covariance.regularise(covariances, j, raised - self.reg_covar[j])
-            self.reg_covar[j] = raised
-            self.recovered.add(j)
-        return self.covariance.factorise(covariances)
+            self._run(moments, total_weight, self._rows.scatter if scatter is None else scatter)
+            if not self._is_singular.any():
+                self.components.lay_out()
+                return
+            singular = np.flatnonzero(self._is_singular)
+            if not self._recover:
+                break
+            panels = self._rows.panels
+            least = FIRST_RECOVERY * panels.total_square / (panels.n_samples * panels.n_features)
+            if rows_share_covariance := self._rows.covariance.needs_scatter:
+                singular = slice(None)
+            self.reg_covar[singular] = RECOVERY_STEP * np.maximum(self.reg_covar[singular], least)
+            self.recovered.update(range(len(self.reg_covar)) if rows_share_covariance else singular)
+        raise SingularCovarianceError
+
+    def _run(self, moments, total_weight, scatter):
+        components = self.components
+        update_kernel(components.covariance.name)(
+            components.slots, components.about, moments.nk, moments.first, moments.second,
+            scatter, self.reg_covar, self._origin, self._floor, float(total_weight),
+            *self._merged, components.weights, components.means, components.covariances,
+            components.factors, self._is_singular,
+        )  # fmt: skip
 
 
 @dataclass
@@ -81,15 +103,15 @@ class EMResult:
 
     Attributes
     ----------
-    parameters : MixtureParameters
-        The components.
+    components : Components
+        The components of the last M step.
     lower_bounds : list of float
         Mean log-likelihood of the rows at the beginning of each iteration.
     converged : bool
         Whether the last change was less than the tolerance.
     """
 
-    parameters: MixtureParameters
+    components: Components
     lower_bounds: list[float]
     converged: bool
 
@@ -139,17 +161,15 @@ class Progress:
             )
 
 
-def run_em(rows, parameters, m_step, *, tol, max_iter, lower_bound, progress):
+def run_em(rows, m_step, *, tol, max_iter, lower_bound, progress):
     """Alternate E and M steps until the mean log-likelihood changes by less than tol.
 
     Parameters
     ----------
     rows : MixtureRows
         The rows.
-    parameters : MixtureParameters
-        Where to start.
     m_step : MStep
-        The M step.
+        The M step, with the components to start from.
     tol : float
         Change at which to stop.
     max_iter : int
@@ -162,19 +182,19 @@ def run_em(rows, parameters, m_step, *, tol, max_iter, lower_bound, progress):
     Returns
     -------
     result : EMResult
-        The parameters of the last M step.
+        The outcome.
     """
     lower_bounds = []
     converged = False
     for n_iter in range(1, max_iter + 1):
-        moments = rows.moments(parameters)
-        parameters = m_step.update(moments)
-        before, lower_bound = lower_bound, moments.log_likelihood / rows.total_weight
-        lower_bounds.append(lower_bound)
+        moments = rows.moments(m_step.components)
+        m_step.update(moments)
+        before, lower_bound = lower_bound, moments.log_likelihood.sum() / rows.total_weight
+        lower_bounds.append(float(lower_bound))
         progress.step(n_iter, lower_bound - before)
         if abs(lower_bound - before) < tol:
             converged = True
             break
     if max_iter > 0:
         progress.end(lower_bound, converged)
-    return EMResult(parameters, lower_bounds, converged)
+    return EMResult(m_step.components, lower_bounds, converged)

@@ -3,8 +3,10 @@
 import numpy as np
 
 from fastclust._algorithms import seeding
+from fastclust._algorithms.components import MixtureMoments
+from fastclust._algorithms.covariance import padded
 from fastclust._algorithms.lloyd import run_restarts
-from fastclust._algorithms.mixture_rows import MixtureMoments
+from fastclust._kernels.tile_products import MOMENT_WIDTH
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
 """scikit-learn's defaults, with which it starts a mixture."""
@@ -13,8 +15,8 @@ BLOCK_VALUES = 2**20
 """Responsibilities that are drawn at a time."""
 
 
-def kmeans_moments(rows, mean, sample_weight, random_state):
-    """Moments of the rows of each cluster of a KMeans fit, about its center."""
+def start_from_kmeans(rows, m_step, mean, sample_weight, random_state):
+    """M step from the labels of a KMeans fit with one start."""
     panels, n_components = rows.panels, rows.n_components
 
     def draw_start():
@@ -26,32 +28,40 @@ def kmeans_moments(rows, mean, sample_weight, random_state):
         panels, mean, draw_start, 1, n_components,
         max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * variance, verbose=False, line_end=".",
     )  # fmt: skip
-    return rows.label_moments(panels.panel_labels(kmeans.labels), kmeans.centers - mean)
+    np.subtract(kmeans.centers, mean, out=m_step.components.about)
+    moments = rows.label_moments(m_step.components, panels.panel_labels(kmeans.labels))
+    m_step.update(moments, rows.total_weight)
 
 
-def seed_moments(rows, indices, origin):
-    """Moments of a row for each component, and no other.
+def start_from_seeds(rows, m_step, indices, origin):
+    """M step from a row for each component, and no other.
 
     For tied covariances scikit-learn takes the scatter of all rows about the zero of X and
     subtracts the seeds', k rows instead of all, so that its start depends on where that zero is:
     the scatter here is the one from which the same comes out.
     """
     panels, covariance = rows.panels, rows.covariance
-    about = panels.take(indices).astype(np.float64)
+    about = m_step.components.about
+    about[:] = panels.take(indices)
     k, d = about.shape
     scatter = rows.scatter
-    if scatter is not None:
-        shifted = np.outer(origin, about.sum(axis=0))
+    if covariance.needs_scatter:
+        origin = origin.astype(np.float64)
+        shifted = np.outer(origin, about.sum(axis=0, dtype=np.float64))
         left_out = (rows.total_weight - k) * np.outer(origin, origin)
         scatter = scatter + left_out - shifted - shifted.T
-    second = np.zeros((k, covariance.n_second(d)))
-    return MixtureMoments(np.ones(k), np.zeros((k, d)), second, 0.0, about, scatter)
+    first = np.zeros((1, k, padded(d, MOMENT_WIDTH)))
+    second = np.zeros((1, k, covariance.n_second(d)))
+    moments = MixtureMoments(np.ones((1, k)), first, second, np.zeros(1))
+    m_step.update(moments, rows.total_weight, scatter)
 
 
-def random_moments(rows, X, mean, sample_weight, random_state):
-    """Moments with responsibilities drawn from [0, 1), a block of rows at a time."""
+def start_from_noise(rows, m_step, X, mean, sample_weight, random_state):
+    """M step from responsibilities drawn from [0, 1), a block of rows at a time."""
     covariance, k, d = rows.covariance, rows.n_components, X.shape[1]
-    nk, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, covariance.n_second(d)))
+    nk = np.zeros((1, k))
+    first = np.zeros((1, k, padded(d, MOMENT_WIDTH)))
+    second = np.zeros((1, k, covariance.n_second(d)))
     step = max(1, BLOCK_VALUES // k)
     for start in range(0, len(X), step):
         part = slice(start, start + step)
@@ -62,6 +72,7 @@ def random_moments(rows, X, mean, sample_weight, random_state):
             resp *= sample_weight[part, np.newaxis]
         resp = resp.astype(np.float64)
         nk += resp.sum(axis=0)
-        first += resp.T @ centered
+        first[0, :, :d] += resp.T @ centered
         second += covariance.second_moments(centered, resp)
-    return MixtureMoments(nk, first, second, 0.0, np.zeros((k, d)), rows.scatter)
+    m_step.components.about.fill(0)
+    m_step.update(MixtureMoments(nk, first, second, np.zeros(1)), rows.total_weight)

@@ -17,6 +17,13 @@ def aligned_empty(shape, dtype):
     return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
 
 
+def aligned_filled(shape, dtype, value):
+    """Such an array, filled with a value."""
+    values = aligned_empty(shape, dtype)
+    values.fill(value)
+    return values
+
+
 def tiles_of(centers, width, scale):
     """Lay centers out for the kernels: (n_tiles, n_features, width), and their squared norms."""
     n_clusters, n_features = centers.shape

@@ -96,7 +96,7 @@ def moments_kernel(covariance_type):
 
     def estimate_moments(
         slots, panels, weights, labels, centers, means, factors, scales, constants, cuts,
-        rows_out, log_prob_out, differences_out, scaled_out,
+        rows_out, log_prob_out, active_out, differences_out, scaled_out,
         nk_out, first_out, second_out, log_likelihood_out,
     ):  # fmt: skip
         """Sum what an M step needs to know of the rows.
@@ -112,7 +112,7 @@ def moments_kernel(covariance_type):
         means, factors, scales, constants : see `gaussian`              # IN
         cuts : (n_components,)                                          # IN
         rows_out, log_prob_out : see `gaussian`                         # scratch
-        differences_out, scaled_out : see `moments`                     # scratch
+        active_out, differences_out, scaled_out : see `moments`         # scratch
         nk_out, first_out, second_out : see `moments`                   # OUT
         log_likelihood_out : (n_slots,), float64                        # OUT
         """
@@ -148,8 +148,8 @@ def moments_kernel(covariance_type):
                         likelihood = add_products(likelihood, weight, largest)
                         likelihood = add_products(likelihood, weight, log(total))
                 add_moments(
-                    panels, first, last, centers, slot, log_prob_out, differences_out, scaled_out,
-                    nk_out, first_out, second_out,
+                    panels, first, last, centers, slot, log_prob_out, active_out,
+                    differences_out, scaled_out, nk_out, first_out, second_out,
                 )  # fmt: skip
             total_likelihood = 0.0
             for i in range(panels.shape[2]):

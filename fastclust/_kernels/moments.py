@@ -3,14 +3,15 @@
 For component j, with d = x - mean_j and responsibility r: sums of r, of r d, and of r d d' or its
 diagonal. About the means of the last M step nothing cancels, as it would in E[xx'] - mean mean'.
 
-The rows of a group of panels for which a component's responsibility is not 0 are gathered as
-differences[t, g, :] and as the same times r, MOMENT_WIDTH features to a tile t, g counting the
-panels. Each tile of products is then summed over the group in registers, its lanes are added up,
-and the sums go to the float64 moments of the slot: so float32 sums are short, and the moments are
-as few as there are different products, not LANES times that.
+Each sum runs in registers over the panels of a block for which the component's responsibility is
+not 0; then its lanes are added up and go to the float64 moments of the slot. So float32 sums are
+short, and the moments are as few as there are different products, not LANES times that. For the
+products of features the rows are first gathered as differences[t, a, :], MOMENT_WIDTH features to a
+tile t, a counting the panels, and as the same times r.
 
 means : (n_components, n_features)                             # IN
-log_prob : (n_slots, BLOCK, n_places, LANES)                   # IN: responsibilities
+resp : (n_slots, BLOCK, n_places, LANES)                       # IN
+active_out : (n_slots, BLOCK), int64                           # scratch
 differences_out, scaled_out : (n_slots, n_tiles, BLOCK,        # scratch, zeros where there is no
     MOMENT_WIDTH, LANES)                                       #   feature
 nk_out : (n_slots, n_components), float64                      # IN, OUT
@@ -19,54 +20,65 @@ second_out : (n_slots, n_components, n_second), float64        # IN, OUT
 """
 
 from fastclust._kernels.jit import inner
-from fastclust._kernels.simd import load, not_above_lanes, splat, store, zero_tile
+from fastclust._kernels.simd import load, not_above_lanes, splat, splat_tile, store, zero_tile
 from fastclust._kernels.tile_products import (
     MOMENT_WIDTH,
     N_DIAGONAL,
     N_PRODUCTS,
     add_lane_sums,
-    add_product_tile,
     add_tile,
+    add_tiles,
+    fma_tiles,
     outer_tile,
+    scale_tile,
+    subtract_tile,
 )
 
 
 @inner
-def _gather_rows(
-    panels, first, last, means, j, slot, resp, differences_out, scaled_out, nk_out
-):
-    """Gather the panels that have a responsibility; return their number."""
+def _active_panels(panels, first, last, j, slot, resp, active_out, nk_out):
+    """List the panels of the block that have a responsibility; return their number."""
     n = 0
     zero = splat(panels, 0.0)
     none = (1 << panels.shape[2]) - 1
     nk = zero_tile(panels, 1)
-    for p in range(first, last):
-        if not_above_lanes(load(resp, (slot, p - first, j)), zero) == none:
-            continue
-        r = load(resp, (slot, p - first, j))
-        nk = add_tile(nk, resp, (slot, p - first, j))
-        for f in range(panels.shape[1]):
-            difference = load(panels, (p, f)) - splat(panels, means[j, f])
-            tile, offset = f // MOMENT_WIDTH, f % MOMENT_WIDTH
-            store(differences_out, (slot, tile, n, offset), difference)
-            store(scaled_out, (slot, tile, n, offset), difference * r)
-        n += 1
+    for b in range(last - first):
+        if not_above_lanes(load(resp, (slot, b, j)), zero) != none:
+            nk = add_tile(nk, resp, (slot, b, j))
+            active_out[slot, n] = b
+            n += 1
     add_lane_sums(nk_out, (slot, j), nk)
     return n
 
 
 @inner
+def _gather_rows(
+    panels, first, means, j, slot, resp, active, n, differences_out, scaled_out
+):
+    """Gather the listed panels less the mean, and times the responsibility."""
+    for a in range(n):
+        b = active[slot, a]
+        r = load(resp, (slot, b, j))
+        for f in range(panels.shape[1]):
+            difference = load(panels, (first + b, f)) - splat(panels, means[j, f])
+            tile, offset = f // MOMENT_WIDTH, f % MOMENT_WIDTH
+            store(differences_out, (slot, tile, a, offset), difference)
+            store(scaled_out, (slot, tile, a, offset), difference * r)
+
+
+@inner
 def add_full_moments(
-    panels, first, last, means, slot, resp, differences_out, scaled_out,
+    panels, first, last, means, slot, resp, active_out, differences_out, scaled_out,
     nk_out, first_out, second_out,
 ):  # fmt: skip
     """Second moments: the tiles of r d d' for t = 0, 1, ... and u = 0 ... t."""
     for j in range(means.shape[0]):
-        n = _gather_rows(
-            panels, first, last, means, j, slot, resp, differences_out, scaled_out, nk_out
-        )
+        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out)
         if n == 0:
             continue
+        _gather_rows(
+            panels, first, means, j, slot, resp, active_out, n, differences_out, scaled_out
+        )
         place = 0
         for t in range(scaled_out.shape[1]):
             for u in range(t):
@@ -91,38 +103,59 @@ def add_full_moments(
 
 @inner
 def add_diag_moments(
-    panels, first, last, means, slot, resp, differences_out, scaled_out,
+    panels, first, last, means, slot, resp, active_out, differences_out, scaled_out,
     nk_out, first_out, second_out,
 ):  # fmt: skip
     """Second moments: r d^2 of each feature."""
+    whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
     for j in range(means.shape[0]):
-        n = _gather_rows(
-            panels, first, last, means, j, slot, resp, differences_out, scaled_out, nk_out
-        )
-        if n == 0:
-            continue
-        for t in range(scaled_out.shape[1]):
-            sums = zero_tile(panels, MOMENT_WIDTH)
-            squares = zero_tile(panels, MOMENT_WIDTH)
-            for g in range(n):
-                sums = add_tile(sums, scaled_out, (slot, t, g, 0))
-                squares = add_product_tile(squares, scaled_out, differences_out, (slot, t, g, 0))
-            add_lane_sums(first_out, (slot, j, t * MOMENT_WIDTH), sums)
-            add_lane_sums(second_out, (slot, j, t * MOMENT_WIDTH), squares)
+        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out)
+        for f in range(0, whole, MOMENT_WIDTH):
+            sums, squares = zero_tile(panels, MOMENT_WIDTH), zero_tile(panels, MOMENT_WIDTH)
+            center = splat_tile(means, (j, f), MOMENT_WIDTH)
+            for a in range(n):
+                b = active_out[slot, a]
+                difference = subtract_tile(panels, (first + b, f), center)
+                scaled = scale_tile(difference, load(resp, (slot, b, j)))
+                sums = add_tiles(sums, scaled)
+                squares = fma_tiles(squares, scaled, difference)
+            add_lane_sums(first_out, (slot, j, f), sums)
+            add_lane_sums(second_out, (slot, j, f), squares)
+        for f in range(whole, panels.shape[1]):
+            sums, squares = zero_tile(panels, 1), zero_tile(panels, 1)
+            center = splat_tile(means, (j, f), 1)
+            for a in range(n):
+                b = active_out[slot, a]
+                difference = subtract_tile(panels, (first + b, f), center)
+                scaled = scale_tile(difference, load(resp, (slot, b, j)))
+                sums = add_tiles(sums, scaled)
+                squares = fma_tiles(squares, scaled, difference)
+            add_lane_sums(first_out, (slot, j, f), sums)
+            add_lane_sums(second_out, (slot, j, f), squares)
 
 
 @inner
 def add_first_moments(
-    panels, first, last, means, slot, resp, differences_out, scaled_out,
+    panels, first, last, means, slot, resp, active_out, differences_out, scaled_out,
     nk_out, first_out, second_out,
 ):  # fmt: skip
     """No second moments."""
+    whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
     for j in range(means.shape[0]):
-        n = _gather_rows(
-            panels, first, last, means, j, slot, resp, differences_out, scaled_out, nk_out
-        )
-        for t in range(scaled_out.shape[1]):
+        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out)
+        for f in range(0, whole, MOMENT_WIDTH):
             sums = zero_tile(panels, MOMENT_WIDTH)
-            for g in range(n):
-                sums = add_tile(sums, scaled_out, (slot, t, g, 0))
-            add_lane_sums(first_out, (slot, j, t * MOMENT_WIDTH), sums)
+            center = splat_tile(means, (j, f), MOMENT_WIDTH)
+            for a in range(n):
+                b = active_out[slot, a]
+                difference = subtract_tile(panels, (first + b, f), center)
+                sums = add_tiles(sums, scale_tile(difference, load(resp, (slot, b, j))))
+            add_lane_sums(first_out, (slot, j, f), sums)
+        for f in range(whole, panels.shape[1]):
+            sums = zero_tile(panels, 1)
+            center = splat_tile(means, (j, f), 1)
+            for a in range(n):
+                b = active_out[slot, a]
+                difference = subtract_tile(panels, (first + b, f), center)
+                sums = add_tiles(sums, scale_tile(difference, load(resp, (slot, b, j))))
+            add_lane_sums(first_out, (slot, j, f), sums)

@@ -113,8 +113,9 @@ def emit_address(context, builder, array_type, array, index_type, index, trailin
 
 
 def _load_elements(context, builder, array_type, array, index_type, index, count):
-    """The `count` scalars at array[index], as LLVM values."""
-    pointer = emit_address(context, builder, array_type, array, index_type, index)
+    """The `count` scalars at array[index], or from there on, as LLVM values."""
+    trailing = _trailing(array_type, index_type)
+    pointer = emit_address(context, builder, array_type, array, index_type, index, trailing)
     return [
         builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)
     ]
@@ -418,7 +419,9 @@ def fma(typingctx, a, b, c):
 
 @intrinsic(prefer_literal=True)
 def splat_tile(typingctx, array, index, width):
-    """Tile whose vector j has array[index, j] in every lane; `width` is a constant."""
+    """Tile whose vector j has array[index, j] in every lane, or the number j places after
+    array[index]; `width` is a constant.
+    """
     vector = _vector_of(array.dtype)
     tile = types.UniTuple(vector, width.literal_value)
 

@@ -202,19 +202,52 @@ def add_tile(typingctx, acc, array, index):
 
 
 @intrinsic
-def add_product_tile(typingctx, acc, a, b, index):
-    """Return acc[i] + a_i * b_i, the vectors i places after a[index, :] and b[index, :]."""
+def subtract_tile(typingctx, array, index, tile):
+    """Return the vectors from array[index, :] on, less those of the tile."""
 
     def codegen(context, builder, signature, args):
-        accs = cgutils.unpack_tuple(builder, args[0])
-        vectors = (
-            _load_vectors(context, builder, t, v, index, args[3], len(accs), accs[0].type)
-            for t, v in ((a, args[1]), (b, args[2]))
+        centers = cgutils.unpack_tuple(builder, args[2])
+        vectors = _load_vectors(
+            context, builder, array, args[0], index, args[1], len(centers), centers[0].type
         )
-        new = [emit_fmuladd(builder, x, y, z) for x, y, z in zip(*vectors, accs, strict=True)]
+        new = [builder.fsub(v, c) for v, c in zip(vectors, centers, strict=True)]
+        return context.make_tuple(builder, tile, new)
+
+    return tile(array, index, tile), codegen
+
+
+@intrinsic
+def scale_tile(typingctx, tile, scale):
+    """Return tile[i] * scale for every i."""
+
+    def codegen(context, builder, signature, args):
+        new = [builder.fmul(v, args[1]) for v in cgutils.unpack_tuple(builder, args[0])]
+        return context.make_tuple(builder, tile, new)
+
+    return tile(tile, scale), codegen
+
+
+@intrinsic
+def add_tiles(typingctx, acc, tile):
+    """Return acc[i] + tile[i] for every i."""
+
+    def codegen(context, builder, signature, args):
+        pairs = zip(*(cgutils.unpack_tuple(builder, t) for t in args), strict=True)
+        return context.make_tuple(builder, acc, [builder.fadd(a, b) for a, b in pairs])
+
+    return acc(acc, tile), codegen
+
+
+@intrinsic
+def fma_tiles(typingctx, acc, a, b):
+    """Return acc[i] + a[i] * b[i] for every i."""
+
+    def codegen(context, builder, signature, args):
+        accs, *factors = (cgutils.unpack_tuple(builder, t) for t in args)
+        new = [emit_fmuladd(builder, x, y, z) for x, y, z in zip(*factors, accs, strict=True)]
         return context.make_tuple(builder, acc, new)
 
-    return acc(acc, a, b, index), codegen
+    return acc(acc, a, b), codegen
 
 
 def _emit_lane_sums(builder, vectors):
