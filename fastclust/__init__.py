@@ -1,4 +1,4 @@
-"""K-means and Gaussian mixtures for CPUs: scikit-learn's estimators and answers, many times faster."""
+"""K-means and Gaussian mixtures for CPUs: scikit-learn's answers, many times faster."""
 
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus

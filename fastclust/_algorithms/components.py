@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastclust._algorithms.covariance import MIN_SEPARATOR_FEATURES
 from fastclust._kernels.components import lay_out_kernel
 
 
@@ -68,6 +69,7 @@ class Components:
         self.layout = (self.about if means is None else means, *others)
         self.cuts = np.empty(k, dtype=dtype)
         self.slots = covariance.component_slots(k, d)
+        self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
 
     def lay_out(self):
@@ -75,5 +77,13 @@ class Components:
         means, *others = self.layout
         lay_out_kernel(self.covariance.name)(
             self.slots, self.about, self.weights, self.means, self.factors, self._epsilon,
-            means, *others, self.cuts,
+            means, *others, self.cuts, self._work,
         )  # fmt: skip
+
+    def separate(self):
+        """Have separators laid out from now on, where the covariance type uses them."""
+        means, factors, extras, constants = self.layout
+        k, d = self.means.shape
+        if self.covariance.has_separators and len(extras) == 0 and d >= MIN_SEPARATOR_FEATURES:
+            separators = self.covariance.separators(k, d, extras.dtype)
+            self.layout = (means, factors, separators, constants)

@@ -7,12 +7,19 @@ in functions that bear its name.
 """
 
 import functools
+import math
 
 import numpy as np
 
 from fastclust._algorithms.slots import split
 from fastclust._algorithms.tiles import aligned_filled
-from fastclust._kernels.tile_products import MOMENT_WIDTH, N_PRODUCTS, WIDTH
+from fastclust._kernels.tile_products import MOMENT_WIDTH, N_PRODUCTS, PANELS, WIDTH
+
+MAX_SEPARATOR_BYTES = 2**24
+"""Most memory for separators, which grow with the square of the number of components."""
+
+MIN_SEPARATOR_FEATURES = 8
+"""Features from which a separator is much cheaper than a log-density."""
 
 
 def padded(count, width):
@@ -21,7 +28,7 @@ def padded(count, width):
 
 
 def _tiled_layout(k, n_values, factors, dtype):
-    """Means, factors, scales and constants where components are in tiles; the padding is final."""
+    """Means, factors, extras and constants where components are in tiles; the padding is final."""
     n_tiles = padded(k, WIDTH) // WIDTH
     return (
         aligned_filled((n_tiles, n_values, WIDTH), dtype, 0.0),
@@ -47,6 +54,11 @@ def _product_places(n_features):
     return (t * (t + 1) // 2 + u) * N_PRODUCTS + inside
 
 
+def unpack_products(second, n_features):
+    """Second moments of full covariances as matrices (k, d, d)."""
+    return second[:, _product_places(n_features)]
+
+
 def _flipped(matrices):
     return matrices[..., ::-1, ::-1]
 
@@ -55,8 +67,10 @@ class FullCovariance:
     """A covariance matrix for each component."""
 
     name = "full"
-    needs_scatter = False  # whether it needs the sum of x x' over all rows
+    is_shared = False  # one for all components: estimated from the sum of x x' over the rows
     gathers = 1  # whether its moments want rows gathered: 1 or 0
+    n_at_once = PANELS  # panels that the kernel does at a time
+    has_separators = True
 
     def shape(self, k, d):
         """Shape of the covariances."""
@@ -78,10 +92,6 @@ class FullCovariance:
     def work(self, k, d):
         """Multiply-adds for a row."""
         return k * d * (d + 8)
-
-    def unpack_second(self, second, d):
-        """Second moments as matrices (k, d, d)."""
-        return second[:, _product_places(d)]
 
     def second_moments(self, X, resp):
         """Second moments about 0, laid out as the kernel does, by NumPy."""
@@ -119,13 +129,20 @@ class FullCovariance:
         ]
 
     def layout(self, k, d, dtype):
-        """Arrays for means (None: as they are), factors, scales and constants; see `gaussian`."""
+        """Arrays for means (None: as they are), factors, extras and constants; see `gaussian`."""
         return (
             None,
             aligned_filled((k, _triangle_tiles(d)), dtype, 0.0),
-            np.empty((0, WIDTH), dtype=dtype),
+            self.separators(0, d, dtype),
             aligned_filled((k, 1), dtype, 0.0),
         )
+
+    def separators(self, k, d, dtype):
+        """Array for the separators of k components; of none if it would be too large."""
+        shape = (k, padded(k, WIDTH) // WIDTH, d + 1, WIDTH)
+        if math.prod(shape) * np.dtype(dtype).itemsize > MAX_SEPARATOR_BYTES:
+            k = 0
+        return aligned_filled((k, *shape[1:]), dtype, 0.0)
 
     def component_slots(self, k, d):
         """Slots of components for the M step."""
@@ -136,8 +153,10 @@ class TiedCovariance(FullCovariance):
     """One covariance matrix for all components."""
 
     name = "tied"
-    needs_scatter = True
+    is_shared = True
     gathers = 0
+    n_at_once = 1
+    has_separators = False
 
     def shape(self, k, d):
         """Shape of the covariances."""
@@ -164,7 +183,7 @@ class TiedCovariance(FullCovariance):
         return d * d // 2 + k * (4 * d + 8)
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, scales and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants; see `gaussian`."""
         factors = aligned_filled((1, _triangle_tiles(d)), dtype, 0.0)
         return _tiled_layout(k, padded(d, WIDTH), factors, dtype)
 
@@ -177,8 +196,10 @@ class DiagCovariance:
     """A variance for each component and feature."""
 
     name = "diag"
-    needs_scatter = False
+    is_shared = False
     gathers = 0
+    n_at_once = 1
+    has_separators = False
 
     def shape(self, k, d):
         """Shape of the covariances."""
@@ -232,7 +253,7 @@ class DiagCovariance:
         ]
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, scales and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants; see `gaussian`."""
         factors = aligned_filled((padded(k, WIDTH) // WIDTH, d, WIDTH), dtype, 0.0)
         return _tiled_layout(k, d, factors, dtype)
 
@@ -255,9 +276,8 @@ class SphericalCovariance(DiagCovariance):
         return k
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, scales and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants; see `gaussian`."""
         return _tiled_layout(k, d, np.empty((0, 0, WIDTH), dtype=dtype), dtype)
-
 
 
 COVARIANCE_TYPES = {

@@ -71,21 +71,24 @@ class MStep:
         Weights are relative to total_weight, or to the sum of theirs if it is 0; scatter is that of
         the rows if it is None.
         """
-        for _ in range(MAX_RECOVERIES):
-            self._run(moments, total_weight, self._rows.scatter if scatter is None else scatter)
+        scatter = self._rows.scatter if scatter is None else scatter
+        self._run(moments, total_weight, scatter)
+        for _ in range(MAX_RECOVERIES if self._recover else 0):
             if not self._is_singular.any():
-                self.components.lay_out()
-                return
-            singular = np.flatnonzero(self._is_singular)
-            if not self._recover:
                 break
-            panels = self._rows.panels
-            least = FIRST_RECOVERY * panels.total_square / (panels.n_samples * panels.n_features)
-            if rows_share_covariance := self._rows.covariance.needs_scatter:
-                singular = slice(None)
-            self.reg_covar[singular] = RECOVERY_STEP * np.maximum(self.reg_covar[singular], least)
-            self.recovered.update(range(len(self.reg_covar)) if rows_share_covariance else singular)
-        raise SingularCovarianceError
+            self._raise_regularisation()
+            self._run(moments, total_weight, scatter)
+        if self._is_singular.any():
+            raise SingularCovarianceError
+        self.components.lay_out()
+
+    def _raise_regularisation(self):
+        """Raise reg_covar of the singular components, or of all if they share a covariance."""
+        panels = self._rows.panels
+        least = FIRST_RECOVERY * panels.total_square / (panels.n_samples * panels.n_features)
+        singular = np.flatnonzero(self._is_singular | self._rows.covariance.is_shared)
+        self.reg_covar[singular] = RECOVERY_STEP * np.maximum(self.reg_covar[singular], least)
+        self.recovered.update(singular.tolist())
 
     def _run(self, moments, total_weight, scatter):
         components = self.components
@@ -188,6 +191,8 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, progress):
     converged = False
     for n_iter in range(1, max_iter + 1):
         moments = rows.moments(m_step.components)
+        if rows.is_separated():
+            m_step.components.separate()
         m_step.update(moments)
         before, lower_bound = lower_bound, moments.log_likelihood.sum() / rows.total_weight
         lower_bounds.append(float(lower_bound))

@@ -5,15 +5,24 @@ import math
 import numpy as np
 
 from fastclust._algorithms.components import Components, MixtureMoments
-from fastclust._algorithms.covariance import COVARIANCE_TYPES, padded
+from fastclust._algorithms.covariance import COVARIANCE_TYPES, padded, unpack_products
 from fastclust._algorithms.panels import Panels
 from fastclust._algorithms.slots import MAX_SLOTS, split
 from fastclust._algorithms.tiles import aligned_empty, aligned_filled
 from fastclust._kernels.mixture import BLOCK_PANELS, moments_kernel, posterior_kernel
-from fastclust._kernels.tile_products import MOMENT_WIDTH, PANELS, WIDTH
+from fastclust._kernels.tile_products import MOMENT_WIDTH, WIDTH
 
 SCRATCH_BYTES, MIN_SLOTS = 2**25, 4
 """Memory that the slots of a pass share: it limits their number, to no fewer than MIN_SLOTS."""
+
+REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8
+"""Cost of putting a row and each of its values elsewhere, in multiply-adds of the kernels."""
+
+SPARED_SHARE = 0.5
+"""Share of the work for a row and a component that is spared where its panel is passed over."""
+
+PASSES_AHEAD = 4
+"""Passes that a regrouping is counted on to serve: a fit has ten or more."""
 
 
 class MixtureRows:
@@ -49,7 +58,10 @@ class MixtureRows:
         n_blocks = -(-n_panels // BLOCK_PANELS)
         self._slots = split(n_blocks, BLOCK_PANELS * lanes * self._row_work, max_slots)
         n_slots = len(self._slots)
-        self._e_scratch = e_scratch(covariance, n_slots, k, d, lanes, dtype)
+        self._n_passes = 0
+        self._counts = np.zeros((n_slots, 2), dtype=np.int64)
+        self._e_scratch = e_scratch(covariance, n_panels, n_slots, k, d, lanes, dtype)
+        self._leads = self._e_scratch[0]
         self._m_scratch = (
             np.empty((n_slots, BLOCK_PANELS), dtype=np.int64),
             aligned_filled((n_slots, *gathered), dtype, 0.0),
@@ -69,24 +81,58 @@ class MixtureRows:
             self.total_weight = float(panels.n_samples)
             self._tail_weights = np.ones((1, lanes), dtype=dtype)
             self._tail_weights[0, panels.n_samples - (n_panels - 1) * lanes :] = 0
-        self.scatter = estimate_scatter(panels) if covariance.needs_scatter else np.empty((0, 0))
+        self.scatter = estimate_scatter(panels) if covariance.is_shared else np.empty((0, 0))
 
     def moments(self, components):
-        """E step with these components, and the moments for the M step, until the next call."""
-        return self._run(components, self._no_labels)
+        """E step with these components, and the moments for the M step, until the next call.
+
+        Now and then rows of like components are put side by side, if that spares work.
+        """
+        self._n_passes += 1
+        considers = len(self._slots) > 1 and self._n_passes & (self._n_passes - 1) == 0
+        if not considers:
+            return self._run(components, self._no_labels, self._no_labels)
+        labels = np.empty((len(self.panels.values), self.panels.lanes), dtype=np.int32)
+        moments = self._run(components, self._no_labels, labels)
+        if self._regrouping_pays():
+            order = np.zeros(labels.shape, dtype=self.panels.dtype)  # within a component: any
+            labels, _ = self.panels.regroup(labels, order, self.n_components)
+            self._leads[:, 0] = labels[:, 0]
+        return moments
 
     def label_moments(self, components, labels):
-        """Moments of the rows of each label about the means of the components."""
-        return self._run(components, labels)
+        """Moments of the rows of each label about the means of the components; starts a run."""
+        self._n_passes = 0
+        self._leads[:, 0] = labels[:, 0]
+        return self._run(components, labels, self._no_labels)
 
-    def _run(self, components, labels):
+    def is_separated(self):
+        """Whether most responsibilities of the last pass were negligible."""
+        return 2 * self._counts[:, 0].sum() < self.panels.n_samples * self.n_components
+
+    def _regrouping_pays(self):
+        """Whether panels of like rows would spare more than it costs to make them.
+
+        A panel is passed over where none of its rows has a responsibility for a component. At best
+        those of a component fill their panels.
+        """
+        panels = self.panels
+        n_rows, n_panels = self._counts.sum(axis=0)
+        if 2 * n_rows > n_panels * panels.lanes:  # responsibilities are shared: panels stay mixed
+            return False
+        spared = (n_panels * panels.lanes - n_rows) / (panels.n_samples * self.n_components)
+        cost = REGROUP_ROW_WORK + REGROUP_VALUE_WORK * panels.n_features
+        return SPARED_SHARE * spared * self._row_work * PASSES_AHEAD > cost
+
+    def _run(self, components, labels, labels_out):
         panels = self.panels
         weights = panels.weights if self._tail_weights is None else self._tail_weights
         moments_kernel(self.covariance.name)(
             self._slots, panels.values, weights, labels, components.about,
             *components.layout, components.cuts, *self._e_scratch, *self._m_scratch,
             self._moments.nk, self._moments.first, self._moments.second,
-            self._moments.log_likelihood, work=self._row_work * panels.n_samples,
+            self._moments.log_likelihood, labels_out, self._counts,
+            work=self._row_work * panels.n_samples,
         )  # fmt: skip
         return self._moments
 
@@ -98,16 +144,16 @@ def estimate_scatter(panels):
     zero.about.fill(0)
     labels = np.zeros((len(panels.values), panels.lanes), dtype=np.int32)
     moments = MixtureRows(panels, full, 1).label_moments(zero, labels)
-    return full.unpack_second(moments.second.sum(axis=0), panels.n_features)[0]
+    return unpack_products(moments.second.sum(axis=0), panels.n_features)[0]
 
 
-def e_scratch(covariance, n_slots, n_components, n_features, lanes, dtype):
-    """Memory for the E step: parts of rows, and log-densities."""
+def e_scratch(covariance, n_panels, n_slots, n_components, n_features, lanes, dtype):
+    """Memory for the E step: likely components of panels, parts of rows, and log-densities."""
     n_values = covariance.n_row_values(n_features)
-    n_at_once = PANELS if covariance.name == "full" else 1
     return (
-        aligned_filled((n_slots, n_values, n_at_once, lanes), dtype, 0.0),
-        aligned_empty((n_slots, BLOCK_PANELS, padded(n_components, WIDTH), lanes), dtype),
+        np.zeros((n_panels, 2), dtype=np.int32),
+        aligned_filled((n_slots, n_values, covariance.n_at_once, lanes), dtype, 0.0),
+        aligned_empty((n_slots, BLOCK_PANELS, padded(n_components, WIDTH) + 1, lanes), dtype),
     )
 
 
@@ -147,7 +193,7 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
         log_density = np.empty((n_panels, lanes), dtype=X.dtype)
         posterior_kernel(covariance.name)(
             slots, panels.values, *components.layout, np.full(k, -np.inf, dtype=X.dtype),
-            *e_scratch(covariance, len(slots), k, d, lanes, X.dtype),
+            *e_scratch(covariance, n_panels, len(slots), k, d, lanes, X.dtype),
             labels, log_density, resp_out[part], work=row_work * panels.n_samples,
         )  # fmt: skip
         labels_out[part] = panels.unpadded(labels)

@@ -45,7 +45,7 @@ def start_from_seeds(rows, m_step, indices, origin):
     about[:] = panels.take(indices)
     k, d = about.shape
     scatter = rows.scatter
-    if covariance.needs_scatter:
+    if covariance.is_shared:
         origin = origin.astype(np.float64)
         shifted = np.outer(origin, about.sum(axis=0, dtype=np.float64))
         left_out = (rows.total_weight - k) * np.outer(origin, origin)

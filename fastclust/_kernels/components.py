@@ -32,7 +32,9 @@ def factorise(covariance, factor_out):
     for f in range(d):
         for g in range(f + 1):
             factor_out[f, g] = covariance[f, g]
-    for c in range(d):  # L, column by column; row c of the upper triangle holds column c for a while
+    for c in range(
+        d
+    ):  # L, column by column; row c of the upper triangle holds column c for a while
         pivot = factor_out[c, c]
         if not pivot > 0.0:
             return False
@@ -110,8 +112,35 @@ def update_full(
 
 
 @inner
-def lay_out_full(j, means, factors, means_out, factor_tiles_out, scales_out):
-    """Means by row, factors in tiles."""
+def _separate(j, lead, means, factor, separators_out, y_out, separator_out):
+    """Separator U y / |y| of component j from a lead, y = U'(lead's mean - mean)."""
+    d = means.shape[1]
+    for c in range(d):
+        y_out[c] = 0.0
+    for f in range(d):
+        difference = means[lead, f] - means[j, f]
+        for c in range(f, d):
+            y_out[c] += factor[f, c] * difference
+    square = 0.0
+    for c in range(d):
+        square += y_out[c] * y_out[c]
+    scale = 1.0 / np.sqrt(square) if square > 0.0 else 0.0
+    offset = 0.0
+    t, place = j // WIDTH, j % WIDTH
+    for f in range(d):
+        separator_out[f] = 0.0
+        for c in range(f, d):
+            separator_out[f] += factor[f, c] * y_out[c]
+        separators_out[lead, t, f, place] = separator_out[f] * scale
+        offset -= separator_out[f] * scale * means[j, f]
+    separators_out[lead, t, d, place] = offset
+
+
+@inner
+def lay_out_full(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
+    """Means by row, factors in tiles, and separators, if there is room for them."""
+    for lead in range(extras_out.shape[0]):
+        _separate(j, lead, means, factors[j], extras_out, work_out[j, 0], work_out[j, 1])
     log_det = 0.0
     for f in range(means.shape[1]):
         log_det += np.log(factors[j, f, f])
@@ -143,14 +172,14 @@ def update_diag(
 
 
 @inner
-def lay_out_diag(j, means, factors, means_out, factor_tiles_out, scales_out):
+def lay_out_diag(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
     """Means and factors in tiles of components."""
     log_det = 0.0
     for f in range(means.shape[1]):
         log_det += np.log(factors[j, f])
     _lay_out_row(means[j], j, means_out)
     _lay_out_row(factors[j], j, factor_tiles_out)
-    scales_out[j // WIDTH, j % WIDTH] = -0.5
+    extras_out[j // WIDTH, j % WIDTH] = -0.5
     return log_det
 
 
@@ -173,10 +202,10 @@ def update_spherical(
 
 
 @inner
-def lay_out_spherical(j, means, factors, means_out, factor_tiles_out, scales_out):
+def lay_out_spherical(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
     """Means in tiles of components."""
     _lay_out_row(means[j], j, means_out)
-    scales_out[j // WIDTH, j % WIDTH] = -0.5 * factors[j] ** 2
+    extras_out[j // WIDTH, j % WIDTH] = -0.5 * factors[j] ** 2
     return means.shape[1] * np.log(factors[j])
 
 
@@ -210,7 +239,7 @@ def update_tied(
 
 
 @inner
-def lay_out_tied(j, means, factors, means_out, factor_tiles_out, scales_out):
+def lay_out_tied(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
     """U'mean in tiles of components, the factor in tiles."""
     d = means.shape[1]
     log_det = 0.0
@@ -220,7 +249,7 @@ def lay_out_tied(j, means, factors, means_out, factor_tiles_out, scales_out):
             value += factors[f, c] * means[j, f]
         means_out[j // WIDTH, c, j % WIDTH] = value
         log_det += np.log(factors[c, c])
-    scales_out[j // WIDTH, j % WIDTH] = -0.5
+    extras_out[j // WIDTH, j % WIDTH] = -0.5
     if j == 0:
         _lay_out_factor(factors, 0, factor_tiles_out)
     return log_det
@@ -246,7 +275,7 @@ def lay_out_kernel(covariance_type):
 
     def lay_out_components(
         slots, about_out, weights, means, factors, epsilon,
-        means_out, factor_tiles_out, scales_out, constants_out, cuts_out,
+        means_out, factor_tiles_out, extras_out, constants_out, cuts_out, work_out,
     ):  # fmt: skip
         """Lay components out as `gaussian` wants them.
 
@@ -256,15 +285,18 @@ def lay_out_kernel(covariance_type):
         weights : (n_components,); means : (n_components,     # IN, float64
             n_features); factors : of the type's shape
         epsilon : spacing of the rows' type at 1              # IN
-        means_out, factor_tiles_out, scales_out,              # OUT: see `gaussian`; padding is left
+        means_out, factor_tiles_out, extras_out,              # OUT: see `gaussian`; padding is left
             constants_out
         cuts_out : (n_components,)                            # OUT
+        work_out : (n_components, 2, n_features), float64     # scratch
         """
         for s in prange(slots.shape[0]):
             for j in range(slots[s, 1], slots[s, 2]):
                 for f in range(means.shape[1]):
                     about_out[j, f] = means[j, f]
-                log_det = lay_out(j, means, factors, means_out, factor_tiles_out, scales_out)
+                log_det = lay_out(
+                    j, means, factors, means_out, factor_tiles_out, extras_out, work_out
+                )
                 _set_constants(j, weights[j], log_det, means, epsilon, constants_out, cuts_out)
 
     lay_out_components.__name__ += f"_{covariance_type}"

@@ -11,83 +11,175 @@ one function of the same arguments:
 
 panels : (n_panels, n_features, LANES)                   # IN
 first, last : the block's range of panels                # IN
-means, factors, scales, constants : the components, as   # IN
+means, factors, extras, constants : the components, as   # IN
     the type lays them out
+cuts : (n_components,), how far below a row's largest    # IN
+    log-density one is negligible: it may be -inf
 slot : the slot's number                                 # IN
+leads_out : (n_panels, 2), int32: in [:, 0] a likely     # IN, OUT
+    component of the panel, for `full`
 rows_out : (n_slots, n_values, n_at_once, LANES)         # scratch, zeros where there is no feature
-log_prob_out : (n_slots, BLOCK, n_places, LANES)         # OUT: [slot, panel, component]
+log_prob_out : (n_slots, BLOCK, n_places, LANES)         # OUT: [slot, panel, component]; the last
+                                                         #   place is scratch
 """
 
+import numpy as np
+
 from fastclust._kernels.jit import inner
-from fastclust._kernels.simd import load, splat, square_diff_tile, store, store_tile, zero_tile
+from fastclust._kernels.simd import (
+    fma_tile,
+    load,
+    splat,
+    splat_tile,
+    square_diff_tile,
+    store,
+    store_tile,
+    zero_tile,
+)
 from fastclust._kernels.tile_products import (
     PANELS,
     WIDTH,
     add_squares_tile,
     affine_tile,
+    all_above,
     fma_all,
+    load_strided,
+    maximum_tiles,
     product_tile,
     scaled_square_tile,
+    shrunk_squares,
     store_strided,
 )
 
 FACTOR_TILE = WIDTH * WIDTH
 """Values of a factor in one tile."""
 
+SHRINK = 0.99
+"""Factor of squared projections, which leaves room for the rounding of a separator."""
+
 PRODUCTS = PANELS * WIDTH
 """Vectors in the accumulators of a triangular product."""
 
 
 @inner
-def _square_norms(rows, slot, factors, j):
-    """Tile of |U'r|^2 of the rows r of PANELS panels; U upper triangular, in tiles by column."""
+def _square_norms(rows, slot, factors, j, limits):
+    """Tile of |U'r|^2 of the rows r of PANELS panels; U upper triangular, in tiles by column.
+
+    Sums of squares only grow: once all are above their limits it is infinity instead.
+    """
     squares = zero_tile(rows, PANELS)
     first = 0
     for c in range(rows.shape[1] // WIDTH):
         acc = zero_tile(rows, PRODUCTS)
         for t in range(c):
-            acc = product_tile(
-                acc, rows, (slot, t * WIDTH, 0), factors, (j, first), PANELS, False
-            )
+            acc = product_tile(acc, rows, (slot, t * WIDTH, 0), factors, (j, first), PANELS, False)
             first += FACTOR_TILE
-        acc = product_tile(
-            acc, rows, (slot, c * WIDTH, 0), factors, (j, first), PANELS, True
-        )
+        acc = product_tile(acc, rows, (slot, c * WIDTH, 0), factors, (j, first), PANELS, True)
         first += FACTOR_TILE
         squares = add_squares_tile(squares, acc)
+        if all_above(squares, limits):
+            return fma_all(squares, splat(rows, 0.0), splat(rows, np.inf))
     return squares
 
 
 @inner
-def full_log_prob(
-    panels, first, last, means, factors, scales, constants, slot, rows_out, log_prob_out
+def _component_log_prob(
+    panels, p, last, j, means, factors, constants, slot, limits, rows_out, log_prob_out
 ):
+    """Tile of log-densities of component j for PANELS panels from p on."""
+    for i in range(PANELS):
+        place = min(p + i, last - 1)  # an odd panel is done twice
+        for f in range(panels.shape[1]):
+            difference = load(panels, (place, f)) - splat(panels, means[j, f])
+            store(rows_out, (slot, f, i), difference)
+    squares = _square_norms(rows_out, slot, factors, j, limits)
+    return fma_all(squares, splat(panels, -0.5), splat(panels, constants[j, 0]))
+
+
+@inner
+def _separate(panels, p, lead, separators, slot, b, bounds_out):
+    """Lower bounds of |y|^2 of all components, for the rows of a panel with this lead."""
+    n_features = panels.shape[1]
+    if separators.shape[0] == 0:
+        return
+    for t in range(separators.shape[1]):
+        acc = splat_tile(separators, (lead, t, n_features), WIDTH)
+        for f in range(n_features):
+            acc = fma_tile(acc, load(panels, (p, f)), separators, (lead, t, f))
+        store_tile(bounds_out, (slot, b, t * WIDTH), shrunk_squares(acc, SHRINK))
+
+
+@inner
+def full_log_prob(
+    panels, first, last, means, factors, extras, constants, cuts, slot,
+    leads_out, rows_out, log_prob_out,
+):  # fmt: skip
     """Components with covariances of their own.
 
+    The likely component of a panel comes first. With its log-density others can be given up once
+    they are known to be negligible: by their separators, before anything else of them is computed
+    (|y|^2 >= (q'y)^2 for a unit vector q, and along the line between two means it is nearly as
+    large), or after some of their columns.
+
     means : (n_components, n_features); factors : (n_components, n_tiles * FACTOR_TILE), the tiles
-    U[t, c] for c = 0, 1, ... and t = 0 ... c; scales : not used; constants : (n_components, 1)
+    U[t, c] for c = 0, 1, ... and t = 0 ... c; extras : (n_components, n_tiles, n_features + 1,
+    WIDTH), the separators U q of each lead from each component, and last -q'U'mean; or (0, ...) for
+    none; constants : (n_components, 1)
     """
-    minus_half = splat(panels, -0.5)
+    n_places = log_prob_out.shape[2]
+    largest = n_places - 1
+    nowhere = zero_tile(panels, PANELS)
+    none = fma_all(nowhere, splat(panels, 0.0), splat(panels, np.inf))
+    never = fma_all(nowhere, splat(panels, 0.0), splat(panels, -np.inf))
+    for p in range(first, last):
+        _separate(
+            panels, p, leads_out[p - (p - first) % PANELS, 0], extras, slot, p - first, log_prob_out
+        )
+    for p in range(first, last, PANELS):
+        j = leads_out[p, 0]
+        log_prob = _component_log_prob(
+            panels, p, last, j, means, factors, constants, slot, none, rows_out, log_prob_out
+        )
+        store_strided(log_prob_out, (slot, p - first, j), log_prob, n_places)
+        store_strided(log_prob_out, (slot, p - first, largest), log_prob, n_places)
+        leads_out[p, 1] = j
     for j in range(means.shape[0]):
+        # |y|^2 / 2 above constant - largest - cut: below the cut. The 1 is more than any rounding.
+        slack = splat(panels, 2.0 * (constants[j, 0] - cuts[j]) + 1.0)
         for p in range(first, last, PANELS):
-            for i in range(PANELS):
-                place = min(p + i, last - 1)  # an odd panel is done twice
-                for f in range(panels.shape[1]):
-                    difference = load(panels, (place, f)) - splat(panels, means[j, f])
-                    store(rows_out, (slot, f, i), difference)
-            squares = _square_norms(rows_out, slot, factors, j)
-            log_prob = fma_all(squares, minus_half, splat(panels, constants[j, 0]))
-            store_strided(log_prob_out, (slot, p - first, j), log_prob, log_prob_out.shape[2])
+            b = p - first
+            if leads_out[p, 0] == j:
+                continue
+            best = load_strided(log_prob_out, (slot, b, largest), PANELS, n_places)
+            limits = fma_all(best, splat(panels, -2.0), slack)
+            if extras.shape[0] > 0:
+                bounds = load_strided(log_prob_out, (slot, b, j), PANELS, n_places)
+                if all_above(bounds, limits):
+                    store_strided(log_prob_out, (slot, b, j), never, n_places)
+                    continue
+            log_prob = _component_log_prob(
+                panels, p, last, j, means, factors, constants, slot, limits, rows_out, log_prob_out
+            )
+            store_strided(log_prob_out, (slot, b, j), log_prob, n_places)
+            before = log_prob_out[slot, b, largest, 0]
+            best = maximum_tiles(log_prob, best)
+            store_strided(log_prob_out, (slot, b, largest), best, n_places)
+            if log_prob_out[slot, b, largest, 0] > before:
+                leads_out[p, 1] = j
+    for p in range(first, last, PANELS):
+        leads_out[p, 0] = leads_out[p, 1]
 
 
 @inner
 def tied_log_prob(
-    panels, first, last, means, factors, scales, constants, slot, rows_out, log_prob_out
-):
+    panels, first, last, means, factors, extras, constants, cuts, slot,
+    leads_out, rows_out, log_prob_out,
+):  # fmt: skip
     """Components of one covariance: its factor is applied once to each row.
 
     means : (n_tiles, n_values, WIDTH), U'mean; factors : (1, n_tiles * FACTOR_TILE), as above;
-    scales, constants : (n_tiles, WIDTH); rows_out holds 2 * n_values values: x, then U'x
+    extras, constants : (n_tiles, WIDTH), the first -1/2; rows_out holds 2 * n_values values, x and
+    then U'x
     """
     n_values = rows_out.shape[1] // 2
     for p in range(first, last):
@@ -107,39 +199,43 @@ def tied_log_prob(
             for f in range(n_values):
                 y = load(rows_out, (slot, n_values + f, 0))
                 acc = square_diff_tile(acc, y, means, (t, f))
-            log_prob = affine_tile(acc, scales, constants, t)
+            log_prob = affine_tile(acc, extras, constants, t)
             store_tile(log_prob_out, (slot, p - first, t * WIDTH), log_prob)
 
 
 @inner
 def diag_log_prob(
-    panels, first, last, means, factors, scales, constants, slot, rows_out, log_prob_out
-):
+    panels, first, last, means, factors, extras, constants, cuts, slot,
+    leads_out, rows_out, log_prob_out,
+):  # fmt: skip
     """Components with a variance for each feature.
 
-    means, factors : (n_tiles, n_features, WIDTH); scales, constants : (n_tiles, WIDTH)
+    means, factors : (n_tiles, n_features, WIDTH); extras, constants : (n_tiles, WIDTH), the first
+    -1/2
     """
     for p in range(first, last):
         for t in range(means.shape[0]):
             acc = zero_tile(panels, WIDTH)
             for f in range(panels.shape[1]):
                 acc = scaled_square_tile(acc, load(panels, (p, f)), means, factors, (t, f))
-            log_prob = affine_tile(acc, scales, constants, t)
+            log_prob = affine_tile(acc, extras, constants, t)
             store_tile(log_prob_out, (slot, p - first, t * WIDTH), log_prob)
 
 
 @inner
 def spherical_log_prob(
-    panels, first, last, means, factors, scales, constants, slot, rows_out, log_prob_out
-):
+    panels, first, last, means, factors, extras, constants, cuts, slot,
+    leads_out, rows_out, log_prob_out,
+):  # fmt: skip
     """Components with one variance each.
 
-    means : (n_tiles, n_features, WIDTH); factors : not used; scales, constants : (n_tiles, WIDTH)
+    means : (n_tiles, n_features, WIDTH); factors : not used; extras : (n_tiles, WIDTH), minus half
+    the precisions; constants : (n_tiles, WIDTH)
     """
     for p in range(first, last):
         for t in range(means.shape[0]):
             acc = zero_tile(panels, WIDTH)
             for f in range(panels.shape[1]):
                 acc = square_diff_tile(acc, load(panels, (p, f)), means, (t, f))
-            log_prob = affine_tile(acc, scales, constants, t)
+            log_prob = affine_tile(acc, extras, constants, t)
             store_tile(log_prob_out, (slot, p - first, t * WIDTH), log_prob)

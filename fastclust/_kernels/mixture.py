@@ -20,7 +20,6 @@ from fastclust._kernels.simd import (
     argmin_tile,
     lane,
     load,
-    maximum,
     not_above_lanes,
     splat,
     splat_labels,
@@ -47,11 +46,12 @@ def _weight(panels, weights, p):
 
 @inner
 def _largest(panels, log_prob, slot, b, n_components):
-    """Largest log-density of each row."""
-    largest = load(log_prob, (slot, b, 0))
-    for j in range(1, n_components):
-        largest = maximum(load(log_prob, (slot, b, j)), largest)
-    return largest
+    """Largest log-density of each row, and the first component that has it."""
+    least, labels = splat(panels, np.inf), splat_labels(panels, 0)
+    for j in range(n_components):
+        negative = splat(panels, 0.0) - load(log_prob, (slot, b, j))
+        least, labels = argmin_tile(least, labels, (negative,), j)
+    return splat(panels, 0.0) - least, labels
 
 
 @inner
@@ -95,9 +95,9 @@ def moments_kernel(covariance_type):
     add_moments = getattr(moments, f"add_{moments_of[covariance_type]}_moments")
 
     def estimate_moments(
-        slots, panels, weights, labels, centers, means, factors, scales, constants, cuts,
-        rows_out, log_prob_out, active_out, differences_out, scaled_out,
-        nk_out, first_out, second_out, log_likelihood_out,
+        slots, panels, weights, labels, centers, means, factors, extras, constants, cuts,
+        leads_out, rows_out, log_prob_out, active_out, differences_out, scaled_out,
+        nk_out, first_out, second_out, log_likelihood_out, labels_out, counts_out,
     ):  # fmt: skip
         """Sum what an M step needs to know of the rows.
 
@@ -109,12 +109,16 @@ def moments_kernel(covariance_type):
         labels : (n_panels, LANES), int32: responsibilities are 1 for   # IN
             these, or (0, LANES): the E step makes them
         centers : (n_components, n_features), what moments are about    # IN
-        means, factors, scales, constants : see `gaussian`              # IN
+        means, factors, extras, constants : see `gaussian`              # IN
         cuts : (n_components,)                                          # IN
-        rows_out, log_prob_out : see `gaussian`                         # scratch
+        leads_out, rows_out, log_prob_out : see `gaussian`              # scratch
         active_out, differences_out, scaled_out : see `moments`         # scratch
         nk_out, first_out, second_out : see `moments`                   # OUT
         log_likelihood_out : (n_slots,), float64                        # OUT
+        labels_out : (n_panels, LANES), int32: the most probable        # OUT
+            components, or (0, LANES) for none
+        counts_out : (n_slots, 2), int64: how many responsibilities of  # OUT
+            rows, and of panels, were not negligible
         """
         n_components = centers.shape[0]
         for s in prange(slots.shape[0]):
@@ -125,6 +129,8 @@ def moments_kernel(covariance_type):
                     first_out[slot, j, f] = 0.0
                 for f in range(second_out.shape[2]):
                     second_out[slot, j, f] = 0.0
+            counts_out[slot, 0] = 0
+            counts_out[slot, 1] = 0
             likelihood = zero_doubles(panels)
             for block in range(slots[s, 1], slots[s, 2]):
                 first = block * BLOCK_PANELS
@@ -136,12 +142,14 @@ def moments_kernel(covariance_type):
                         )
                 else:
                     estimate_log_prob(
-                        panels, first, last, means, factors, scales, constants, slot,
-                        rows_out, log_prob_out,
+                        panels, first, last, means, factors, extras, constants, cuts, slot,
+                        leads_out, rows_out, log_prob_out,
                     )  # fmt: skip
                     for p in range(first, last):
                         b = p - first
-                        largest = _largest(panels, log_prob_out, slot, b, n_components)
+                        largest, best = _largest(panels, log_prob_out, slot, b, n_components)
+                        if labels_out.shape[0] > 0:
+                            store(labels_out, p, best)
                         total = _exponentiate(panels, cuts, largest, slot, b, log_prob_out)
                         weight = _weight(panels, weights, p)
                         _scale(weight / total, slot, b, n_components, log_prob_out)
@@ -149,7 +157,7 @@ def moments_kernel(covariance_type):
                         likelihood = add_products(likelihood, weight, log(total))
                 add_moments(
                     panels, first, last, centers, slot, log_prob_out, active_out,
-                    differences_out, scaled_out, nk_out, first_out, second_out,
+                    differences_out, scaled_out, nk_out, first_out, second_out, counts_out,
                 )  # fmt: skip
             total_likelihood = 0.0
             for i in range(panels.shape[2]):
@@ -166,17 +174,17 @@ def posterior_kernel(covariance_type):
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
 
     def estimate_posterior(
-        slots, panels, means, factors, scales, constants, cuts, rows_out, log_prob_out,
-        labels_out, log_density_out, resp_out,
+        slots, panels, means, factors, extras, constants, cuts,
+        leads_out, rows_out, log_prob_out, labels_out, log_density_out, resp_out,
     ):  # fmt: skip
         """Label, log-density and responsibilities of each row.
 
         The slots are of blocks.
 
         panels : (n_panels, n_features, LANES)                # IN
-        means, factors, scales, constants : see `gaussian`    # IN
+        means, factors, extras, constants : see `gaussian`    # IN
         cuts : (n_components,), -inf for none                 # IN
-        rows_out, log_prob_out : see `gaussian`               # scratch
+        leads_out, rows_out, log_prob_out : see `gaussian`    # scratch
         labels_out : (n_panels, LANES), int32                 # OUT: first of the most probable
         log_density_out : (n_panels, LANES)                   # OUT: log p(x)
         resp_out : (n_samples or 0, n_components)             # OUT
@@ -188,17 +196,13 @@ def posterior_kernel(covariance_type):
                 first = block * BLOCK_PANELS
                 last = min(first + BLOCK_PANELS, panels.shape[0])
                 estimate_log_prob(
-                    panels, first, last, means, factors, scales, constants, slot,
-                    rows_out, log_prob_out,
+                    panels, first, last, means, factors, extras, constants, cuts, slot,
+                    leads_out, rows_out, log_prob_out,
                 )  # fmt: skip
                 for p in range(first, last):
                     b = p - first
-                    least, labels = splat(panels, np.inf), splat_labels(panels, 0)
-                    for j in range(n_components):
-                        negative = splat(panels, 0.0) - load(log_prob_out, (slot, b, j))
-                        least, labels = argmin_tile(least, labels, (negative,), j)
+                    largest, labels = _largest(panels, log_prob_out, slot, b, n_components)
                     store(labels_out, p, labels)
-                    largest = splat(panels, 0.0) - least
                     total = _exponentiate(panels, cuts, largest, slot, b, log_prob_out)
                     store(log_density_out, p, largest + log(total))
                     if resp_out.shape[0] > 0:

@@ -17,10 +17,20 @@ differences_out, scaled_out : (n_slots, n_tiles, BLOCK,        # scratch, zeros 
 nk_out : (n_slots, n_components), float64                      # IN, OUT
 first_out : (n_slots, n_components, n_tiles * MOMENT_WIDTH)    # IN, OUT, float64
 second_out : (n_slots, n_components, n_second), float64        # IN, OUT
+counts_out : (n_slots, 2), int64: responsibilities that are    # IN, OUT
+    not 0, and panels of them
 """
 
 from fastclust._kernels.jit import inner
-from fastclust._kernels.simd import load, not_above_lanes, splat, splat_tile, store, zero_tile
+from fastclust._kernels.simd import (
+    count_lanes,
+    load,
+    not_above_lanes,
+    splat,
+    splat_tile,
+    store,
+    zero_tile,
+)
 from fastclust._kernels.tile_products import (
     MOMENT_WIDTH,
     N_DIAGONAL,
@@ -36,25 +46,26 @@ from fastclust._kernels.tile_products import (
 
 
 @inner
-def _active_panels(panels, first, last, j, slot, resp, active_out, nk_out):
+def _active_panels(panels, first, last, j, slot, resp, active_out, nk_out, counts_out):
     """List the panels of the block that have a responsibility; return their number."""
     n = 0
     zero = splat(panels, 0.0)
     none = (1 << panels.shape[2]) - 1
     nk = zero_tile(panels, 1)
     for b in range(last - first):
-        if not_above_lanes(load(resp, (slot, b, j)), zero) != none:
+        inactive = not_above_lanes(load(resp, (slot, b, j)), zero)
+        if inactive != none:
             nk = add_tile(nk, resp, (slot, b, j))
             active_out[slot, n] = b
             n += 1
+            counts_out[slot, 0] += count_lanes(none ^ inactive)
     add_lane_sums(nk_out, (slot, j), nk)
+    counts_out[slot, 1] += n
     return n
 
 
 @inner
-def _gather_rows(
-    panels, first, means, j, slot, resp, active, n, differences_out, scaled_out
-):
+def _gather_rows(panels, first, means, j, slot, resp, active, n, differences_out, scaled_out):
     """Gather the listed panels less the mean, and times the responsibility."""
     for a in range(n):
         b = active[slot, a]
@@ -69,11 +80,11 @@ def _gather_rows(
 @inner
 def add_full_moments(
     panels, first, last, means, slot, resp, active_out, differences_out, scaled_out,
-    nk_out, first_out, second_out,
+    nk_out, first_out, second_out, counts_out,
 ):  # fmt: skip
     """Second moments: the tiles of r d d' for t = 0, 1, ... and u = 0 ... t."""
     for j in range(means.shape[0]):
-        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out)
+        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out, counts_out)
         if n == 0:
             continue
         _gather_rows(
@@ -104,12 +115,12 @@ def add_full_moments(
 @inner
 def add_diag_moments(
     panels, first, last, means, slot, resp, active_out, differences_out, scaled_out,
-    nk_out, first_out, second_out,
+    nk_out, first_out, second_out, counts_out,
 ):  # fmt: skip
     """Second moments: r d^2 of each feature."""
     whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
     for j in range(means.shape[0]):
-        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out)
+        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out, counts_out)
         for f in range(0, whole, MOMENT_WIDTH):
             sums, squares = zero_tile(panels, MOMENT_WIDTH), zero_tile(panels, MOMENT_WIDTH)
             center = splat_tile(means, (j, f), MOMENT_WIDTH)
@@ -137,12 +148,12 @@ def add_diag_moments(
 @inner
 def add_first_moments(
     panels, first, last, means, slot, resp, active_out, differences_out, scaled_out,
-    nk_out, first_out, second_out,
+    nk_out, first_out, second_out, counts_out,
 ):  # fmt: skip
     """No second moments."""
     whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
     for j in range(means.shape[0]):
-        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out)
+        n = _active_panels(panels, first, last, j, slot, resp, active_out, nk_out, counts_out)
         for f in range(0, whole, MOMENT_WIDTH):
             sums = zero_tile(panels, MOMENT_WIDTH)
             center = splat_tile(means, (j, f), MOMENT_WIDTH)

@@ -61,7 +61,7 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.lanes))
 
 
-def _vector_of(scalar):
+def vector_of(scalar):
     """Vector type that fills VECTOR_BYTES with this Numba scalar type."""
     return Vector(scalar, VECTOR_BYTES * 8 // scalar.bitwidth)
 
@@ -133,7 +133,7 @@ def _trailing(array, index):
 @intrinsic
 def load(typingctx, array, index):
     """Vector array[index, :], the last axis being the lanes; or the values from array[index] on."""
-    vector = _vector_of(array.dtype)
+    vector = vector_of(array.dtype)
 
     def codegen(context, builder, signature, args):
         trailing = _trailing(array, index)
@@ -183,7 +183,7 @@ def prefetch(typingctx, array, index):
 @intrinsic
 def splat(typingctx, array, value):
     """Vector of array's type with `value` in every lane."""
-    vector = _vector_of(array.dtype)
+    vector = vector_of(array.dtype)
 
     def codegen(context, builder, signature, args):
         scalar = context.cast(builder, args[1], value, array.dtype)
@@ -195,7 +195,7 @@ def splat(typingctx, array, value):
 @intrinsic
 def splat_labels(typingctx, array, value):
     """Label vector, to go with vectors of array's type, with `value` in every lane."""
-    vector = _label_vector(_vector_of(array.dtype))
+    vector = _label_vector(vector_of(array.dtype))
 
     def codegen(context, builder, signature, args):
         scalar = context.cast(builder, args[1], value, vector.scalar)
@@ -217,7 +217,7 @@ def lane(typingctx, vector, index):
 @intrinsic
 def changed_lanes(typingctx, panels, new, new_index, old, old_index):
     """Bit mask of the lanes, as many as of panels, where new[new_index] != old[old_index]."""
-    lanes = _vector_of(panels.dtype).lanes
+    lanes = vector_of(panels.dtype).lanes
 
     def codegen(context, builder, signature, args):
         llvm_type = ir.VectorType(context.get_value_type(new.dtype), lanes)
@@ -269,7 +269,7 @@ def lowest_lane(typingctx, mask):
 @intrinsic
 def gather(typingctx, array, labels_array, index, feature):
     """Vector array[labels_array[index, lane], feature] for every lane."""
-    vector = _vector_of(array.dtype)
+    vector = vector_of(array.dtype)
 
     def codegen(context, builder, signature, args):
         result = ir.Constant(context.get_value_type(vector), ir.Undefined)
@@ -377,7 +377,7 @@ def square_root(typingctx, a):
 @intrinsic
 def zero_doubles(typingctx, array):
     """Zeros of float64, one for each lane of a vector of array's type."""
-    doubles = Vector(types.float64, _vector_of(array.dtype).lanes)
+    doubles = Vector(types.float64, vector_of(array.dtype).lanes)
 
     def codegen(context, builder, signature, args):
         return context.get_constant_null(doubles)
@@ -419,16 +419,16 @@ def fma(typingctx, a, b, c):
 
 @intrinsic(prefer_literal=True)
 def splat_tile(typingctx, array, index, width):
-    """Tile whose vector j has array[index, j] in every lane, or the number j places after
-    array[index]; `width` is a constant.
-    """
-    vector = _vector_of(array.dtype)
+    """Tile of `width` (a constant) vectors: array[index, j], or array[index + j], in every lane."""
+    vector = vector_of(array.dtype)
     tile = types.UniTuple(vector, width.literal_value)
 
     def codegen(context, builder, signature, args):
         llvm_type = context.get_value_type(vector)
         scalars = _load_elements(context, builder, array, args[0], index, args[1], tile.count)
-        return context.make_tuple(builder, tile, [emit_splat(builder, s, llvm_type) for s in scalars])
+        return context.make_tuple(
+            builder, tile, [emit_splat(builder, s, llvm_type) for s in scalars]
+        )
 
     return tile(array, index, width), codegen
 
@@ -436,7 +436,7 @@ def splat_tile(typingctx, array, index, width):
 @intrinsic(prefer_literal=True)
 def zero_tile(typingctx, array, width):
     """Tile of `width` zero vectors of array's type."""
-    vector = _vector_of(array.dtype)
+    vector = vector_of(array.dtype)
     tile = types.UniTuple(vector, width.literal_value)
 
     def codegen(context, builder, signature, args):
@@ -571,7 +571,7 @@ def _transpose(builder, rows):
 @intrinsic(prefer_literal=True)
 def load_transposed(typingctx, X, numbers, index, feature, mean, width):
     """Tile whose vector j has X[numbers[index, lane], feature + j] - mean[feature + j]."""
-    vector = _vector_of(X.dtype)
+    vector = vector_of(X.dtype)
     tile = types.UniTuple(vector, width.literal_value)
 
     def codegen(context, builder, signature, args):
@@ -663,7 +663,7 @@ def _list_entries(context, builder, list_type, positions, index_type, index, cou
 @intrinsic(prefer_literal=True)
 def splat_listed(typingctx, array, positions, index, width):
     """Tile whose vector j has array.flat[positions[index + j]] in every lane."""
-    vector = _vector_of(array.dtype)
+    vector = vector_of(array.dtype)
     tile = types.UniTuple(vector, width.literal_value)
 
     def codegen(context, builder, signature, args):
@@ -708,7 +708,9 @@ def argmin_listed(typingctx, best, labels, acc, positions, index):
             closer = builder.fcmp_ordered("<", a, best_value)
             j = context.cast(builder, entry, positions.dtype, labels.scalar)
             best_value = builder.select(closer, a, best_value)
-            label_value = builder.select(closer, emit_splat(builder, j, label_value.type), label_value)
+            label_value = builder.select(
+                closer, emit_splat(builder, j, label_value.type), label_value
+            )
         return context.make_tuple(builder, result, [best_value, label_value])
 
     return result(best, labels, acc, positions, index), codegen

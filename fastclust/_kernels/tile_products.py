@@ -19,6 +19,7 @@ from fastclust._kernels.simd import (
     emit_address,
     emit_fmuladd,
     emit_splat,
+    vector_of,
 )
 
 WIDTH = 4
@@ -61,9 +62,7 @@ def product_tile(typingctx, acc, x, x_index, factor, factor_index, n_panels, tri
         accs = cgutils.unpack_tuple(builder, args[0])
         llvm_type = accs[0].type
         xs = _load_vectors(context, builder, x, args[1], x_index, args[2], WIDTH * n, llvm_type)
-        pointer = emit_address(
-            context, builder, factor, args[3], factor_index, args[4], trailing=0
-        )
+        pointer = emit_address(context, builder, factor, args[3], factor_index, args[4], trailing=0)
         for r in range(WIDTH):
             for c in range(r if upper else 0, WIDTH):
                 place = builder.gep(pointer, [ir.Constant(ir.IntType(32), r * WIDTH + c)])
@@ -144,6 +143,20 @@ def fma_all(typingctx, tile, scale, addend):
 
 
 @intrinsic
+def shrunk_squares(typingctx, tile, factor):
+    """Return factor * tile[i]**2 for every i."""
+
+    def codegen(context, builder, signature, args):
+        values = cgutils.unpack_tuple(builder, args[0])
+        scalar = context.cast(builder, args[1], factor, tile.dtype.scalar)
+        scale = emit_splat(builder, scalar, values[0].type)
+        new = [builder.fmul(builder.fmul(v, v), scale) for v in values]
+        return context.make_tuple(builder, tile, new)
+
+    return tile(tile, factor), codegen
+
+
+@intrinsic
 def store_strided(typingctx, array, index, tile, stride):
     """Set the vector i * stride places after array[index, :] to tile[i], for every i."""
 
@@ -157,6 +170,52 @@ def store_strided(typingctx, array, index, tile, stride):
         return context.get_dummy_value()
 
     return types.void(array, index, tile, stride), codegen
+
+
+@intrinsic(prefer_literal=True)
+def load_strided(typingctx, array, index, width, stride):
+    """Tile of the vectors i * stride places after array[index, :]; `width` is a constant."""
+    vector = vector_of(array.dtype)
+    tile = types.UniTuple(vector, width.literal_value)
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, array, args[0], index, args[1])
+        llvm_type = context.get_value_type(vector)
+        pointer = builder.bitcast(pointer, llvm_type.as_pointer())
+        align = array.dtype.bitwidth // 8
+        places = [builder.mul(args[3], args[3].type(i)) for i in range(tile.count)]
+        vectors = [builder.load(builder.gep(pointer, [p]), align=align) for p in places]
+        return context.make_tuple(builder, tile, vectors)
+
+    return tile(array, index, width, stride), codegen
+
+
+@intrinsic
+def maximum_tiles(typingctx, a, b):
+    """Return max(a[i], b[i]) for every i."""
+
+    def codegen(context, builder, signature, args):
+        pairs = zip(*(cgutils.unpack_tuple(builder, t) for t in args), strict=True)
+        new = [builder.select(builder.fcmp_ordered(">", x, y), x, y) for x, y in pairs]
+        return context.make_tuple(builder, a, new)
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def all_above(typingctx, a, b):
+    """Whether a[i] > b[i] in every lane, for every i."""
+
+    def codegen(context, builder, signature, args):
+        pairs = zip(*(cgutils.unpack_tuple(builder, t) for t in args), strict=True)
+        mask = None
+        for x, y in pairs:
+            above = builder.fcmp_ordered(">", x, y)
+            mask = above if mask is None else builder.and_(mask, above)
+        bits = builder.bitcast(mask, ir.IntType(a.dtype.lanes))
+        return builder.icmp_unsigned("==", bits, ir.Constant(bits.type, -1))
+
+    return types.boolean(a, b), codegen
 
 
 # -- moments -----------------------------------------------------------------------------------
