@@ -346,7 +346,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state):
         start, panels, k = _algorithms.mixture_start, rows.panels, self.n_components
-        panels.restore_order()
+        rows.start_run()
         if self.init_params == "kmeans":
             start.start_from_kmeans(rows, m_step, mean, sample_weight, random_state)
         elif self.init_params == "random":

@@ -57,7 +57,7 @@ class MStep:
         self.recovered = set()
         # scikit-learn adds this to the sum of a component's responsibilities, so that an empty one
         # divides by something: such a component moves to the zero of X.
-        self._floor = 10 * float(np.finfo(panels.dtype).eps)
+        self._floor = 10 * float(np.finfo(panels.dtype).eps) * rows.largest_weight
         self._merged = (
             np.empty(k),
             np.empty((k, padded(d, MOMENT_WIDTH))),

@@ -39,8 +39,8 @@ class MixtureRows:
 
     Attributes
     ----------
-    total_weight : float
-        Sum of the sample weights.
+    total_weight, largest_weight : float
+        Sum of the sample weights, and the largest.
     scatter : ndarray of shape (n_features, n_features)
         Sum of x x' over the rows, or (0, 0) if the covariance type does not need it.
     """
@@ -76,12 +76,19 @@ class MixtureRows:
         self._no_labels = np.empty((0, lanes), dtype=np.int32)
         if len(panels.weights):
             self.total_weight = float(panels.weights.sum(dtype=np.float64))
+            self.largest_weight = float(panels.weights.max())
             self._tail_weights = None
         else:
-            self.total_weight = float(panels.n_samples)
+            self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
             self._tail_weights = np.ones((1, lanes), dtype=dtype)
             self._tail_weights[0, panels.n_samples - (n_panels - 1) * lanes :] = 0
         self.scatter = estimate_scatter(panels) if covariance.is_shared else np.empty((0, 0))
+
+    def start_run(self):
+        """Forget what earlier runs found, the order of the rows included."""
+        self.panels.restore_order()
+        self._n_passes = 0
+        self._leads.fill(0)
 
     def moments(self, components):
         """E step with these components, and the moments for the M step, until the next call.
@@ -101,8 +108,7 @@ class MixtureRows:
         return moments
 
     def label_moments(self, components, labels):
-        """Moments of the rows of each label about the means of the components; starts a run."""
-        self._n_passes = 0
+        """Moments of the rows of each label about the means of the components."""
         self._leads[:, 0] = labels[:, 0]
         return self._run(components, labels, self._no_labels)
 

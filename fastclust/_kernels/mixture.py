@@ -45,10 +45,23 @@ def _weight(panels, weights, p):
 
 
 @inner
-def _largest(panels, log_prob, slot, b, n_components):
+def _clear(slot, nk_out, first_out, second_out, counts_out):
+    """Set the sums of a slot to 0."""
+    counts_out[slot, 0] = 0
+    counts_out[slot, 1] = 0
+    for j in range(nk_out.shape[1]):
+        nk_out[slot, j] = 0.0
+        for f in range(first_out.shape[2]):
+            first_out[slot, j, f] = 0.0
+        for f in range(second_out.shape[2]):
+            second_out[slot, j, f] = 0.0
+
+
+@inner
+def _largest(panels, log_prob, slot, b, cuts):
     """Largest log-density of each row, and the first component that has it."""
     least, labels = splat(panels, np.inf), splat_labels(panels, 0)
-    for j in range(n_components):
+    for j in range(cuts.shape[0]):
         negative = splat(panels, 0.0) - load(log_prob, (slot, b, j))
         least, labels = argmin_tile(least, labels, (negative,), j)
     return splat(panels, 0.0) - least, labels
@@ -72,19 +85,18 @@ def _exponentiate(panels, cuts, largest, slot, b, log_prob_out):
 
 
 @inner
-def _scale(scale, slot, b, n_components, log_prob_out):
-    for j in range(n_components):
+def _scale(scale, slot, b, cuts, log_prob_out):
+    for j in range(cuts.shape[0]):
         store(log_prob_out, (slot, b, j), load(log_prob_out, (slot, b, j)) * scale)
 
 
 @inner
-def _one_hot(panels, weights, labels, p, slot, b, n_components, log_prob_out):
+def _one_hot(panels, weight, labels, p, slot, b, cuts, log_prob_out):
     """Responsibilities of 1 for the labels, times the weights."""
-    for j in range(n_components):
+    for j in range(cuts.shape[0]):
         for i in range(panels.shape[2]):
             log_prob_out[slot, b, j, i] = 1.0 if labels[p, i] == j else 0.0
-        r = load(log_prob_out, (slot, b, j)) * _weight(panels, weights, p)
-        store(log_prob_out, (slot, b, j), r)
+        store(log_prob_out, (slot, b, j), load(log_prob_out, (slot, b, j)) * weight)
 
 
 @functools.cache
@@ -120,49 +132,37 @@ def moments_kernel(covariance_type):
         counts_out : (n_slots, 2), int64: how many responsibilities of  # OUT
             rows, and of panels, were not negligible
         """
-        n_components = centers.shape[0]
         for s in prange(slots.shape[0]):
             slot = slots[s, 0]
-            for j in range(n_components):
-                nk_out[slot, j] = 0.0
-                for f in range(first_out.shape[2]):
-                    first_out[slot, j, f] = 0.0
-                for f in range(second_out.shape[2]):
-                    second_out[slot, j, f] = 0.0
-            counts_out[slot, 0] = 0
-            counts_out[slot, 1] = 0
+            _clear(slot, nk_out, first_out, second_out, counts_out)
             likelihood = zero_doubles(panels)
             for block in range(slots[s, 1], slots[s, 2]):
                 first = block * BLOCK_PANELS
                 last = min(first + BLOCK_PANELS, panels.shape[0])
-                if labels.shape[0] > 0:
-                    for p in range(first, last):
-                        _one_hot(
-                            panels, weights, labels, p, slot, p - first, n_components, log_prob_out
-                        )
-                else:
+                if labels.shape[0] == 0:
                     estimate_log_prob(
                         panels, first, last, means, factors, extras, constants, cuts, slot,
                         leads_out, rows_out, log_prob_out,
                     )  # fmt: skip
-                    for p in range(first, last):
-                        b = p - first
-                        largest, best = _largest(panels, log_prob_out, slot, b, n_components)
-                        if labels_out.shape[0] > 0:
-                            store(labels_out, p, best)
-                        total = _exponentiate(panels, cuts, largest, slot, b, log_prob_out)
-                        weight = _weight(panels, weights, p)
-                        _scale(weight / total, slot, b, n_components, log_prob_out)
-                        likelihood = add_products(likelihood, weight, largest)
-                        likelihood = add_products(likelihood, weight, log(total))
+                for p in range(first, last):
+                    weight = _weight(panels, weights, p)
+                    if labels.shape[0] > 0:
+                        _one_hot(panels, weight, labels, p, slot, p - first, cuts, log_prob_out)
+                        continue
+                    largest, best = _largest(panels, log_prob_out, slot, p - first, cuts)
+                    if labels_out.shape[0] > 0:
+                        store(labels_out, p, best)
+                    total = _exponentiate(panels, cuts, largest, slot, p - first, log_prob_out)
+                    _scale(weight / total, slot, p - first, cuts, log_prob_out)
+                    likelihood = add_products(likelihood, weight, largest)
+                    likelihood = add_products(likelihood, weight, log(total))
                 add_moments(
                     panels, first, last, centers, slot, log_prob_out, active_out,
                     differences_out, scaled_out, nk_out, first_out, second_out, counts_out,
                 )  # fmt: skip
-            total_likelihood = 0.0
+            log_likelihood_out[slot] = 0.0
             for i in range(panels.shape[2]):
-                total_likelihood += lane(likelihood, i)
-            log_likelihood_out[slot] = total_likelihood
+                log_likelihood_out[slot] += lane(likelihood, i)
 
     estimate_moments.__name__ += f"_{covariance_type}"  # by which it is cached
     return kernel(estimate_moments)
@@ -189,7 +189,7 @@ def posterior_kernel(covariance_type):
         log_density_out : (n_panels, LANES)                   # OUT: log p(x)
         resp_out : (n_samples or 0, n_components)             # OUT
         """
-        n_components, lanes = cuts.shape[0], panels.shape[2]
+        lanes = panels.shape[2]
         for s in prange(slots.shape[0]):
             slot = slots[s, 0]
             for block in range(slots[s, 1], slots[s, 2]):
@@ -201,14 +201,14 @@ def posterior_kernel(covariance_type):
                 )  # fmt: skip
                 for p in range(first, last):
                     b = p - first
-                    largest, labels = _largest(panels, log_prob_out, slot, b, n_components)
+                    largest, labels = _largest(panels, log_prob_out, slot, b, cuts)
                     store(labels_out, p, labels)
                     total = _exponentiate(panels, cuts, largest, slot, b, log_prob_out)
                     store(log_density_out, p, largest + log(total))
                     if resp_out.shape[0] > 0:
-                        _scale(splat(panels, 1.0) / total, slot, b, n_components, log_prob_out)
+                        _scale(splat(panels, 1.0) / total, slot, b, cuts, log_prob_out)
                         for i in range(min(lanes, resp_out.shape[0] - p * lanes)):
-                            for j in range(n_components):
+                            for j in range(cuts.shape[0]):
                                 resp_out[p * lanes + i, j] = log_prob_out[slot, b, j, i]
 
     estimate_posterior.__name__ += f"_{covariance_type}"
