@@ -21,7 +21,6 @@ from fastclust._kernels.simd import (
     splat_labels,
     splat_tile,
     store,
-    two_nearest_tile,
 )
 
 
@@ -56,26 +55,6 @@ def nearest(panels, p, n_clusters, tiles, center_sq):
             half = _half_tile(panels, p, tiles, center_sq, t)
             nearest_sq, labels = argmin_tile(nearest_sq, labels, half, t * TILE)
     return labels
-
-
-@inner
-def two_nearest(panels, p, n_clusters, tiles, center_sq):
-    """Label vector of one panel, and |x - c|^2 - |x|^2 of the nearest and second nearest center."""
-    nearest_sq = splat(panels, np.inf)
-    second_sq = splat(panels, np.inf)
-    labels = splat_labels(panels, 0)
-    for t in range(tiles.shape[0]):
-        if t * TILE + HALF_TILE < n_clusters:
-            acc = _full_tile(panels, p, tiles, center_sq, t)
-            nearest_sq, second_sq, labels = two_nearest_tile(
-                nearest_sq, second_sq, labels, acc, t * TILE
-            )
-        else:
-            half = _half_tile(panels, p, tiles, center_sq, t)
-            nearest_sq, second_sq, labels = two_nearest_tile(
-                nearest_sq, second_sq, labels, half, t * TILE
-            )
-    return nearest_sq, second_sq, labels
 
 
 @kernel

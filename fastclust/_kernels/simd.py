@@ -342,16 +342,6 @@ def minimum(typingctx, a, b):
 
 
 @intrinsic
-def maximum(typingctx, a, b):
-    """Larger value of each lane; b where either is NaN."""
-
-    def codegen(context, builder, signature, args):
-        return builder.select(builder.fcmp_ordered(">", *args), *args)
-
-    return a(a, b), codegen
-
-
-@intrinsic
 def zero_unless_above(typingctx, a, x, limit):
     """Each lane of a where x > limit, 0 elsewhere."""
 
@@ -360,18 +350,6 @@ def zero_unless_above(typingctx, a, x, limit):
         return builder.select(above, args[0], ir.Constant(args[0].type, None))
 
     return a(a, x, limit), codegen
-
-
-@intrinsic
-def square_root(typingctx, a):
-    """Square root of each lane, 0 where it is negative."""
-
-    def codegen(context, builder, signature, args):
-        zero = ir.Constant(args[0].type, None)
-        positive = builder.select(builder.fcmp_ordered(">", args[0], zero), args[0], zero)
-        return _call_vector_intrinsic(builder, "llvm.sqrt", args[0].type, [positive])
-
-    return a(a), codegen
 
 
 @intrinsic
@@ -615,27 +593,6 @@ def argmin_tile(typingctx, best, labels, acc, first):
         return context.make_tuple(builder, result, [best_value, label_value])
 
     return result(best, labels, acc, first), codegen
-
-
-@intrinsic
-def two_nearest_tile(typingctx, best, second, labels, acc, first):
-    """As argmin_tile, and the running second smallest value with it."""
-    result = types.Tuple((best, second, labels))
-
-    def codegen(context, builder, signature, args):
-        best_value, second_value, label_value, accs, j = *args[:3], args[3], args[4]
-        accs = cgutils.unpack_tuple(builder, accs)
-        j = context.cast(builder, j, first, labels.scalar)
-        for offset, a in enumerate(accs):
-            closer = builder.fcmp_ordered("<", a, best_value)
-            label = emit_splat(builder, builder.add(j, j.type(offset)), label_value.type)
-            farther = builder.select(closer, best_value, a)
-            second_value = _emit_minimum(builder, farther, second_value)
-            best_value = builder.select(closer, a, best_value)
-            label_value = builder.select(closer, label, label_value)
-        return context.make_tuple(builder, result, [best_value, second_value, label_value])
-
-    return result(best, second, labels, acc, first), codegen
 
 
 # -- tiles of listed centers: array.flat[list[index + j]] for every j -----------------------------
