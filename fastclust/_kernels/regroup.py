@@ -79,7 +79,9 @@ def _count_keys(
         for i in range(min(lanes, n_samples - p * lanes)):
             j = labels[p, i]
             position = (distances_sq[p, i] - bins[slot, j, 0]) * bins[slot, j, 1]
-            key = j * n_bins + np.int64(min(max(position, 0.0), n_bins - 1.0))
+            # NaN, where squares of the distances overflow, goes to the last bin.
+            inside = max(position, 0.0) if position < n_bins - 1.0 else n_bins - 1.0
+            key = j * n_bins + np.int64(inside)
             keys_out[p, i] = key
             places_out[slot, key] += 1
     place = first * lanes

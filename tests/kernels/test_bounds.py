@@ -25,6 +25,8 @@ def make_data(rng, kind, dtype, n_features=3):
         X[0] = 1e4  # one row makes the rounding of all large
     elif kind == "tiny":
         X *= 1e-160 if dtype == np.float64 else 1e-20  # squares are 0 or denormal
+    elif kind == "large":
+        X *= 1e100 if dtype == np.float64 else 1e16  # squares of squares are infinite
     elif kind == "huge":
         X *= 1e155 if dtype == np.float64 else 1e19  # some squares are infinite
     return np.ascontiguousarray(X, dtype=dtype)
@@ -45,7 +47,9 @@ def always_bounded(monkeypatch, max_slots):
 
 
 @pytest.mark.parametrize("n_clusters", [2, TILE, TILE + 3, 40])
-@pytest.mark.parametrize("kind", ["normal", "clusters", "duplicates", "far", "tiny", "huge"])
+@pytest.mark.parametrize(
+    "kind", ["normal", "clusters", "duplicates", "far", "tiny", "large", "huge"]
+)
 @pytest.mark.usefixtures("always_bounded")
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_bounds_change_no_label(rng, kind, n_clusters, dtype):
@@ -186,6 +190,26 @@ def test_sort_rows(rng, dtype, max_slots, chunk_panels):
     np.testing.assert_array_equal(panels.unpadded(out[2]), expected)
     np.testing.assert_array_equal(panels.unpadded(out[1]), panels.unpadded(labels)[expected])
     np.testing.assert_array_equal(panels.unpadded(out[0]), panels.unpadded(distances_sq)[expected])
+
+
+def test_sort_rows_at_distances_whose_squares_overflow(rng, max_slots):
+    X = make_data(rng, "clusters", np.float64)[:1001]
+    panels = Panels(1e100 * X, None, np.zeros(3))
+    labels = panels.assign(1e100 * X[:7])
+    distances_sq = panels.panel_distances_sq(1e100 * X[:7], labels)
+    order = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
+    slots = slots_of(-(-len(labels) // 40), max_slots)
+    out = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(order)
+    places = np.empty((2 * len(slots), 7 * 4), dtype=np.int64)  # and room to be written to
+    regroup.sort_rows(
+        slots, distances_sq, labels, order, len(X), 40, 4,
+        np.empty((len(slots), 7, 3)), np.empty_like(labels), places, *out,
+    )  # fmt: skip
+    own, new = panels.unpadded(labels), panels.unpadded(out[2])
+    np.testing.assert_array_equal(np.sort(new), np.arange(len(X)))
+    for first in range(0, len(X), 40 * panels.lanes):
+        chunk = slice(first, first + 40 * panels.lanes)
+        np.testing.assert_array_equal(own[new[chunk]], np.sort(own[chunk]))
 
 
 @pytest.mark.parametrize("block_panels", [1, 3])
