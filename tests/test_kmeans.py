@@ -24,6 +24,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import fastclust
 from fastclust import KMeans
+from fastclust._algorithms import panels
 
 NAMES = ["one", "two", "three"]
 
@@ -452,6 +453,12 @@ if np.dtype(BAD_DATA["64-bit indices"].indices.dtype).itemsize == 4:
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_bad_data_is_refused_with_the_same_words(case):
     assert_same_error(lambda package: package.KMeans(4).fit(BAD_DATA[case]))
+
+
+def test_the_mean_that_finds_infinities_of_both_signs_does_not_warn():
+    X = _spoilt(np.inf)
+    X[5, 1] = -np.inf
+    assert not np.isfinite(panels.estimate_mean(X)).all()
 
 
 @pytest.mark.parametrize("method", ["predict", "transform", "score"])

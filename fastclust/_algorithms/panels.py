@@ -43,7 +43,8 @@ def estimate_mean(X):
     sums = np.empty((len(slots), side_by_side, n_features))
     flat_sums = sums.reshape(len(slots), -1)
     sum_columns(slots, X.reshape(-1), n_features, flat_sums, work=PACK_WORK * X.size)
-    return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
+        return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
 
 
 class Panels:
