@@ -281,6 +281,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 centers = self.init(X_centered, k, random_state=random_state)
                 centers = check_array(centers, dtype=X.dtype, order="C")
                 _validation.check_centers_shape(centers, k, X.shape[1])
+                centers = centers.copy()  # runs begin later, and the callable may reuse its array
                 return lambda: centers
 
         return draw_start

@@ -602,6 +602,23 @@ def test_bad_first_centers_are_refused_with_the_same_words(case):
     assert_same_error(lambda package: package.KMeans(4, **parameters).fit(blobs()))
 
 
+def test_a_callable_init_may_reuse_its_array():
+    """Each run has the centers of its own call, also when the runs begin after all calls."""
+    X = noise(3000, 8)
+
+    def fit(reuse):
+        array = np.empty((8, 8))
+
+        def init(X, n_clusters, random_state):
+            centers = array if reuse else np.empty((8, 8))
+            centers[:] = X[random_state.choice(len(X), n_clusters, replace=False)]
+            return centers
+
+        return KMeans(8, init=init, n_init=8, random_state=0).fit(X)
+
+    np.testing.assert_array_equal(fit(True).labels_, fit(False).labels_)
+
+
 def test_an_error_inside_a_callable_init_comes_through():
     def init(X, n_clusters, random_state):
         raise RuntimeError("no centers today")
