@@ -5,7 +5,8 @@ rows, and iterations that keep bounds of these blocks (`_kernels.bounds`) meet o
 Bounds grow loose and blocks mixed, so rows are regrouped again: whenever as much has been spent on
 iterations as a regrouping costs, which is never more than twice the cost of the best moment. Where
 the bounds help too little, plain iterations go on for a while. The choices go by counts, not times,
-so that a fit is the same every time.
+so that a fit is the same every time; by whole numbers, so that it is the same however its
+iterations are cut into launches, which depends on the number of threads.
 """
 
 import math
@@ -76,8 +77,6 @@ class PanelLloyd:
         Labels made with the centers before the last update, in the order of the panels.
     statistics : ClusterStatistics
         Sums over the rows of each label.
-    cost : float
-        Cost so far, in plain iterations; for benchmarks and tests.
     """
 
     def __init__(self, panels, centers, skip=True):
@@ -104,21 +103,23 @@ class PanelLloyd:
         )
         largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
         self._radius_sq = max(panels.largest_square, largest_center)
-        self._plain_cost = n_clusters * (n_features + 3)  # of a panel, in vector operations
+        n_panels = len(panels.values)
+        self._plain_cost = n_panels * n_clusters * (n_features + 3)  # all in vector operations
         row_cost = ROW_COST + VALUE_COST * n_features
-        self._regroup_cost = row_cost * panels.lanes / self._plain_cost
+        self._regroup_cost = n_panels * panels.lanes * row_cost
         overflows = 16 * self._radius_sq > float(np.finfo(panels.dtype).max)
         self._may_regroup = (
             skip
             and n_slots >= LEAST_SLOTS
-            and self._regroup_cost <= MOST_REGROUP_COST
+            and self._regroup_cost <= MOST_REGROUP_COST * self._plain_cost
             and not overflows
         )
-        self.cost, self._n_plain = 0.0, 0
+        self._cost, self._n_plain = 0, 0
         self._bounds = self._all_bounds = None
         self._regroup_at = FIRST_REGROUP * self._regroup_cost
-        self._cost_before = 1.0  # of an iteration before the last regrouping
-        self._first_cost = 0.0  # of the first iteration after it, which makes the bounds
+        self._cost_before = self._plain_cost  # of an iteration before the last regrouping
+        self._first_cost = 0  # of the first iteration after it, which makes the bounds
+        self._judged_at = 0  # cost after the second, which shows what the bounds are worth
         self._patience = 1
         self._wait = FIRST_WAIT * self._regroup_cost  # when bounds do not help
         if self._may_regroup:
@@ -143,6 +144,11 @@ class PanelLloyd:
         )  # fmt: skip
 
     @property
+    def cost(self):
+        """Cost so far, in plain iterations; for benchmarks and tests."""
+        return self._cost / self._plain_cost
+
+    @property
     def is_bounded(self):
         """Whether the next iteration may skip distances."""
         return self._bounds is not None
@@ -163,7 +169,7 @@ class PanelLloyd:
         """Go on with other centers, whose shifts are not in the bounds."""
         self._tiles = tiles_of(self.centers, TILE, -2.0)
         self._bounds = None
-        self._regroup_at = self.cost + FIRST_REGROUP * self._regroup_cost
+        self._regroup_at = self._cost + FIRST_REGROUP * self._regroup_cost
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate up to n_steps times; stop where labels repeat or centers shift within tol."""
@@ -184,7 +190,7 @@ class PanelLloyd:
     def _iterate(self, first_iteration, n_steps, tol, progress):
         """Plain iterations, then a regrouping where it pays."""
         few_changes = self._panels.n_samples // FEW_CHANGES if self._may_regroup else -1
-        too_early = math.ceil(self._regroup_at - self.cost)
+        too_early = math.ceil((self._regroup_at - self._cost) / self._plain_cost)
         if self._may_regroup and too_early > 0:
             n_steps, few_changes = min(n_steps, too_early), -1
         work = self._panels.work(len(self.centers))
@@ -193,14 +199,14 @@ class PanelLloyd:
             first_iteration, n_steps, tol, work, progress,
         )  # fmt: skip
         self._n_plain += int(progress[lloyd.N_ITER])
-        self.cost += progress[lloyd.N_ITER]
+        self._cost += int(progress[lloyd.N_ITER]) * self._plain_cost
         few = progress[lloyd.N_CHANGED] * FEW_CHANGES <= self._panels.n_samples
-        if self._may_regroup and few and self.cost >= self._regroup_at and goes_on(progress, tol):
+        if self._may_regroup and few and self._cost >= self._regroup_at and goes_on(progress, tol):
             self._regroup()
 
     def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol, progress):
         """Iterations that skip distances, then another regrouping or plain ones where that pays."""
-        budget = self._regroup_at - self.cost
+        budget = self._regroup_at - self._cost
         if block_bounds.n_iter < 2:  # the first makes them, the second shows what they are worth
             n_steps = 1
         work = self._panels.work(len(self.centers))
@@ -209,28 +215,29 @@ class PanelLloyd:
             first_iteration, n_steps, tol, work, progress,
         )  # fmt: skip
         cost = block_bounds.note(progress)
-        self.cost += cost
+        self._cost += cost
         if not goes_on(progress, tol):
             return
         if block_bounds.n_iter == 1:
             self._first_cost = cost
         elif block_bounds.n_iter == 2:
             self._judge(cost)
-        elif self.cost >= self._regroup_at:
-            self._cost_before = cost / progress[lloyd.N_ITER]
+        elif self._cost >= self._regroup_at:
+            self._cost_before = (self._cost - self._judged_at) / (block_bounds.n_iter - 2)
             self._regroup()
 
     def _judge(self, cost):
         """What to do after the second iteration with new bounds, which took this cost."""
-        if cost > HELPS:
+        self._judged_at = self._cost
+        if cost > HELPS * self._plain_cost:
             self._bounds = None
-            self._regroup_at = self.cost + self._wait
+            self._regroup_at = self._cost + self._wait
             self._wait *= 2
         else:
             helped = cost < HELPS * self._cost_before
             self._patience = 1 if helped else 2 * self._patience
             again = self._regroup_cost + self._first_cost
-            self._regroup_at = self.cost + self._patience * again
+            self._regroup_at = self._cost + self._patience * again
 
     def _regroup(self):
         """Sort the rows into blocks, and make the bounds of these."""
@@ -243,14 +250,15 @@ class PanelLloyd:
         self._bounds.start(self.labels, distances_sq, self.centers)
         self._shifts[:] = 0
         self._buffers[-1][:] = 0  # there may be fewer slots of blocks than of panels
-        self.cost += self._regroup_cost
+        self._cost += self._regroup_cost
         self._regroup_at = math.inf  # until it is judged
 
-    def _launch(self, kernel, slots, own, first_iteration, n_steps, tol, work, progress):
+    def _launch(
+        self, kernel, slots, own, first_iteration, n_steps, tol, work, progress, resum_every=None
+    ):
         """Run a kernel, in several launches where one would be too long."""
         possible = steps_in_launch(slots, work)
-        # Sums that have lost their precision are formed anew in the same launch as the labels.
-        resum_every = 1 if possible < 1 and len(self._panels.weights) else RESUM_EVERY
+        resum_every = RESUM_EVERY if resum_every is None else resum_every
         if possible < 1:  # label the rows in several launches, then finish in one more
             parts = [(slots, 0, 1, work), (slots[:0], 1, 1, 0.0)]
         else:
@@ -264,6 +272,11 @@ class PanelLloyd:
                 statistics.sums, statistics.weights, statistics.counts, statistics.peaks, progress,
                 work=part_work,
             )  # fmt: skip
+        if progress[lloyd.IMPRECISE]:  # the launch that finished had no rows to form the sums of
+            progress[lloyd.IMPRECISE] = 0
+            n_changed = progress[lloyd.N_CHANGED]
+            self._launch(kernel, slots, own, first_iteration, 1, tol, work, progress, resum_every=1)
+            progress[lloyd.N_CHANGED] = n_changed
 
 
 def goes_on(progress, tol):
@@ -296,7 +309,6 @@ class BlockBounds:
         n_features = panels.n_features
         self._n_samples = panels.n_samples
         n_vectors = -(-n_clusters // lanes)
-        self._plain_cost = len(panels.values) * n_clusters * (n_features + 3)
         test_cost = TEST_COST + TEST_VECTOR_COST * n_vectors
         # Bounds take at most as much memory as the rows; labelling a block by them costs less than
         # by all centers.
@@ -341,16 +353,15 @@ class BlockBounds:
 
     def arguments(self, budget):
         """What `iterate_bounded` wants, to stop at this cost."""
-        most = max(0.0, budget) * self._plain_cost
-        return self._error, self._block_panels, *self._costs, most, *self._arrays
+        return self._error, self._block_panels, *self._costs, float(budget), *self._arrays
 
     def note(self, progress):
-        """Count what a launch did; return its cost, in plain iterations."""
-        n_iter, n_active = progress[lloyd.N_ITER], progress[lloyd.N_ACTIVE]
-        self.n_iter += int(n_iter)
-        self.n_all += int(n_iter)
+        """Count what a launch did; return its cost."""
+        counts = progress[[lloyd.N_ITER, lloyd.N_ACTIVE, lloyd.N_MET]]
+        n_iter, n_active, n_met = map(int, counts)
+        self.n_iter += n_iter
+        self.n_all += n_iter
         self.labelled += n_active / self._n_blocks
-        self.met += progress[lloyd.N_MET] / (self._n_blocks * self._n_clusters)
+        self.met += n_met / (self._n_blocks * self._n_clusters)
         test_cost, active_cost, meet_cost = self._costs
-        cost = n_iter * test_cost + n_active * active_cost + progress[lloyd.N_MET] * meet_cost
-        return cost / self._plain_cost
+        return n_iter * test_cost + n_active * active_cost + n_met * meet_cost

@@ -34,6 +34,7 @@ from numba import prange
 from fastclust._kernels.centers import merge_slots, touch_all
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.lloyd import (
+    IMPRECISE,
     N_ACTIVE,
     N_CHANGED,
     N_ITER,
@@ -68,9 +69,6 @@ CHUNK_BLOCKS = 64
 
 PREFETCH_VALUES = 32
 """Vectors of a block to fetch: the CPU finds the rest itself."""
-
-ROUND_UP = 1 + 1e-6
-"""Factor on shifts, which are sums of n_features rounded squares."""
 
 
 @inner
@@ -241,7 +239,7 @@ def iterate_bounded(
     step, redo = 0, False
     while step < n_steps:
         from_scratch = redo or (first_iteration + step) % resum_every == 0
-        largest_shift = _round_up(shifts_out)
+        largest_shift = _largest(shifts_out)
         for s in prange(slots.shape[0]):
             _assign_blocks(
                 panels, weights, n_samples, tiles_out, center_sq_out, from_scratch, error,
@@ -259,8 +257,12 @@ def iterate_bounded(
             from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
             sums_out, weights_out, counts_out, peaks_out,
         )  # fmt: skip
-        if redo and slots.shape[0] > 0:
+        if redo:
             _clear(shifts_out)
+        if redo and slots.shape[0] == 0:
+            progress_out[IMPRECISE] = 1
+            break
+        if redo:
             continue  # with the same centers, so the same labels
         step += 1
         progress_out[N_ITER] = step
@@ -274,17 +276,15 @@ def iterate_bounded(
             shifts_out, progress_out,
         ):  # fmt: skip
             break
-        if cost > most_cost:
+        if cost >= most_cost:
             break
 
 
 @inner
-def _round_up(shifts_out):
-    """Round the shifts up, and return the largest."""
+def _largest(shifts):
     largest = 0.0
-    for j in range(shifts_out.shape[0]):
-        shifts_out[j] *= ROUND_UP
-        largest = max(largest, shifts_out[j])
+    for shift in shifts:
+        largest = max(largest, shift)
     return largest
 
 

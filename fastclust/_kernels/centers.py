@@ -8,6 +8,9 @@ from fastclust._kernels.jit import inner, kernel
 LEAST_OF_PEAK = 1e-4
 """Sums are formed anew if less of a cluster's weight is left: they keep 12 digits of it."""
 
+ROUND_UP = 1 + 1e-6
+"""Factor on shifts, which are square roots of sums of n_features rounded squares."""
+
 
 @inner
 def touch_all(touched_out):
@@ -107,7 +110,10 @@ def merge_slots(
 
 @inner
 def move_centers(sums, weights, centers_out, tiles_out, center_sq_out, shifts_out):
-    """Set every center to the mean of its rows; return the sum of the squared shifts."""
+    """Set every center to the mean of its rows; return the sum of the squared shifts.
+
+    The shifts in shifts_out are rounded up.
+    """
     n_clusters = weights.shape[0]
     total = 0.0
     for j in range(n_clusters):
@@ -118,7 +124,7 @@ def move_centers(sums, weights, centers_out, tiles_out, center_sq_out, shifts_ou
             centers_out[j, f] = sums[j, f] * scale
             shift_sq += (centers_out[j, f] - before) ** 2
         tile_center(j, n_clusters, centers_out, -2.0, tiles_out, center_sq_out)
-        shifts_out[j] = np.sqrt(shift_sq)
+        shifts_out[j] = np.sqrt(shift_sq) * ROUND_UP
         total += shift_sq
     return total
 

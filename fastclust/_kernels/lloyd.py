@@ -20,7 +20,8 @@ SHIFT_SQ = 2  # sum of the squared shifts of the centers in the last one
 N_EMPTY = 3  # clusters without rows; if there are any the last one did not move the centers
 N_ACTIVE = 4  # blocks that bounded iterations labelled, in all of them
 N_MET = 5  # centers that these blocks met
-N_PROGRESS = 6
+IMPRECISE = 6  # whether to form the sums anew, as a launch without slots could not
+N_PROGRESS = 7
 
 
 @inner
@@ -104,7 +105,8 @@ def iterate(
     labels_out : (n_panels, LANES), int32                          # IN, OUT
     centers_out : (n_clusters, n_features)                         # IN, OUT
     tiles_out, center_sq_out : the same centers as tiles           # IN, OUT
-    shifts_out : (n_vectors * LANES,): how far each center moved   # OUT: 0 for the padding
+    shifts_out : (n_vectors * LANES,): how far each center moved,  # OUT: 0 for the padding
+        rounded up
     slot_sums_out : (n_slots, n_clusters, n_features), float64     # scratch: left as it came, 0
     slot_weights_out : (n_slots, n_clusters), float64              # scratch, 0
     slot_counts_out : (n_slots, n_clusters), int64                 # scratch, 0
@@ -133,7 +135,10 @@ def iterate(
             from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
             sums_out, weights_out, counts_out, peaks_out,
         )  # fmt: skip
-        if redo and slots.shape[0] > 0:
+        if redo and slots.shape[0] == 0:
+            progress_out[IMPRECISE] = 1
+            break
+        if redo:
             continue  # with the same centers, so the same labels
         step += 1
         progress_out[N_ITER] = step

@@ -135,19 +135,65 @@ def test_bounds_end_with_an_empty_cluster(rng):
     assert state.statistics.counts.sum() == len(X)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.usefixtures("always_bounded")
-def test_bounded_iterations_too_long_for_one_launch_give_the_same(rng, monkeypatch):
-    X = make_data(rng, "clusters", np.float64)
+def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
+    X = make_data(rng, "normal", np.float64)
+    sample_weight = rng.uniform(0.5, 2.0, size=len(X)) if weighted else None
+    results = []
+    for steps_in_launch in (1e9, 3.5, 0.01):
+        monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
+        panels = Panels(X, sample_weight, np.zeros(3))
+        state = panels.start_lloyd(X[:20])
+        results.append(run_to_bits(panels, state, 30))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.usefixtures("always_bounded")
+def test_sums_no_longer_precise_are_formed_anew_by_launches_however_cut(rng, monkeypatch):
+    X = make_data(rng, "normal", np.float64)
     results = []
     for launch_work in (5e9, 1e3):
         monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", launch_work)
         panels = Panels(X, None, np.zeros(3))
         state = panels.start_lloyd(X[:20])
-        for iteration in range(12):
+        for iteration in range(6):
             state.advance(iteration, 1, 0.0)
-        results.append((panels.row_labels(state.labels), state.centers))
-    np.testing.assert_array_equal(results[0][0], results[1][0])
-    np.testing.assert_array_equal(results[0][1], results[1][1])
+        assert state.is_bounded
+        state.statistics.sums += 1.0
+        state.statistics.peaks *= 1e6
+        progress = state.advance(6, 1, 0.0)
+        assert progress.n_changed > 0
+        labels = panels.row_labels(state.labels)
+        sums, weights, _ = reference.statistics(X, np.ones(len(X)), labels, 20)
+        np.testing.assert_allclose(state.statistics.sums, sums, rtol=0, atol=1e-10)
+        np.testing.assert_array_equal(state.statistics.peaks, weights)
+        results.append((progress.n_changed, *run_to_bits(panels, state, 20)))
+    assert results[0] == results[1]
+
+
+def test_decisions_are_the_same_however_launches_are_cut(monkeypatch):
+    """With the constants as they are."""
+    rng = np.random.default_rng(29)
+    X = rng.normal(size=(57_384, 1))
+    X += 2 * rng.normal(size=(30, 1))[rng.integers(30, size=len(X))]
+    results = []
+    for steps_in_launch in (1e9, 3.5, 0.3, 0.01):
+        monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 105)
+        panels = Panels(X, None, np.zeros(1))
+        results.append(run_to_bits(panels, panels.start_lloyd(X[:105]), 120))
+    assert results[0] == results[1] == results[2] == results[3]
+
+
+def run_to_bits(panels, state, max_iter):
+    """Iterate in as few calls as possible; return the cost, the bits of the labels and centers."""
+    n_iter = 0
+    while n_iter < max_iter:
+        progress = state.advance(n_iter, max_iter - n_iter, 0.0)
+        n_iter += progress.n_iter
+        if progress.n_changed == 0 or progress.shift_sq == 0:
+            break
+    return n_iter, state.cost, panels.row_labels(state.labels).tobytes(), state.centers.tobytes()
 
 
 def test_restored_rows_are_in_their_order(rng, dtype):
