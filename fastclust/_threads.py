@@ -74,7 +74,10 @@ def map_in_order(function, items):
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    pool = ThreadPoolExecutor(n_threads)
+    import numba
+
+    # Numba's limit is one of each thread: new ones have none.
+    pool = ThreadPoolExecutor(n_threads, initializer=numba.set_num_threads, initargs=(n_threads,))
     try:
         yield from pool.map(function, items)
     finally:

@@ -183,6 +183,17 @@ def test_the_number_of_threads_is_put_back_after_a_fit(cache):
     )
 
 
+def test_restarts_keep_to_the_number_of_threads(cache):
+    run_python(
+        "import numba; from fastclust import _threads;"
+        "_threads._available_n_threads = lambda: 4; numba.set_num_threads(2);"
+        "n_threads = _threads.map_in_order(lambda _: _threads.effective_n_threads(), range(3));"
+        "assert list(n_threads) == [2, 2, 2]",
+        NUMBA_NUM_THREADS="4",
+        FASTCLUST_CACHE_DIR=str(cache),
+    )
+
+
 def test_omp_num_threads_is_an_upper_limit(monkeypatch):
     available_n_threads = _threads._available_n_threads.__wrapped__  # the function without cache
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
