@@ -49,6 +49,9 @@ ROW_COST, VALUE_COST = 120, 6
 MOST_REGROUP_COST = 8
 """Plain iterations that a regrouping may cost: a run is seldom long enough to gain more."""
 
+MOST_ROWS = 2**31 - 64
+"""Rows that int32 can number, padding included, as it must once they are in another order."""
+
 HELPS = 0.5
 """Bounded iterations go on if they cost less than this, in plain ones."""
 
@@ -112,6 +115,7 @@ class PanelLloyd:
             skip
             and n_slots >= LEAST_SLOTS
             and self._regroup_cost <= MOST_REGROUP_COST * self._plain_cost
+            and panels.n_samples <= MOST_ROWS
             and not overflows
         )
         self._cost, self._n_plain = 0, 0

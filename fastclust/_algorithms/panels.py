@@ -1,4 +1,4 @@
-"""Dense rows, packed once into panels that serve seeding, every iteration and every restart."""
+"""Dense rows, packed into panels that serve seeding, every iteration and every restart."""
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Panels:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
-        The rows; they are read once.
+        The rows; they are read again whenever they are put into another order.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
     mean : ndarray of shape (n_features,)

@@ -104,6 +104,17 @@ def test_sums_are_formed_anew_in_bounded_iterations(rng, monkeypatch):
 
 
 @pytest.mark.usefixtures("always_bounded")
+def test_rows_too_many_for_their_numbers_are_not_regrouped(rng, monkeypatch):
+    X = make_data(rng, "normal", np.float64)
+    for most_rows in (len(X), len(X) - 1):
+        monkeypatch.setattr(panel_lloyd, "MOST_ROWS", most_rows)
+        state = Panels(X, None, np.zeros(3)).start_lloyd(X[:20])
+        for iteration in range(3):
+            state.advance(iteration, 1, 0.0)
+        assert state.is_bounded == (most_rows == len(X))
+
+
+@pytest.mark.usefixtures("always_bounded")
 def test_bounds_skip_most_distances(rng):
     of_clusters = 9 * rng.normal(size=(60, 3))
     X = rng.normal(size=(20_000, 3)) + of_clusters[rng.integers(60, size=20_000)]
