@@ -6,6 +6,7 @@ import numpy as np
 
 from fastclust._algorithms.components import Components, MixtureMoments
 from fastclust._algorithms.covariance import COVARIANCE_TYPES, padded, unpack_products
+from fastclust._algorithms.panel_lloyd import MOST_ROWS
 from fastclust._algorithms.panels import Panels
 from fastclust._algorithms.slots import MAX_SLOTS, split
 from fastclust._algorithms.tiles import aligned_empty, aligned_filled
@@ -124,6 +125,8 @@ class MixtureRows:
         """
         panels = self.panels
         n_rows, n_panels = self._counts.sum(axis=0)
+        if panels.n_samples > MOST_ROWS:
+            return False
         if 2 * n_rows > n_panels * panels.lanes:  # responsibilities are shared: panels stay mixed
             return False
         spared = (n_panels * panels.lanes - n_rows) / (panels.n_samples * self.n_components)
