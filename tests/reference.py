@@ -148,3 +148,53 @@ def distances_to_labels_csr(X, centers, labels):
 def distances_sq_csr(X, centers):
     """Squared distance of every sparse row to every center."""
     return all_distances_sq(X.toarray(), centers)
+
+
+# -- mixtures ------------------------------------------------------------------------------------
+
+
+def gaussian_log_prob(X, weights, means, precisions):
+    """log(weight) + log density of every row and component; precisions of shape (k, d, d)."""
+    X, d = X.astype(np.float64), X.shape[1]
+    columns = []
+    for weight, mean, precision in zip(weights, means, precisions, strict=True):
+        difference = X - mean
+        squares = np.einsum("if,fg,ig->i", difference, precision, difference)
+        log_det = np.linalg.slogdet(precision)[1]
+        columns.append(np.log(weight) + 0.5 * (log_det - d * np.log(2 * np.pi) - squares))
+    return np.column_stack(columns)
+
+
+def estimate_posterior(X, weights, means, precisions):
+    """Labels, log-densities and responsibilities."""
+    log_prob = gaussian_log_prob(X, weights, means, precisions)
+    largest = log_prob.max(axis=1, keepdims=True)
+    total = np.exp(log_prob - largest).sum(axis=1, keepdims=True)
+    log_density = largest + np.log(total)
+    return log_prob.argmax(axis=1), log_density[:, 0], np.exp(log_prob - log_density)
+
+
+def estimate_moments(X, sample_weight, resp, about):
+    """Sums of r, of r (x - about), and of r (x - about)(x - about)' for each component."""
+    X = X.astype(np.float64)
+    resp = resp * sample_weight[:, np.newaxis]
+    differences = X[:, np.newaxis, :] - about
+    first = np.einsum("ij,ijf->jf", resp, differences)
+    return resp.sum(axis=0), first, np.einsum("ij,ijf,ijg->jfg", resp, differences, differences)
+
+
+def update_components(X, sample_weight, resp, reg_covar, covariance_type):
+    """Weights, means and covariances of the M step, of the type's shape."""
+    X, d = X.astype(np.float64), X.shape[1]
+    nk, sums, _ = estimate_moments(X, sample_weight, resp, np.zeros((resp.shape[1], d)))
+    means = sums / nk[:, np.newaxis]
+    _, _, second = estimate_moments(X, sample_weight, resp, means)
+    full = second / nk[:, np.newaxis, np.newaxis] + reg_covar * np.eye(d)
+    diagonal = np.einsum("jff->jf", full)
+    covariances = {
+        "full": full,
+        "tied": second.sum(axis=0) / nk.sum() + reg_covar * np.eye(d),
+        "diag": diagonal,
+        "spherical": diagonal.mean(axis=1),
+    }
+    return nk / nk.sum(), means, covariances[covariance_type]

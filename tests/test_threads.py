@@ -45,6 +45,34 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(200_000, 8))
 """
 
+MIXTURES_IN_PARALLEL = """
+import hashlib, sys, warnings
+import numpy as np
+from fastclust import GaussianMixture, _threads
+
+warnings.simplefilter("ignore")
+n_threads = int(sys.argv[1])
+_threads._available_n_threads = lambda: n_threads
+rng = np.random.default_rng(0)
+X = rng.normal(size=(30_000, 5)) + 2 * rng.normal(size=(6, 5))[rng.integers(6, size=30_000)]
+apart = 3 * rng.normal(size=(9, 16))[rng.integers(9, size=20_000)] + rng.normal(size=(20_000, 16))
+weights = rng.uniform(size=len(X))
+
+def hashed(X, k=6, weights=None, **options):
+    model = GaussianMixture(k, random_state=0, max_iter=6, tol=0, **options)
+    model.fit(X, sample_weight=weights)
+    parts = [getattr(model, name) for name in ("weights_", "means_", "precisions_cholesky_")]
+    parts += [np.array(model.lower_bounds_), model.predict(X), model.predict_proba(X)]
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
+for covariance_type in ("full", "tied", "diag", "spherical"):
+    print(covariance_type, hashed(X, covariance_type=covariance_type))
+print("float32", hashed(X.astype(np.float32)))
+print("weights", hashed(X, weights=weights))
+print("rows regrouped", hashed(apart, 9, init_params="random_from_data"))
+print("one component", hashed(X, 1))
+"""
+
 HASHES = """
 import sys
 n_threads = int(sys.argv[1])
@@ -150,6 +178,17 @@ def test_any_number_of_threads_gives_the_same_bits(cache):
     )  # fmt: skip
     assert one.splitlines() == two.splitlines()
     assert two.splitlines() == four.splitlines()
+
+
+def test_any_number_of_threads_gives_the_same_mixture(cache):
+    outputs = {
+        run_python(
+            MIXTURES_IN_PARALLEL, n_threads, timeout=240, NUMBA_NUM_THREADS=str(n_threads),
+            FASTCLUST_CACHE_DIR=str(cache),
+        )
+        for n_threads in (1, 2, 4)
+    }  # fmt: skip
+    assert len(outputs) == 1
 
 
 @pytest.mark.parametrize("layer", ["omp", "workqueue"])
