@@ -1,4 +1,4 @@
-"""Benchmarks: asv suites (bench_*.py, one file per question) and the speed table of the README.
+"""Benchmarks: asv suites (bench_*.py, one file per question) and the speed tables of the README.
 
 Run a suite in the environment at hand, where fastclust is installed, with
 

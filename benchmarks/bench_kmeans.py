@@ -21,8 +21,8 @@ class Fit:
     def setup(self, name):
         workload = WORKLOADS[name]
         self.X = workload.make()
-        self.kmeans = workload.kmeans("fastclust")
-        workload.kmeans("fastclust", max_iter=2).fit(self.X)
+        self.kmeans = workload.estimator("fastclust")
+        workload.estimator("fastclust", max_iter=2).fit(self.X)
 
     def time_fit(self, name):
         self.kmeans.fit(self.X)
@@ -44,7 +44,7 @@ class Inference:
         workload = WORKLOADS[name]
         self.X = workload.make()
         self.row = self.X[:1]
-        self.kmeans = workload.kmeans("fastclust", max_iter=2, n_init=1).fit(self.X)
+        self.kmeans = workload.estimator("fastclust", max_iter=2, n_init=1).fit(self.X)
         for X in (self.X, self.row):
             self.kmeans.predict(X)
             self.kmeans.transform(X)
@@ -74,13 +74,13 @@ class AgainstScikitLearn:
         workload = WORKLOADS[name]
         self.X = workload.make()
         for package in ("sklearn", "fastclust"):
-            workload.kmeans(package, max_iter=2).fit(self.X)
+            workload.estimator(package, max_iter=2).fit(self.X)
 
     def track_speed_up(self, name):
         seconds = {"sklearn": [], "fastclust": []}
         for _ in range(3):
             for package, times in seconds.items():
-                kmeans = WORKLOADS[name].kmeans(package)
+                kmeans = WORKLOADS[name].estimator(package)
                 time.sleep(0.1)
                 start = time.perf_counter()
                 kmeans.fit(self.X)

@@ -15,6 +15,13 @@ and the bandwidth of reading memory. Then, for each workload:
     met       share of the distances between rows and centers that they computed
     seeding   milliseconds of greedy k-means++ for all seeds
     passes    k times the bytes of the rows / bandwidth, over the time of seeding
+
+And for Gaussian mixtures with full covariances, on rows where no component can be left out:
+
+    pass      milliseconds of one iteration, E and M step
+    GFLOP/s   2 n k d^2 / pass: half for the triangular product with the factors, half for one
+              triangle of the second moments
+    of it     the same over the matrix product's rate
 """
 
 import os
@@ -27,6 +34,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
+from benchmarks import bench_mixture
 from benchmarks.bench_kernels import best_seconds
 
 WORKLOADS = [  # rows, features, clusters, dtype
@@ -37,6 +45,10 @@ WORKLOADS = [  # rows, features, clusters, dtype
     (200_000, 64, 256, "f4"),
     (100_000, 128, 1000, "f4"),
     (60_000, 784, 10, "f4"),
+]
+MIXTURES = [  # rows, features, components, dtype
+    (100_000, 64, 16, "f8"),
+    (20_000, 128, 32, "f8"),
 ]
 
 
@@ -90,6 +102,15 @@ def measure(n_samples, n_features, n_clusters, dtype):
     return plain, *state.shares(), seconds[1]
 
 
+def measure_mixture(*workload):
+    """Seconds of one iteration."""
+    *shape, dtype = workload
+    rows = bench_mixture.make_rows(*shape, "overlapping", dtype)
+    iteration = bench_mixture.Iteration(*rows, "full")
+    iteration.warm_up()
+    return best_seconds(iteration.run)
+
+
 def main():
     """Print the report."""
     import numba
@@ -118,6 +139,14 @@ def main():
             f"{passes:11.0%}",
             flush=True,
         )
+    header = ["pass", "GFLOP/s", "of it"]
+    print(f"\n{'rows x features, components':28}" + "".join(f"{name:>11}" for name in header))
+    for workload in MIXTURES:
+        n_samples, n_features, n_components, dtype = workload
+        seconds = measure_mixture(*workload)
+        rate = 2 * n_samples * n_components * n_features**2 / seconds
+        name = f"{n_samples:,} x {n_features}, {n_components} {dtype}"
+        print(f"{name:28}{1e3 * seconds:11.2f}{rate / 1e9:11.1f}{rate / peaks[dtype]:11.0%}")
     return 0
 
 

@@ -1,41 +1,50 @@
 """The workloads that the suites and the speed table share: rows, and what is asked of them."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+SKLEARN_MODULES = {"KMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture"}
+
 
 @dataclass(frozen=True)
 class Workload:
-    """Rows to cluster, and the parameters that both packages are given.
+    """Rows, an estimator, and the parameters that both packages are given.
 
     Attributes
     ----------
     make : callable
         Returns the rows, the same at each call.
-    n_clusters : int
-        Number of clusters.
+    n_groups : int
+        Number of clusters, or of components.
     options : dict
-        Further parameters of KMeans, over `n_init=1, random_state=0`.
+        Further parameters of the estimator, over `n_init=1, random_state=0`.
     n_repeats : int
         Fits of each package that the speed table takes the median of.
+    estimator_name : str
+        "KMeans" or "GaussianMixture".
     """
 
     make: Callable[[], Any]
-    n_clusters: int
+    n_groups: int
     options: dict[str, Any] = field(default_factory=dict)
     n_repeats: int = 3
+    estimator_name: str = "KMeans"
 
-    def kmeans(self, package, **options):
+    def estimator(self, package, **options):
         """Return an estimator of "fastclust" or "sklearn"; options go over the workload's own."""
-        if package == "fastclust":
-            from fastclust import KMeans
-        else:
-            from sklearn.cluster import KMeans
+        name = self.estimator_name
+        module = "fastclust" if package == "fastclust" else SKLEARN_MODULES[name]
         options = {"n_init": 1, "random_state": 0} | self.options | options
-        return KMeans(self.n_clusters, **options)
+        return getattr(importlib.import_module(module), name)(self.n_groups, **options)
+
+
+def mixture(make, n_components, n_repeats=3, **options):
+    """Workload of a GaussianMixture."""
+    return Workload(make, n_components, options, n_repeats, "GaussianMixture")
 
 
 def blobs(n_samples, n_features, n_clusters, dtype):
@@ -59,6 +68,13 @@ def digits():
     from sklearn.datasets import load_digits
 
     return load_digits().data
+
+
+def digits_pca():
+    """Their 30 principal components."""
+    from sklearn.decomposition import PCA
+
+    return np.ascontiguousarray(PCA(30, random_state=0).fit_transform(digits()))
 
 
 def pixels():
@@ -105,3 +121,20 @@ WORKLOADS = {
     "blobs 100,000 x 32, k=50": Workload(lambda: blobs(100_000, 32, 50, "f8"), 50),
     "blobs 50,000 x 256, k=20": Workload(lambda: blobs(50_000, 256, 20, "f4"), 20),
 }
+"""Of KMeans."""
+
+MIXTURES = {
+    "iris 150 x 4, k=3, full": mixture(iris, 3, 15),
+    "digits 1,797 x 30, k=10, diag": mixture(digits_pca, 10, 9, covariance_type="diag"),
+    "pixels 273,280 x 3, k=6, full, 10 iterations": mixture(pixels, 6, max_iter=10, tol=0.0),
+    "blobs 200,000 x 8, k=12, full": mixture(lambda: blobs(200_000, 8, 12, "f8"), 12),
+    "blobs 200,000 x 16, k=8, full": mixture(lambda: blobs(200_000, 16, 8, "f4"), 8),
+    "blobs 200,000 x 16, k=8, tied": mixture(
+        lambda: blobs(200_000, 16, 8, "f4"), 8, covariance_type="tied"
+    ),
+    "blobs 200,000 x 16, k=8, spherical": mixture(
+        lambda: blobs(200_000, 16, 8, "f4"), 8, covariance_type="spherical"
+    ),
+    "blobs 30,000 x 100, k=20, full": mixture(lambda: blobs(30_000, 100, 20, "f8"), 20),
+}
+"""Of GaussianMixture."""
