@@ -56,6 +56,18 @@ def blobs(n_samples, n_features, n_clusters, dtype):
     return X.astype(dtype)
 
 
+def ellipsoids(n_samples, n_features, n_components, spread, dtype):
+    """Gaussian components of different covariances, around normal means of this deviation."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(n_components, size=n_samples)
+    means = spread * rng.standard_normal((n_components, n_features))
+    X = rng.standard_normal((n_samples, n_features))
+    for j in range(n_components):
+        shape = rng.standard_normal((n_features, n_features)) / np.sqrt(n_features)
+        X[labels == j] = X[labels == j] @ (shape + 0.3 * np.eye(n_features)) + means[j]
+    return X.astype(dtype)
+
+
 def iris():
     """150 flowers of 4 lengths."""
     from sklearn.datasets import load_iris
@@ -127,14 +139,18 @@ MIXTURES = {
     "iris 150 x 4, k=3, full": mixture(iris, 3, 15),
     "digits 1,797 x 30, k=10, diag": mixture(digits_pca, 10, 9, covariance_type="diag"),
     "pixels 273,280 x 3, k=6, full, 10 iterations": mixture(pixels, 6, max_iter=10, tol=0.0),
-    "blobs 200,000 x 8, k=12, full": mixture(lambda: blobs(200_000, 8, 12, "f8"), 12),
-    "blobs 200,000 x 16, k=8, full": mixture(lambda: blobs(200_000, 16, 8, "f4"), 8),
-    "blobs 200,000 x 16, k=8, tied": mixture(
-        lambda: blobs(200_000, 16, 8, "f4"), 8, covariance_type="tied"
+    "ellipsoids 200,000 x 8, k=12, full": mixture(
+        lambda: ellipsoids(200_000, 8, 12, 1.0, "f8"), 12
     ),
-    "blobs 200,000 x 16, k=8, spherical": mixture(
-        lambda: blobs(200_000, 16, 8, "f4"), 8, covariance_type="spherical"
+    "ellipsoids 200,000 x 16, k=8, full": mixture(lambda: ellipsoids(200_000, 16, 8, 0.7, "f4"), 8),
+    "ellipsoids 200,000 x 16, k=8, tied": mixture(
+        lambda: ellipsoids(200_000, 16, 8, 0.7, "f4"), 8, covariance_type="tied"
     ),
-    "blobs 30,000 x 100, k=20, full": mixture(lambda: blobs(30_000, 100, 20, "f8"), 20),
+    "ellipsoids 200,000 x 16, k=8, spherical": mixture(
+        lambda: ellipsoids(200_000, 16, 8, 0.7, "f4"), 8, covariance_type="spherical"
+    ),
+    "ellipsoids 30,000 x 100, k=20, full": mixture(
+        lambda: ellipsoids(30_000, 100, 20, 0.3, "f8"), 20
+    ),
 }
 """Of GaussianMixture."""
