@@ -32,9 +32,7 @@ def factorise(covariance, factor_out):
     for f in range(d):
         for g in range(f + 1):
             factor_out[f, g] = covariance[f, g]
-    for c in range(
-        d
-    ):  # L, column by column; row c of the upper triangle holds column c for a while
+    for c in range(d):  # L by columns; what is above the diagonal is a copy of them, by rows
         pivot = factor_out[c, c]
         if not pivot > 0.0:
             return False

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from fastclust._kernels.simd import emit_fmuladd, emit_splat
 
-EXP_ULPS, LOG_ULPS = 1.0, 3.0
+EXP_ULPS, LOG_ULPS = 1.2, 3.0
 
 
 @dataclass(frozen=True)
