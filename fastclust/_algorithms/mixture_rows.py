@@ -16,6 +16,11 @@ from fastclust._kernels.tile_products import MOMENT_WIDTH, WIDTH
 SCRATCH_BYTES, MIN_SLOTS = 2**25, 4
 """Memory that the slots of a pass share: it limits their number, to no fewer than MIN_SLOTS."""
 
+MIN_PARALLEL_WORK = 2**23
+"""Multiply-adds below which a pass, of 0.3 ms, stays on one core: two would save a third of it, and
+lose as much where something else runs on one (benchmarks/speed_table.py, digits: NumPy's BLAS spins
+for some 50 ms after its last product)."""
+
 REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8
 """Cost of putting a row and each of its values elsewhere, in multiply-adds of the kernels."""
 
@@ -57,7 +62,7 @@ class MixtureRows:
         slot_bytes = dtype.itemsize * slot_bytes + 8 * k * (1 + d + covariance.n_second(d))
         max_slots = min(MAX_SLOTS, max(MIN_SLOTS, SCRATCH_BYTES // slot_bytes))
         n_blocks = -(-n_panels // BLOCK_PANELS)
-        self._slots = split(n_blocks, BLOCK_PANELS * lanes * self._row_work, max_slots)
+        self._slots = pass_slots(n_blocks, BLOCK_PANELS * lanes * self._row_work, max_slots)
         n_slots = len(self._slots)
         self._n_passes = 0
         self._counts = np.zeros((n_slots, 2), dtype=np.int64)
@@ -146,6 +151,13 @@ class MixtureRows:
         return self._moments
 
 
+def pass_slots(n_blocks, block_work, max_slots=MAX_SLOTS):
+    """Slots of blocks for a pass, only one if that is short."""
+    return split(
+        n_blocks, block_work, 1 if n_blocks * block_work < MIN_PARALLEL_WORK else max_slots
+    )
+
+
 def estimate_scatter(panels):
     """Sum of x x' over the rows: the second moments of one component about 0."""
     full = COVARIANCE_TYPES["full"]
@@ -197,7 +209,7 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
     for first, panels in Panels.blocks(X, None, shift):
         part = slice(first, first + panels.n_samples)
         n_panels, lanes = len(panels.values), panels.lanes
-        slots = split(-(-n_panels // BLOCK_PANELS), BLOCK_PANELS * lanes * row_work)
+        slots = pass_slots(-(-n_panels // BLOCK_PANELS), BLOCK_PANELS * lanes * row_work)
         labels = np.empty((n_panels, lanes), dtype=np.int32)
         log_density = np.empty((n_panels, lanes), dtype=X.dtype)
         posterior_kernel(covariance.name)(

@@ -48,7 +48,7 @@ def make_components(covariance, weights, means, factors, dtype):
 def make_rows(X, sample_weight, covariance, k, max_slots):
     weights = None if sample_weight is None else sample_weight.astype(X.dtype)
     panels = Panels(X, weights, np.zeros(X.shape[1], dtype=X.dtype))
-    with mock.patch.object(mixture_rows, "split", lambda n, *_: slots_of(n, max_slots)):
+    with mock.patch.object(mixture_rows, "pass_slots", lambda n, *_: slots_of(n, max_slots)):
         return MixtureRows(panels, covariance, k)
 
 
