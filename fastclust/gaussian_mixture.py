@@ -263,7 +263,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _check_and_fit(self, X, sample_weight):
         """Check everything, fit, and return X as it was used."""
-        _validation.check_parameters(type(self).__name__, self.get_params(deep=False), self._rules)
+        _validation.check_parameters(type(self).__name__, vars(self), self._rules)
         with _validation.state_restored_on_error(self):
             X = validate_data(
                 self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,

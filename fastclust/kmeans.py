@@ -178,7 +178,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
         """
-        _validation.check_parameters(type(self).__name__, self.get_params(deep=False), self._rules)
+        _validation.check_parameters(type(self).__name__, vars(self), self._rules)
         with _validation.state_restored_on_error(self):
             is_sparse = scipy.sparse.issparse(X)
             X = validate_data(
