@@ -323,7 +323,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             except em.SingularCovarianceError:
                 raise ValueError(_singular_message(X.dtype)) from None
             bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
-            if best is None or bound > best_bound:
+            if bound > best_bound or best_bound == -np.inf:
                 best, best_bound, best_step = result, bound, m_step
         self._set_result(best, best_bound, best_step, X.dtype, mean)
 

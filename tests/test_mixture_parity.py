@@ -46,16 +46,24 @@ def fit_both(X, n_components=3, **options):
         ]
 
 
+PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
+
+
+def assert_same_parameters(theirs, ours):
+    for name in PARAMETERS:
+        expected = getattr(theirs, name)
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(getattr(ours, name), expected, rtol=1e-6, atol=1e-6 * scale)
+        assert getattr(ours, name).dtype == expected.dtype
+
+
 def assert_same(theirs, ours, X):
     assert ours.n_iter_ == theirs.n_iter_
     assert ours.converged_ == theirs.converged_
     # The tolerances: thousands of roundings in each of up to 100 dependent iterations.
     assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, rel=1e-9)
     assert len(ours.lower_bounds_) == len(theirs.lower_bounds_)
-    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
-        expected = getattr(theirs, name)
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(getattr(ours, name), expected, rtol=1e-6, atol=1e-6 * scale)
+    assert_same_parameters(theirs, ours)
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
     assert ours.predict(X).dtype == theirs.predict(X).dtype
 
@@ -114,15 +122,10 @@ def test_warm_start_goes_on_where_scikit_learn_does(covariance_type):
         assert_same(theirs, ours, rows)
 
 
-@pytest.mark.parametrize("options", [{"n_init": 3}, {"max_iter": 0}, {"tol": 0, "max_iter": 5}])
+@pytest.mark.parametrize("options", [{"n_init": 3}, {"tol": 0, "max_iter": 5}])
 def test_runs_and_limits_are_scikit_learns(options):
     theirs, ours = fit_both(blobs(), 4, init_params="k-means++", **options)
-    if options.get("max_iter") == 0:
-        np.testing.assert_allclose(ours.means_, theirs.means_, rtol=1e-12)
-        assert ours.n_iter_ == theirs.n_iter_ == 0
-        assert ours.lower_bound_ == theirs.lower_bound_ == -np.inf
-    else:
-        assert_same(theirs, ours, blobs())
+    assert_same(theirs, ours, blobs())
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -216,3 +219,15 @@ def test_warns_as_scikit_learn_when_not_converged():
 def test_every_lower_bound_is_scikit_learns():
     theirs, ours = fit_both(blobs(), 4, tol=1e-9)
     np.testing.assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("init_params", STARTS)
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_start_alone_is_that_of_scikit_learns_last_run(covariance_type, init_params):
+    options = {"covariance_type": covariance_type, "init_params": init_params}
+    theirs, ours = fit_both(blobs(), max_iter=0, n_init=3, **options)
+    assert ours.n_iter_ == theirs.n_iter_ == 0
+    assert ours.lower_bound_ == theirs.lower_bound_ == -np.inf
+    assert ours.lower_bounds_ == theirs.lower_bounds_ == []
+    assert ours.converged_ == theirs.converged_
+    assert_same_parameters(theirs, ours)
