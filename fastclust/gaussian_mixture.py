@@ -278,6 +278,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                     f"but got n_components = {self.n_components}, n_samples = {X.shape[0]}"
                 )
             given = self._check_given(X.shape[1])
+            if self._goes_on():
+                self._check_last_fit(X.shape[1])
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             self._fit(X, mean, sample_weight, given)
         return X
@@ -293,6 +295,21 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             else _check_precisions(self.precisions_init, self._covariance, k, n_features),
         )
 
+    def _goes_on(self):
+        """Whether a fit starts from the parameters of the last."""
+        return self.warm_start and hasattr(self, "converged_")
+
+    def _check_last_fit(self, n_features):
+        """Check that the last fit's components are of the number and shape of those to be fitted."""
+        k, d = self.n_components, n_features
+        last = self.weights_, self.means_, self.precisions_cholesky_
+        if [np.shape(values) for values in last] != [(k,), (k, d), self._covariance.shape(k, d)]:
+            raise ValueError(
+                "warm_start goes on from the components of the last fit, and these are of another "
+                "n_components, covariance_type or number of features. Set warm_start=False to "
+                "start anew."
+            )
+
     @property
     def _covariance(self):
         return _algorithms.covariance.COVARIANCE_TYPES[self.covariance_type]
@@ -304,7 +321,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, self.n_components)
         random_state = check_random_state(self.random_state)
         progress = em.Progress(int(self.verbose), self.verbose_interval)
-        goes_on = self.warm_start and hasattr(self, "converged_")
+        goes_on = self._goes_on()
         recover = self.on_singular == "regularize"
         best, best_bound, best_step = None, -np.inf, None
         for init in range(1 if goes_on else self.n_init):

@@ -211,6 +211,27 @@ def test_failed_fit_leaves_the_estimator_as_it_was():
     assert pickle.dumps(vars(model)) == before
 
 
+OTHER_SHAPES = {
+    "two components": ({"n_components": 2}, 3),
+    "fewer features": ({}, 2),
+    "more features": ({}, 4),
+    "another covariance type": ({"covariance_type": "another"}, 3),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_SHAPES)
+@pytest.mark.parametrize("n_components", [1, 3])  # an array of 1 can be stretched to any number
+def test_warm_start_needs_components_of_the_same_shape(covariance_type, n_components, case):
+    options, n_features = OTHER_SHAPES[case]
+    another = "full" if covariance_type == "spherical" else "spherical"
+    options = {name: another if value == "another" else value for name, value in options.items()}
+    model = fit(blobs(), n_components, covariance_type=covariance_type, warm_start=True)
+    before = model.means_
+    with pytest.raises(ValueError, match="warm_start goes on from"):
+        model.set_params(**options).fit(blobs(n_features=n_features))
+    assert model.means_ is before
+
+
 def test_parameters_set_by_hand_are_enough_to_predict(covariance_type):
     fitted = fit(blobs(), covariance_type=covariance_type)
     model = GaussianMixture(3, covariance_type=covariance_type)
