@@ -678,7 +678,9 @@ def _check_means(means, n_components, n_features):
 def _check_precisions(precisions, covariance, n_components, n_features):
     """Check the first precisions; return their Cholesky factors."""
     name = f"{covariance.name} precision"
-    precisions = check_array(precisions, dtype=FLOAT_DTYPES, ensure_2d=False, allow_nd=True)
+    precisions = check_array(
+        precisions, dtype=FLOAT_DTYPES, ensure_2d=False, allow_nd=covariance.name == "full"
+    )
     _check_shape(precisions, covariance.shape(n_components, n_features), name)
     precisions = precisions.astype(np.float64)
     covariance.check_precisions(precisions, name)

@@ -188,6 +188,7 @@ BAD_INPUT = {
         {"precisions_init": np.array([[1.0, 2], [3, 4]]), "covariance_type": "tied"},
         X,
     ),
+    "precisions 3-D": ({"precisions_init": np.ones((3, 2, 2)), "covariance_type": "diag"}, X),
     "singular": ({"reg_covar": 0.0}, np.repeat(X[:3], 5, axis=0)),
     "singular f4": ({"reg_covar": 0.0}, np.zeros((9, 2), dtype=np.float32)),
 }
