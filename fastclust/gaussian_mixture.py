@@ -232,7 +232,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the best run reached `max_iter`.
+            If the best run reached `max_iter`, or X has fewer distinct rows than components and
+            `init_params` is 'kmeans'.
         RuntimeWarning
             If a covariance was singular and has been regularised.
         """
@@ -365,7 +366,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         start, panels, k = _algorithms.mixture_start, rows.panels, self.n_components
         rows.start_run()
         if self.init_params == "kmeans":
-            start.start_from_kmeans(rows, m_step, mean, sample_weight, random_state)
+            kmeans = start.run_kmeans(rows, mean, sample_weight, random_state)
+            _warn_of_missing_clusters(kmeans.labels, k)
+            start.start_from_kmeans(rows, m_step, kmeans, mean)
         elif self.init_params == "random":
             start.start_from_noise(rows, m_step, X, mean, sample_weight, random_state)
         elif self.init_params == "k-means++":
@@ -636,6 +639,18 @@ def _singular_message(dtype):
             " data instead of float32."
         )
     return message
+
+
+def _warn_of_missing_clusters(labels, n_components):
+    """Warn as KMeans does, from within `fit`."""
+    n_distinct = np.count_nonzero(np.bincount(labels))
+    if n_distinct < n_components:
+        warnings.warn(
+            f"Number of distinct clusters ({n_distinct}) found smaller than "
+            f"n_clusters ({n_components}). Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=7,
+        )
 
 
 def _mean(values, sample_weight):

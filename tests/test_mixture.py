@@ -201,6 +201,7 @@ def test_fit_predict_is_fit_and_predict(covariance_type, dtype, options):
     assert labels.dtype == np.int64
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 def test_failed_fit_leaves_the_estimator_as_it_was():
     model = fit(blobs())
     before = pickle.dumps(vars(model))

@@ -217,6 +217,20 @@ def test_warns_as_scikit_learn_when_not_converged():
     assert caught[0].filename == __file__  # of the line that called fit
 
 
+@pytest.mark.parametrize("n_init", [1, 3])
+@pytest.mark.parametrize("method", ["fit", "fit_predict"])
+def test_warns_as_scikit_learn_of_repeated_rows(method, n_init):
+    X = np.repeat(blobs()[:3], 9, axis=0)
+    seen = []
+    for package in (sklearn.mixture, fastclust):
+        model = package.GaussianMixture(5, n_init=n_init, random_state=0)
+        with pytest.warns(ConvergenceWarning, match="distinct clusters") as caught:
+            getattr(model, method)(X)
+        seen.append([(str(warning.message), warning.category) for warning in caught])
+    assert seen[0] == seen[1]
+    assert caught[0].filename == __file__
+
+
 def test_every_lower_bound_is_scikit_learns():
     theirs, ours = fit_both(blobs(), 4, tol=1e-9)
     np.testing.assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-9)

@@ -15,8 +15,8 @@ BLOCK_VALUES = 2**20
 """Responsibilities that are drawn at a time."""
 
 
-def start_from_kmeans(rows, m_step, mean, sample_weight, random_state):
-    """M step from the labels of a KMeans fit with one start."""
+def run_kmeans(rows, mean, sample_weight, random_state):
+    """Run Lloyd's algorithm once, as scikit-learn's KMeans with one start."""
     panels, n_components = rows.panels, rows.n_components
 
     def draw_start():
@@ -24,12 +24,16 @@ def start_from_kmeans(rows, m_step, mean, sample_weight, random_state):
         return lambda: panels.take(panels.run_seeding(*draws))
 
     variance = panels.total_square / (panels.n_samples * panels.n_features)
-    kmeans = run_restarts(
+    return run_restarts(
         panels, mean, draw_start, 1, n_components,
         max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * variance, verbose=False, line_end=".",
     )  # fmt: skip
+
+
+def start_from_kmeans(rows, m_step, kmeans, mean):
+    """M step from the labels of k-means."""
     np.subtract(kmeans.centers, mean, out=m_step.components.about)
-    moments = rows.label_moments(m_step.components, panels.panel_labels(kmeans.labels))
+    moments = rows.label_moments(m_step.components, rows.panels.panel_labels(kmeans.labels))
     m_step.update(moments, rows.total_weight)
 
 
