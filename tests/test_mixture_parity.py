@@ -5,12 +5,16 @@ Cholesky factors in float32 where fastclust has float64, and its KMeans may star
 there the results are of equal quality.
 """
 
+import itertools
 import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 import sklearn.mixture
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
@@ -18,6 +22,8 @@ import fastclust
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 STARTS = ["kmeans", "k-means++", "random", "random_from_data"]
+PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
+PACKAGES = (sklearn.mixture, fastclust)
 
 
 def blobs(offset=0.0):
@@ -26,33 +32,49 @@ def blobs(offset=0.0):
     return rng.normal(size=(500, 3)) + centers[rng.integers(3, size=500)] + offset
 
 
+def noise():
+    """Rows without clusters: each start has an optimum of its own."""
+    return np.random.default_rng(1).normal(size=(300, 3))
+
+
+GENERATED = {"blobs": blobs, "offset": lambda: blobs(1e3), "noise": noise}
+
+
 @pytest.fixture
 def data(real_data):
     def load(name):
-        if name == "digits":
-            return PCA(12, random_state=0).fit_transform(real_data(name))
-        return blobs(50.0) if name == "offset" else blobs() if name == "blobs" else real_data(name)
+        if name in GENERATED:
+            return GENERATED[name]()
+        X = real_data(name)
+        return PCA(12, random_state=0).fit_transform(X) if name == "digits" else X
 
     return load
+
+
+@pytest.fixture(params=COVARIANCE_TYPES)
+def covariance_type(request):
+    return request.param
 
 
 def fit_both(X, n_components=3, **options):
     options = {"random_state": 0} | options
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return [
-            package.GaussianMixture(n_components, **options).fit(X)
-            for package in (sklearn.mixture, fastclust)
-        ]
+        return [package.GaussianMixture(n_components, **options).fit(X) for package in PACKAGES]
 
 
-PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
+def refit(models, X, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for model in models:
+            model.set_params(**options).fit(X)
 
 
 def assert_same_parameters(theirs, ours):
     for name in PARAMETERS:
         expected = getattr(theirs, name)
         scale = np.abs(expected).max()
+        # Thousands of roundings in each of up to 100 iterations, each from the result of the last.
         np.testing.assert_allclose(getattr(ours, name), expected, rtol=1e-6, atol=1e-6 * scale)
         assert getattr(ours, name).dtype == expected.dtype
 
@@ -60,7 +82,7 @@ def assert_same_parameters(theirs, ours):
 def assert_same(theirs, ours, X):
     assert ours.n_iter_ == theirs.n_iter_
     assert ours.converged_ == theirs.converged_
-    # The issue's tolerances: thousands of roundings in each of up to 100 dependent iterations.
+    # As above, but near an optimum the errors of the parameters come in by their squares.
     assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, rel=1e-9)
     assert len(ours.lower_bounds_) == len(theirs.lower_bounds_)
     assert_same_parameters(theirs, ours)
@@ -68,176 +90,47 @@ def assert_same(theirs, ours, X):
     assert ours.predict(X).dtype == theirs.predict(X).dtype
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+# -- fit -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("random_state", [0, 1])
 @pytest.mark.parametrize("init_params", STARTS)
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "blobs", "offset"])
-def test_float64_fit_is_scikit_learns(data, name, init_params, covariance_type):
+def test_float64_fit_is_scikit_learns(data, name, init_params, covariance_type, random_state):
     X = data(name)
-    assert_same(*fit_both(X, init_params=init_params, covariance_type=covariance_type), X)
+    options = {"init_params": init_params, "covariance_type": covariance_type}
+    assert_same(*fit_both(X, random_state=random_state, **options), X)
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_functions_of_new_rows_are_scikit_learns(covariance_type):
-    theirs, ours = fit_both(blobs(), covariance_type=covariance_type)
-    X = blobs()[::3] + 0.5
-    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-9)
-    np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), rtol=1e-9)
-    for name in ("score", "bic", "aic"):
-        assert getattr(ours, name)(X) == pytest.approx(getattr(theirs, name)(X), rel=1e-9)
-    for a, b in zip(ours.sample(20), theirs.sample(20), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6)
-        assert a.dtype == b.dtype
+@pytest.mark.parametrize("n_components", [1, 2, 10])
+def test_any_number_of_components_is_scikit_learns(data, n_components, covariance_type):
+    X = data("digits")
+    assert_same(*fit_both(X, n_components, covariance_type=covariance_type), X)
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_given_start_is_used_as_scikit_learn_does(covariance_type, dtype):
-    X = blobs().astype(dtype)
-    fitted, _ = fit_both(blobs(), covariance_type=covariance_type, max_iter=2)
-    given = {
-        "weights_init": np.array([0.2, 0.3, 0.5]),
-        "means_init": fitted.means_ + 0.1,
-        "precisions_init": fitted.precisions_ * 1.1,
-    }
-    for some in ({name: value} for name, value in given.items()):
-        theirs, ours = fit_both(X, covariance_type=covariance_type, **some)
-        if dtype == np.float64:
-            assert_same(theirs, ours, X)
-    theirs, ours = fit_both(X, covariance_type=covariance_type, **given)
-    if dtype == np.float64:
-        assert_same(theirs, ours, X)
-    # float32: equal starts, so the same optimum, up to scikit-learn's own rounding.
-    assert ours.score(X) == pytest.approx(theirs.score(X), rel=1e-4)
+@pytest.mark.parametrize("n_features", [1, 2, 5, 12])
+def test_any_number_of_features_is_scikit_learns(data, n_features, covariance_type):
+    X = data("digits")[:, :n_features]
+    assert_same(*fit_both(X, covariance_type=covariance_type, init_params="random"), X)
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_warm_start_goes_on_where_scikit_learn_does(covariance_type):
-    options = {"covariance_type": covariance_type, "max_iter": 3, "tol": 1e-6, "warm_start": True}
-    theirs, ours = fit_both(blobs(), **options)
-    for rows in (blobs(), blobs()[:300] + 0.1):
-        for model in (theirs, ours):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                model.fit(rows)
-        assert_same(theirs, ours, rows)
+def test_labels_of_fit_predict_are_scikit_learns(data, covariance_type):
+    for name, init_params in itertools.product(["iris", "noise"], ["kmeans", "random"]):
+        options = {"covariance_type": covariance_type, "init_params": init_params}
+        labels = [
+            package.GaussianMixture(4, tol=0.1, random_state=0, **options).fit_predict(data(name))
+            for package in PACKAGES
+        ]
+        np.testing.assert_array_equal(*labels)
+        assert labels[0].dtype == labels[1].dtype
 
 
-@pytest.mark.parametrize("options", [{"n_init": 3}, {"tol": 0, "max_iter": 5}])
-def test_runs_and_limits_are_scikit_learns(options):
-    theirs, ours = fit_both(blobs(), 4, init_params="k-means++", **options)
-    assert_same(theirs, ours, blobs())
-
-
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_float32_fit_is_as_good(covariance_type):
-    X = blobs().astype(np.float32)
-    theirs, ours = fit_both(X, covariance_type=covariance_type)
-    # Both reach an optimum of clear blobs; 1e-4 is the rounding of scikit-learn's float32 score.
-    assert ours.score(X) >= theirs.score(X) - 1e-4 * abs(theirs.score(X))
-    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
-        assert getattr(ours, name).dtype == np.float32
-        assert getattr(ours, name).shape == getattr(theirs, name).shape
-
-
-def test_iris_has_the_published_log_likelihood():
-    from sklearn.datasets import load_iris
-
-    X = load_iris().data
-    model = fastclust.GaussianMixture(3, tol=1e-8, max_iter=500, random_state=0).fit(X)
-    # -180.19: R's mclust, model VVV, and scikit-learn; natural logarithm.
-    assert model.score(X) * len(X) == pytest.approx(-180.19, abs=0.01)
-
-
-@pytest.mark.parametrize("verbose", [1, 2])
-@pytest.mark.parametrize("max_iter", [3, 100])
-def test_prints_scikit_learns_lines(capsys, verbose, max_iter):
-    printed = []
-    for package in (sklearn.mixture, fastclust):
-        model = package.GaussianMixture(
-            3, verbose=verbose, verbose_interval=2, max_iter=max_iter, n_init=2, random_state=0,
-            init_params="random",
-        )  # fmt: skip
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(blobs())
-        printed.append(re.sub(r"time lapse [\d.]+s", "time lapse", capsys.readouterr().out))
-    assert printed[0] == printed[1]
-
-
-X = np.random.default_rng(0).normal(size=(20, 2))
-BAD_INPUT = {
-    "n_components": ({"n_components": 0}, X),
-    "tol": ({"tol": -1.0}, X),
-    "covariance_type": ({"covariance_type": "round"}, X),
-    "init_params": ({"init_params": "best"}, X),
-    "max_iter": ({"max_iter": -1}, X),
-    "reg_covar": ({"reg_covar": -1.0}, X),
-    "verbose_interval": ({"verbose_interval": 0}, X),
-    "too few rows": ({"n_components": 5}, X[:4]),
-    "one row": ({}, X[:1]),
-    "NaN": ({}, np.where(X > 1, np.nan, X)),
-    "infinity": ({}, np.where(X > 1, np.inf, X)),
-    "1-D": ({}, X[:, 0]),
-    "weights shape": ({"weights_init": [0.5, 0.5]}, X),
-    "weights sum": ({"weights_init": [0.5, 0.4, 0.4]}, X),
-    "means shape": ({"means_init": np.ones((3, 5))}, X),
-    "precisions shape": ({"precisions_init": np.ones((3, 2))}, X),
-    "precisions sign": ({"precisions_init": np.full((3, 2), -1.0), "covariance_type": "diag"}, X),
-    "precisions full": ({"precisions_init": -np.ones((3, 2, 2))}, X),
-    "precisions tied": (
-        {"precisions_init": np.array([[1.0, 2], [3, 4]]), "covariance_type": "tied"},
-        X,
-    ),
-    "precisions 3-D": ({"precisions_init": np.ones((3, 2, 2)), "covariance_type": "diag"}, X),
-    "singular": ({"reg_covar": 0.0}, np.repeat(X[:3], 5, axis=0)),
-    "singular f4": ({"reg_covar": 0.0}, np.zeros((9, 2), dtype=np.float32)),
-}
-
-
-@pytest.mark.filterwarnings("ignore")  # those of KMeans, on repeated rows
-@pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_gets_scikit_learns_error(case):
-    options, rows = BAD_INPUT[case]
-    messages = []
-    for package in (sklearn.mixture, fastclust):
-        with pytest.raises(ValueError) as raised:  # noqa: PT011  (compared below)
-            package.GaussianMixture(**{"n_components": 3, "random_state": 0} | options).fit(rows)
-        messages.append(str(raised.value))
-    words = [sorted(re.findall(r"[\w.-]+", message)) for message in messages]
-    assert words[0] == words[1]  # options come in any order
-
-
-def test_warns_as_scikit_learn_when_not_converged():
-    messages = []
-    for package in (sklearn.mixture, fastclust):
-        with pytest.warns(ConvergenceWarning) as caught:
-            package.GaussianMixture(3, max_iter=1, random_state=0).fit(blobs())
-        messages.append(str(caught[0].message))
-    assert messages[0] == messages[1]
-    assert caught[0].filename == __file__  # of the line that called fit
-
-
-@pytest.mark.parametrize("n_init", [1, 3])
-@pytest.mark.parametrize("method", ["fit", "fit_predict"])
-def test_warns_as_scikit_learn_of_repeated_rows(method, n_init):
-    X = np.repeat(blobs()[:3], 9, axis=0)
-    seen = []
-    for package in (sklearn.mixture, fastclust):
-        model = package.GaussianMixture(5, n_init=n_init, random_state=0)
-        with pytest.warns(ConvergenceWarning, match="distinct clusters") as caught:
-            getattr(model, method)(X)
-        seen.append([(str(warning.message), warning.category) for warning in caught])
-    assert seen[0] == seen[1]
-    assert caught[0].filename == __file__
-
-
-def test_every_lower_bound_is_scikit_learns():
-    theirs, ours = fit_both(blobs(), 4, tol=1e-9)
+def test_every_lower_bound_is_scikit_learns(covariance_type):
+    theirs, ours = fit_both(blobs(), 4, tol=1e-9, covariance_type=covariance_type)
     np.testing.assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("init_params", STARTS)
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_start_alone_is_that_of_scikit_learns_last_run(covariance_type, init_params):
     options = {"covariance_type": covariance_type, "init_params": init_params}
     theirs, ours = fit_both(blobs(), max_iter=0, n_init=3, **options)
@@ -246,3 +139,467 @@ def test_start_alone_is_that_of_scikit_learns_last_run(covariance_type, init_par
     assert ours.lower_bounds_ == theirs.lower_bounds_ == []
     assert ours.converged_ == theirs.converged_
     assert_same_parameters(theirs, ours)
+
+
+@pytest.mark.parametrize("init_params", STARTS)
+def test_best_of_several_runs_is_scikit_learns(covariance_type, init_params):
+    """On rows of which every start finds another optimum: of equal ones rounding chooses."""
+    options = {"covariance_type": covariance_type, "init_params": init_params, "max_iter": 15}
+    theirs, ours = fit_both(noise(), n_init=3, tol=1e-5, **options)
+    first, _ = fit_both(noise(), tol=1e-5, **options)
+    assert theirs.lower_bound_ > first.lower_bound_ + 1e-6 or init_params != "random"
+    assert_same(theirs, ours, noise())
+
+
+@pytest.mark.parametrize("options", [
+    {"tol": 0, "max_iter": 30},
+    {"tol": 10.0},
+    {"tol": 1e-7},
+    {"max_iter": 1},
+    {"reg_covar": 0},
+    {"reg_covar": 0.1},
+    {"random_state": np.random.RandomState},
+])  # fmt: skip
+def test_limits_are_scikit_learns(covariance_type, options):
+    models = []
+    for package in PACKAGES:
+        made = {name: value(7) if callable(value) else value for name, value in options.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = package.GaussianMixture(
+                4, **{"covariance_type": covariance_type, "random_state": 0} | made
+            )
+            models.append(model.fit(blobs()))
+    assert_same(*models, blobs())
+
+
+def test_warm_start_goes_on_where_scikit_learn_does(covariance_type):
+    options = {"covariance_type": covariance_type, "max_iter": 3, "tol": 1e-6, "warm_start": True}
+    models = fit_both(blobs(), n_init=4, **options)
+    assert_same(*models, blobs())
+    for rows in (blobs(), blobs()[:300] + 0.1, blobs()):
+        refit(models, rows)
+        assert_same(*models, rows)
+    refit(models, blobs(), max_iter=100)
+    assert_same(*models, blobs())
+    refit(models, blobs())  # from the optimum: the change is that since the last fit
+    assert models[1].n_iter_ == 1
+    assert_same(*models, blobs())
+    refit(models, noise(), warm_start=False)
+    assert_same(*models, noise())
+
+
+def test_warm_start_without_iterations_keeps_the_components(covariance_type):
+    models = fit_both(blobs(), covariance_type=covariance_type, warm_start=True)
+    refit(models, blobs(), max_iter=0)
+    assert_same_parameters(*models)
+    assert models[0].lower_bound_ == models[1].lower_bound_ == -np.inf
+    refit(models, blobs(), max_iter=100)
+    assert_same(*models, blobs())
+
+
+# -- given starts --------------------------------------------------------------------------------
+
+
+def given_start(covariance_type, X=None):
+    X = blobs() if X is None else X
+    fitted, _ = fit_both(X, covariance_type=covariance_type, max_iter=2)
+    return {
+        "weights_init": np.array([0.2, 0.3, 0.5]),
+        "means_init": fitted.means_ + 0.1,
+        "precisions_init": fitted.precisions_ * 1.1,
+    }
+
+
+SOME_GIVEN = [
+    names
+    for n in (1, 2, 3)
+    for names in itertools.combinations(["weights_init", "means_init", "precisions_init"], n)
+]
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "random"])
+@pytest.mark.parametrize("names", SOME_GIVEN, ids="+".join)
+def test_given_start_is_used_as_scikit_learn_does(covariance_type, names, init_params):
+    given = {name: given_start(covariance_type)[name] for name in names}
+    options = {"covariance_type": covariance_type, "init_params": init_params}
+    # One iteration shows more of the start than the optimum does.
+    for max_iter in (1, 100):
+        assert_same(*fit_both(blobs(), max_iter=max_iter, **options, **given), blobs())
+
+
+@pytest.mark.parametrize("convert", [np.ndarray.tolist, np.float32, np.asfortranarray])
+def test_given_start_may_come_in_any_form(covariance_type, convert):
+    given = {name: convert(value) for name, value in given_start(covariance_type).items()}
+    assert_same(*fit_both(blobs(), covariance_type=covariance_type, **given), blobs())
+
+
+def test_weights_that_are_zero_stay_zero():
+    given = given_start("full") | {"weights_init": [0.5, 0.5, 0.0]}
+    with np.errstate(divide="ignore"):  # scikit-learn takes the logarithm of the weights
+        assert_same(*fit_both(blobs(), **given), blobs())
+
+
+def test_given_start_without_iterations_is_scikit_learns(covariance_type):
+    given = given_start(covariance_type)
+    theirs, ours = fit_both(blobs(), covariance_type=covariance_type, max_iter=0, **given)
+    assert not hasattr(theirs, "covariances_") or theirs.covariances_ is None
+    # scikit-learn leaves the covariances out; here they belong to the precisions.
+    for name in ("weights_", "means_", "precisions_", "precisions_cholesky_"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-12)
+    inverse = np.linalg.inv if covariance_type in ("full", "tied") else np.reciprocal
+    np.testing.assert_allclose(ours.covariances_, inverse(given["precisions_init"]), rtol=1e-9)
+
+
+# -- new rows ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_samples", [1, 7, 8, 9, 500])
+def test_functions_of_new_rows_are_scikit_learns(covariance_type, n_samples):
+    theirs, ours = fit_both(blobs(), covariance_type=covariance_type)
+    X = 2 * blobs()[:n_samples] + 0.5
+    # scikit-learn expands the square of diagonal and spherical types, at distances of up to 20.
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-9)
+    np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), rtol=1e-9)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    for name in ("score", "bic", "aic"):
+        assert getattr(ours, name)(X) == pytest.approx(getattr(theirs, name)(X), rel=1e-9)
+        assert isinstance(getattr(ours, name)(X), float)
+    assert ours._n_parameters() == theirs._n_parameters()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_samples", [1, 50])
+def test_sample_is_scikit_learns(covariance_type, dtype, n_samples):
+    theirs, ours = fit_both(blobs().astype(dtype), covariance_type=covariance_type)
+    if dtype == np.float32:  # the same parameters
+        for name in PARAMETERS:
+            setattr(ours, name, getattr(theirs, name))
+    for _ in range(2):  # an int makes the same draws again
+        (X, y), (X_theirs, y_theirs) = ours.sample(n_samples), theirs.sample(n_samples)
+        # A draw is as far off as the covariance's root, and float64 whatever the rows were.
+        np.testing.assert_allclose(X, X_theirs, rtol=1e-6)
+        np.testing.assert_array_equal(y, y_theirs)
+        assert (X.dtype, y.dtype) == (X_theirs.dtype, y_theirs.dtype)
+
+
+@pytest.mark.parametrize("fit_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_answers_have_scikit_learns_dtype(fit_dtype, dtype):
+    models = fit_both(blobs().astype(fit_dtype))
+    X = blobs().astype(dtype)
+    for name in ("predict", "predict_proba", "score_samples"):
+        expected, answer = (getattr(model, name)(X) for model in models)
+        assert answer.shape == expected.shape
+        assert answer.dtype == expected.dtype or (fit_dtype, dtype) == (np.float64, np.float32)
+    assert {type(model.score(X)) for model in models} == {float}
+
+
+# -- float32 -------------------------------------------------------------------------------------
+
+
+def score_in_float64(model, X):
+    exact = sklearn.mixture.GaussianMixture(covariance_type=model.covariance_type)
+    for name in ("weights_", "means_", "precisions_cholesky_"):
+        setattr(exact, name, getattr(model, name).astype(np.float64))
+    return exact.score(X.astype(np.float64))
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "digits", "blobs"])
+def test_float32_fit_is_as_good(data, name, covariance_type):
+    """From the same start, after as many iterations."""
+    X = data(name).astype(np.float32)
+    given = given_start(covariance_type, X.astype(np.float64))
+    options = {"covariance_type": covariance_type, "tol": 0, "max_iter": 20, **given}
+    theirs, ours = fit_both(X, **options)
+    exact, _ = fit_both(X.astype(np.float64), **options)
+    expected = exact.score(X.astype(np.float64))
+    # Parameters are stored in float32, and rows are rounded: some 100 roundings of 6e-8 on a path
+    # of 20 iterations.
+    assert score_in_float64(ours, X) == pytest.approx(expected, abs=1e-4)
+    assert score_in_float64(ours, X) > score_in_float64(theirs, X) - 1e-4
+    assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, rel=1e-3)
+
+
+def test_float32_fit_has_scikit_learns_attributes(covariance_type):
+    theirs, ours = fit_both(blobs().astype(np.float32), covariance_type=covariance_type)
+    # scikit-learn has numbers of NumPy's types where fastclust has Python's.
+    assert set(vars(theirs)) <= set(vars(ours))
+    for name in PARAMETERS:
+        assert getattr(ours, name).dtype == getattr(theirs, name).dtype == np.float32
+        assert getattr(ours, name).shape == getattr(theirs, name).shape
+    assert isinstance(ours.lower_bound_, float)
+    assert {type(bound) for bound in ours.lower_bounds_} == {float}
+    assert isinstance(ours.n_iter_, int)
+    assert isinstance(ours.converged_, bool)
+    np.testing.assert_array_equal(
+        ours.predict(blobs().astype(np.float32)), theirs.predict(blobs().astype(np.float32))
+    )
+
+
+# -- published -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"n_init": 5, "random_state": 3}])
+def test_iris_has_the_published_log_likelihood(options):
+    X = load_iris().data
+    options = {"tol": 1e-8, "max_iter": 500, "random_state": 0} | options
+    model = fastclust.GaussianMixture(3, **options).fit(X)
+    # -180.19: R's mclust, model VVV, and scikit-learn; natural logarithm.
+    assert model.score(X) * len(X) == pytest.approx(-180.19, abs=0.01)
+
+
+# -- verbose -------------------------------------------------------------------------------------
+
+VERBOSE = {
+    "not converged": {"max_iter": 3},
+    "converged": {},
+    "every iteration": {"verbose_interval": 1},
+    "no iterations": {"max_iter": 0},
+    "no tolerance": {"tol": 0, "max_iter": 4},
+    "k-means": {"init_params": "kmeans"},
+}
+
+
+@pytest.mark.parametrize("verbose", [1, 2, 3, True])
+@pytest.mark.parametrize("case", VERBOSE)
+def test_prints_scikit_learns_lines(capsys, verbose, case):
+    options = {"verbose_interval": 2, "n_init": 2, "random_state": 0, "init_params": "random"}
+    options |= VERBOSE[case]
+    printed = []
+    for package in PACKAGES:
+        model = package.GaussianMixture(3, verbose=verbose, warm_start=True, **options)
+        refit([model, model], blobs())  # the second fit goes on
+        lines = capsys.readouterr().out
+        assert lines.startswith("Initialization 0\n")
+        printed.append(re.sub(r"time lapse \d+\.\d{5}s", "time lapse", lines))
+    assert printed[0] == printed[1]
+
+
+# -- errors and warnings -------------------------------------------------------------------------
+
+X = np.random.default_rng(0).normal(size=(20, 2))
+EYES = np.stack([np.eye(2)] * 3)
+ASYMMETRIC = np.array([[1.0, 2], [3, 4]])
+BAD_X = {
+    "too few rows": X[:2],
+    "one row": X[:1],
+    "no rows": X[:0],
+    "no features": X[:, :0],
+    "NaN": np.where(X > 1, np.nan, X),
+    "NaN in a frame": pd.DataFrame(np.where(X > 1, np.nan, X), columns=["a", "b"]),
+    "infinity": np.where(X > 1, np.inf, X),
+    "minus infinity": np.where(X > 1, -np.inf, X),
+    "float32 infinity": np.where(X > 1, np.inf, X).astype(np.float32),
+    "1-D": X[:, 0],
+    "3-D": X[np.newaxis],
+    "number": 3.0,
+    "complex": X + 1j,
+    "strings": [["a", "b"]] * 5,
+    "None": [[None, 1.0]] * 5,
+    "sparse": scipy.sparse.csr_array(X),
+}
+BAD_INITS = [
+    ("full", "weights_init", [0.5, 0.5]),
+    ("full", "weights_init", np.ones((3, 1)) / 3),
+    ("full", "weights_init", [0.5, 0.4, 0.4]),
+    ("full", "weights_init", np.array([0.5, 0.5, 3e-6], dtype=np.float32)),
+    ("full", "weights_init", [np.nan, 0.5, 0.5]),
+    ("full", "weights_init", ["a", "b", "c"]),
+    ("full", "weights_init", np.ones((3, 1, 1)) / 3),
+    ("full", "means_init", np.ones((3, 5))),
+    ("full", "means_init", np.ones(3)),
+    ("full", "means_init", np.ones((2, 2))),
+    ("full", "means_init", np.full((3, 2), np.nan)),
+    ("full", "means_init", np.full((3, 2), np.inf)),
+    ("full", "means_init", np.ones((3, 2, 1))),
+    ("full", "precisions_init", EYES[0]),
+    ("full", "precisions_init", EYES[:2]),
+    ("full", "precisions_init", -EYES),
+    ("full", "precisions_init", EYES * np.nan),
+    ("full", "precisions_init", np.stack([ASYMMETRIC] * 3)),
+    ("full", "precisions_init", np.stack([np.eye(2), np.eye(2), np.zeros((2, 2))])),
+    ("full", "precisions_init", EYES[np.newaxis]),
+    ("tied", "precisions_init", EYES),
+    ("tied", "precisions_init", EYES[0][:1]),
+    ("tied", "precisions_init", ASYMMETRIC),
+    ("tied", "precisions_init", -np.eye(2)),
+    ("diag", "precisions_init", EYES),
+    ("diag", "precisions_init", np.ones((3, 3))),
+    ("diag", "precisions_init", np.full((3, 2), -1.0)),
+    ("diag", "precisions_init", np.zeros((3, 2))),
+    ("spherical", "precisions_init", EYES),
+    ("spherical", "precisions_init", np.ones((3, 1))),
+    ("spherical", "precisions_init", np.zeros(3)),
+    ("spherical", "precisions_init", [1.0, 1.0, -1.0]),
+]
+BAD_PARAMETERS = [
+    ("n_components", 0),
+    ("n_components", -1),
+    ("n_components", 2.0),
+    ("n_components", "3"),
+    ("n_components", None),
+    ("covariance_type", "round"),
+    ("covariance_type", None),
+    ("tol", -1.0),
+    ("tol", "0.1"),
+    ("tol", None),
+    ("tol", np.nan),
+    ("tol", np.inf),
+    ("reg_covar", -1e-9),
+    ("reg_covar", np.inf),
+    ("reg_covar", None),
+    ("max_iter", -1),
+    ("max_iter", 10.0),
+    ("n_init", 0),
+    ("n_init", 1.5),
+    ("init_params", "best"),
+    ("init_params", None),
+    ("weights_init", 3),
+    ("weights_init", "equal"),
+    ("means_init", 3.0),
+    ("means_init", "a"),
+    ("precisions_init", scipy.sparse.csr_array(np.eye(2))),
+    ("random_state", -1),
+    ("random_state", 2**32),
+    ("random_state", "seed"),
+    ("random_state", np.random.Generator),
+    ("warm_start", 1),
+    ("warm_start", None),
+    ("verbose", -1),
+    ("verbose", 1.5),
+    ("verbose_interval", 0),
+    ("verbose_interval", 2.0),
+]
+
+
+def assert_same_error(call):
+    errors = []
+    for package in PACKAGES:
+        with pytest.raises((ValueError, TypeError)) as raised:  # noqa: PT011  (compared below)
+            call(package)
+        errors.append(raised.value)
+    theirs, ours = errors
+    assert isinstance(ours, ValueError) == isinstance(theirs, ValueError)
+    assert isinstance(ours, TypeError) == isinstance(theirs, TypeError)
+    assert in_order(str(ours)) == in_order(str(theirs))
+
+
+def in_order(message):
+    """The options of a message sorted: scikit-learn has them in any order."""
+    return re.sub(r"\{(.*?)\}", lambda found: str(sorted(found[1].split(", "))), message)
+
+
+@pytest.mark.parametrize("case", BAD_X)
+@pytest.mark.parametrize("method", ["fit", "fit_predict"])
+def test_bad_rows_get_scikit_learns_error(method, case):
+    assert_same_error(
+        lambda package: getattr(package.GaussianMixture(3, random_state=0), method)(BAD_X[case])
+    )
+
+
+@pytest.mark.parametrize(("covariance_type", "name", "value"), BAD_INITS)
+def test_bad_given_start_gets_scikit_learns_error(covariance_type, name, value):
+    options = {"covariance_type": covariance_type, "random_state": 0, name: value}
+    assert_same_error(lambda package: package.GaussianMixture(3, **options).fit(X))
+
+
+@pytest.mark.parametrize("weights", [[-0.1, 0.6, 0.5], [1.2, -0.1, -0.1], [0.0, 1.5, -0.5]])
+def test_weights_out_of_range_get_scikit_learns_error_with_the_numbers_put_right(weights):
+    with pytest.raises(ValueError, match="'weights' should be in the range") as theirs:
+        sklearn.mixture.GaussianMixture(3, weights_init=weights).fit(X)
+    with pytest.raises(ValueError, match="'weights' should be in the range") as ours:
+        fastclust.GaussianMixture(3, weights_init=weights).fit(X)
+    # scikit-learn calls the least weight the greatest.
+    greatest, least = f"{max(weights):.5f}", f"{min(weights):.5f}"
+    exchanged = {greatest: least, least: greatest}
+    expected = re.sub(r"-?\d\.\d{5}", lambda found: exchanged[found[0]], str(theirs.value))
+    assert str(ours.value) == expected
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_PARAMETERS)
+def test_bad_parameters_get_scikit_learns_error(name, value):
+    value = np.random.default_rng(0) if value is np.random.Generator else value
+    if name == "random_state" and isinstance(value, np.random.Generator):
+        value.__class__.__repr__  # noqa: B018  (both print it)
+    assert_same_error(lambda package: package.GaussianMixture(**{name: value}).fit(X))
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("init_params", STARTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_singular_covariance_gets_scikit_learns_error(covariance_type, dtype, init_params):
+    rows = np.repeat(X[:3], 5, axis=0).astype(dtype)
+    # Zeros have no rounding: other repeated rows have variances of some 1e-32, or none.
+    rows = np.zeros_like(rows) if covariance_type != "full" else rows
+    options = {"covariance_type": covariance_type, "init_params": init_params, "reg_covar": 0}
+    assert_same_error(lambda package: package.GaussianMixture(3, random_state=0, **options).fit(rows))
+
+
+BAD_NEW_ROWS = {
+    "features": blobs()[:, :2],
+    "NaN": np.full((5, 3), np.nan),
+    "infinity": np.full((5, 3), np.inf),
+    "1-D": blobs()[0],
+    "no rows": blobs()[:0],
+    "sparse": scipy.sparse.csr_array(blobs()),
+    "complex": blobs() + 1j,
+}
+METHODS = ["predict", "predict_proba", "score_samples", "score", "bic", "aic"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bad_new_rows_get_scikit_learns_error(method):
+    models = dict(zip(PACKAGES, fit_both(blobs()), strict=True))
+    for rows in BAD_NEW_ROWS.values():
+        assert_same_error(lambda package, rows=rows: getattr(models[package], method)(rows))
+    assert_same_error(lambda package: getattr(package.GaussianMixture(), method)(blobs()))
+
+
+def test_sample_before_fit_gets_scikit_learns_error():
+    assert_same_error(lambda package: package.GaussianMixture().sample())
+
+
+@pytest.mark.parametrize("n_samples", [0, -1])
+def test_sample_of_no_rows_gets_scikit_learns_error_with_the_number_put_right(n_samples):
+    theirs, ours = fit_both(blobs())
+    with pytest.raises(ValueError, match="Invalid value for 'n_samples'") as raised:
+        theirs.sample(n_samples)
+    # scikit-learn names n_components.
+    expected = str(raised.value).replace("'n_samples': 3 ", f"'n_samples': {n_samples} ")
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        ours.sample(n_samples)
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_predict"])
+@pytest.mark.parametrize("options", [{"max_iter": 1}, {"tol": 0, "max_iter": 5, "n_init": 3}])
+def test_warns_as_scikit_learn_when_not_converged(method, options):
+    seen = []
+    for package in PACKAGES:
+        with pytest.warns(ConvergenceWarning) as caught:
+            getattr(package.GaussianMixture(3, random_state=0, **options), method)(blobs())
+        seen.append([(str(warning.message), warning.category) for warning in caught])
+    assert seen[0] == seen[1]
+    assert caught[0].filename == __file__  # of the line that called fit
+
+
+@pytest.mark.parametrize("options", [{"max_iter": 0}, {}, {"warm_start": True, "n_init": 3}])
+def test_does_not_warn_where_scikit_learn_does_not(options):
+    for package in PACKAGES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            package.GaussianMixture(3, random_state=0, **options).fit(blobs())
+
+
+@pytest.mark.parametrize("n_init", [1, 3])
+@pytest.mark.parametrize("method", ["fit", "fit_predict"])
+def test_warns_as_scikit_learn_of_repeated_rows(method, n_init):
+    rows = np.repeat(blobs()[:3], 9, axis=0)
+    seen = []
+    for package in PACKAGES:
+        model = package.GaussianMixture(5, n_init=n_init, random_state=0)
+        with pytest.warns(ConvergenceWarning, match="distinct clusters") as caught:
+            getattr(model, method)(rows)
+        seen.append([(str(warning.message), warning.category) for warning in caught])
+    assert seen[0] == seen[1]
+    assert caught[0].filename == __file__
