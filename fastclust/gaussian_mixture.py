@@ -301,7 +301,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return self.warm_start and hasattr(self, "converged_")
 
     def _check_last_fit(self, n_features):
-        """Check that the last fit's components are of the number and shape of those to be fitted."""
+        """Check that the last fit's components are of the shape of those to be fitted."""
         k, d = self.n_components, n_features
         last = self.weights_, self.means_, self.precisions_cholesky_
         if [np.shape(values) for values in last] != [(k,), (k, d), self._covariance.shape(k, d)]:
