@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.slots import MAX_SLOTS, split, without_items
+from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_items
 from fastclust._algorithms.statistics import (
     RESUM_EVERY,
     ClusterStatistics,
@@ -22,7 +22,7 @@ from fastclust._algorithms.statistics import (
 )
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
 from fastclust._kernels import bounds, lloyd, regroup
-from fastclust._kernels.jit import steps_in_launch
+from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.simd import TILE, VECTOR_BYTES
 
 CHUNK_BYTES, MOST_CHUNK_PANELS = 2**15, 16
@@ -271,8 +271,8 @@ class PanelLloyd:
         for part, finish, steps, part_work in parts:
             kernel(
                 part, panels.values, panels.weights, panels.n_samples, finish,
-                first_iteration, steps, resum_every, tol, *own,
-                self.labels, self.centers, *self._tiles, self._shifts, *self._buffers,
+                first_iteration, steps, resum_every, tol, n_workers(part), *own,
+                new_crew(), self.labels, self.centers, *self._tiles, self._shifts, *self._buffers,
                 statistics.sums, statistics.weights, statistics.counts, statistics.peaks, progress,
                 work=part_work,
             )  # fmt: skip

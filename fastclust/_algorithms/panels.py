@@ -3,12 +3,12 @@
 import numpy as np
 
 from fastclust._algorithms.panel_lloyd import PanelLloyd
-from fastclust._algorithms.slots import MAX_SLOTS, split, without_items
+from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_items
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
 from fastclust._kernels import regroup, seeding
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
 from fastclust._kernels.distances import distances_to_labels, transform_rows
-from fastclust._kernels.jit import steps_in_launch
+from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.rows import pack_rows, sum_columns
 from fastclust._kernels.simd import DISTANCE_TILE, TILE, VECTOR_BYTES
 
@@ -296,8 +296,9 @@ class Panels:
         step = max(1, int(steps_in_launch(slots, round_work)))
         for j in range(0, n_rounds + 1, step):
             seeding.seeding_kernel(width)(
-                slots, self.values, self.weights, uniforms, j, min(j + step, n_rounds + 1),
-                indices, *buffers,
+                slots, self.values, self.weights, uniforms, n_workers(slots),
+                j, min(j + step, n_rounds + 1), new_crew(), np.empty(1, dtype=np.int64), indices,
+                *buffers,
             )  # fmt: skip
         return indices
 

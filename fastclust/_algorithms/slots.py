@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 
+from fastclust._kernels.crew import COUNTER_VALUES, N_COUNTERS
+
 MIN_SLOT_WORK = 2**20
 """Multiply-adds below which a slot is not worth a thread: about 20 us, as much as a launch."""
 
@@ -41,3 +43,8 @@ def split(n_items, item_work, max_slots=MAX_SLOTS):
 def without_items(slots):
     """Slots that run the same driver, serial for one slot, and have nothing to do."""
     return np.zeros((1, 3), dtype=np.int64) if len(slots) == 1 else slots[:0]
+
+
+def new_crew():
+    """Counters of a launch's crew; see `_kernels.crew`."""
+    return np.empty((N_COUNTERS, COUNTER_VALUES), dtype=np.int64)

@@ -31,16 +31,16 @@ large; shifts are rounded up.
 import numpy as np
 from numba import prange
 
-from fastclust._kernels.centers import merge_slots, touch_all
+from fastclust._kernels.centers import touch_all
+from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.lloyd import (
-    IMPRECISE,
     N_ACTIVE,
-    N_CHANGED,
     N_ITER,
     N_MET,
-    is_done,
-    sum_slots,
+    REDO,
+    finish_iteration,
+    is_from_scratch,
     take_labels,
 )
 from fastclust._kernels.simd import (
@@ -156,7 +156,7 @@ def _label_block(
 @inner
 def _assign_blocks(
     panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels, shifts,
-    largest_shift, slot, start, stop,
+    slot, start, stop,
     homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out, active_out,
     new_labels_out, labels_out, slot_sums_out, slot_weights_out, slot_counts_out,
     slot_touched_out, slot_changed_out, slot_met_out,
@@ -165,6 +165,7 @@ def _assign_blocks(
     if from_scratch:
         touch_all(slot_touched_out[slot])
     n_features, lanes = panels.shape[1], panels.shape[2]
+    largest_shift = _largest(shifts)
     n_changed, n_active_blocks, n_met = 0, 0, 0
     for chunk in range(start, stop, CHUNK_BLOCKS):
         n_active = 0
@@ -208,15 +209,16 @@ def _assign_blocks(
 
 @kernel
 def iterate_bounded(
-    slots, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol, error,
-    block_panels, test_cost, active_cost, meet_cost, most_cost,
+    slots, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol,
+    n_workers, error, block_panels, test_cost, active_cost, meet_cost, most_cost,
     homes_out, uppers_out, lowers_out, candidates_out, offsets_out,
-    least_sq_out, active_out, slot_met_out, new_labels_out, labels_out, centers_out,
+    least_sq_out, active_out, slot_met_out, new_labels_out, crew_out, labels_out, centers_out,
     tiles_out, center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out,
     slot_touched_out, slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
 ):  # fmt: skip
     """As `lloyd.iterate`, on slots of blocks; also stop when it has cost most_cost.
 
+    n_workers : threads                                           # IN
     error : E of the header                                       # IN
     block_panels : panels in a block                              # IN
     test_cost : of all blocks together, in each iteration         # IN
@@ -236,48 +238,60 @@ def iterate_bounded(
     new_labels_out : (n_slots, block_panels, LANES), int32        # scratch
     shifts_out : (n_vectors * LANES,), since the bounds were made # IN, OUT
     """
-    step, redo = 0, False
-    while step < n_steps:
-        from_scratch = redo or (first_iteration + step) % resum_every == 0
-        largest_shift = _largest(shifts_out)
-        for s in prange(slots.shape[0]):
+    n_slots = slots.shape[0]
+    start_crew(crew_out, min(n_slots, n_slots * n_steps))
+    if n_slots == 0 and finish:
+        _finish_bounded(
+            n_slots, first_iteration, n_steps, resum_every, tol, test_cost, active_cost, meet_cost,
+            most_cost, slot_met_out, centers_out, tiles_out, center_sq_out, shifts_out,
+            slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out,
+            sums_out, weights_out, counts_out, peaks_out, progress_out,
+        )  # fmt: skip
+    for _worker in prange(n_workers):
+        crew = crew_out[:]
+        s = take_slot(crew, n_slots)
+        while s >= 0:
             _assign_blocks(
-                panels, weights, n_samples, tiles_out, center_sq_out, from_scratch, error,
-                block_panels, shifts_out, largest_shift,
-                slots[s, 0], slots[s, 1], slots[s, 2],
+                panels, weights, n_samples, tiles_out, center_sq_out,
+                is_from_scratch(first_iteration, resum_every, progress_out), error,
+                block_panels, shifts_out, slots[s, 0], slots[s, 1], slots[s, 2],
                 homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out,
                 active_out, new_labels_out, labels_out, slot_sums_out, slot_weights_out,
                 slot_counts_out, slot_touched_out, slot_changed_out, slot_met_out,
             )  # fmt: skip
-        if not finish:
-            break
-        if not redo:
-            progress_out[N_CHANGED] = sum_slots(slot_changed_out)
-        redo = not merge_slots(
-            from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
-            sums_out, weights_out, counts_out, peaks_out,
-        )  # fmt: skip
-        if redo:
-            _clear(shifts_out)
-        if redo and slots.shape[0] == 0:
-            progress_out[IMPRECISE] = 1
-            break
-        if redo:
-            continue  # with the same centers, so the same labels
-        step += 1
-        progress_out[N_ITER] = step
-        for slot in range(slot_met_out.shape[0]):
-            progress_out[N_ACTIVE] += slot_met_out[slot, 0]
-            progress_out[N_MET] += slot_met_out[slot, 1]
-        cost = step * test_cost + progress_out[N_ACTIVE] * active_cost
-        cost += progress_out[N_MET] * meet_cost
-        if is_done(
-            tol, sums_out, weights_out, counts_out, centers_out, tiles_out, center_sq_out,
-            shifts_out, progress_out,
-        ):  # fmt: skip
-            break
-        if cost >= most_cost:
-            break
+            if is_last_of_step(crew):
+                goes_on = finish and _finish_bounded(
+                    n_slots, first_iteration, n_steps, resum_every, tol, test_cost, active_cost,
+                    meet_cost, most_cost, slot_met_out, centers_out, tiles_out, center_sq_out,
+                    shifts_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+                    slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
+                )  # fmt: skip
+                end_step(crew, n_slots, goes_on)
+            s = take_slot(crew, n_slots)
+
+
+@inner
+def _finish_bounded(
+    n_slots, first_iteration, n_steps, resum_every, tol, test_cost, active_cost, meet_cost,
+    most_cost, slot_met, centers_out, tiles_out, center_sq_out, shifts_out, slot_sums_out,
+    slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out, sums_out, weights_out,
+    counts_out, peaks_out, progress_out,
+):  # fmt: skip
+    """As `lloyd.finish_iteration`, with the costs."""
+    goes_on = finish_iteration(
+        n_slots, first_iteration, n_steps, resum_every, tol, -1, centers_out, tiles_out,
+        center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out,
+        slot_touched_out, slot_changed_out, sums_out, weights_out, counts_out, peaks_out,
+        progress_out,
+    )  # fmt: skip
+    if progress_out[REDO] != 0:
+        _clear(shifts_out)
+        return goes_on
+    for slot in range(slot_met.shape[0]):
+        progress_out[N_ACTIVE] += slot_met[slot, 0]
+        progress_out[N_MET] += slot_met[slot, 1]
+    cost = progress_out[N_ITER] * test_cost + progress_out[N_ACTIVE] * active_cost
+    return goes_on and cost + progress_out[N_MET] * meet_cost < most_cost
 
 
 @inner

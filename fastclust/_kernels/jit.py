@@ -34,10 +34,14 @@ def inner(function):
     return numba.njit(**options, **OPTIONS)(function)
 
 
+def n_workers(slots):
+    """Threads that share these slots."""
+    return 1 if len(slots) == 1 else _threads.effective_n_threads()
+
+
 def steps_in_launch(slots, work):
     """How many steps of this many multiply-adds one launch may hold; less than 1 for none."""
-    n_threads = 1 if len(slots) == 1 else _threads.effective_n_threads()
-    return LAUNCH_WORK * n_threads / max(work, 1.0)
+    return LAUNCH_WORK * n_workers(slots) / max(work, 1.0)
 
 
 def kernel(function):

@@ -6,10 +6,12 @@ from the sum of one cluster to that of another. They accumulate in float64, each
 buffer of its own, and the slots are merged in order. `bounds` has the iterations that skip work.
 """
 
+import numpy as np
 from numba import prange
 
 from fastclust._kernels.assign import nearest
 from fastclust._kernels.centers import add_panel, merge_slots, move_centers, move_row, touch_all
+from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.simd import changed_lanes, lowest_lane, store
 
@@ -20,8 +22,9 @@ SHIFT_SQ = 2  # sum of the squared shifts of the centers in the last one
 N_EMPTY = 3  # clusters without rows; if there are any the last one did not move the centers
 N_ACTIVE = 4  # blocks that bounded iterations labelled, in all of them
 N_MET = 5  # centers that these blocks met
-IMPRECISE = 6  # whether to form the sums anew, as a launch without slots could not
-N_PROGRESS = 7
+REDO = 6  # whether the sums are being formed anew
+IMPRECISE = 7  # whether they are to be, as a launch without slots could not
+N_PROGRESS = 8
 
 
 @inner
@@ -86,9 +89,9 @@ def _assign_slot(
 @kernel
 def iterate(
     slots, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol,
-    few_changes, new_labels_out, labels_out, centers_out, tiles_out, center_sq_out, shifts_out,
-    slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out, sums_out,
-    weights_out, counts_out, peaks_out, progress_out,
+    n_workers, few_changes, new_labels_out, crew_out, labels_out, centers_out, tiles_out,
+    center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+    slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
 ):  # fmt: skip
     """Iterate until labels repeat, the shift is within tol, a cluster is empty, or few change.
 
@@ -100,8 +103,10 @@ def iterate(
     n_steps : limit of the iterations                              # IN
     resum_every : iterations after which sums are formed anew      # IN
     tol : sum of squared shifts at which to stop                   # IN
+    n_workers : threads                                            # IN
     few_changes : changed labels at which to stop, or fewer        # IN
     new_labels_out : (n_slots, chunk_panels, LANES), int32         # scratch
+    crew_out : (N_COUNTERS, COUNTER_VALUES), int64                 # scratch
     labels_out : (n_panels, LANES), int32                          # IN, OUT
     centers_out : (n_clusters, n_features)                         # IN, OUT
     tiles_out, center_sq_out : the same centers as tiles           # IN, OUT
@@ -116,39 +121,73 @@ def iterate(
     weights_out : (n_clusters,), float64                           # IN, OUT
     counts_out : (n_clusters,), int64: rows of positive weight     # IN, OUT
     peaks_out : (n_clusters,), float64: largest weights so far     # IN, OUT
-    progress_out : (N_PROGRESS,), float64                          # IN, OUT
+    progress_out : (N_PROGRESS,), float64                          # OUT: 0 when it came
     """
-    step, redo = 0, False
-    while step < n_steps:
-        from_scratch = redo or (first_iteration + step) % resum_every == 0
-        for s in prange(slots.shape[0]):
+    n_slots = slots.shape[0]
+    start_crew(crew_out, min(n_slots, n_slots * n_steps))
+    if n_slots == 0 and finish:
+        finish_iteration(
+            n_slots, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
+            tiles_out, center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out,
+            slot_touched_out, slot_changed_out, sums_out, weights_out, counts_out, peaks_out,
+            progress_out,
+        )  # fmt: skip
+    for _worker in prange(n_workers):
+        crew = crew_out[:]
+        s = take_slot(crew, n_slots)
+        while s >= 0:
             _assign_slot(
-                panels, weights, n_samples, tiles_out, center_sq_out, from_scratch,
+                panels, weights, n_samples, tiles_out, center_sq_out,
+                is_from_scratch(first_iteration, resum_every, progress_out),
                 slots[s, 0], slots[s, 1], slots[s, 2], new_labels_out, labels_out, slot_sums_out,
                 slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out,
             )  # fmt: skip
-        if not finish:
-            break
-        if not redo:
-            progress_out[N_CHANGED] = sum_slots(slot_changed_out)
-        redo = not merge_slots(
-            from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
-            sums_out, weights_out, counts_out, peaks_out,
-        )  # fmt: skip
-        if redo and slots.shape[0] == 0:
-            progress_out[IMPRECISE] = 1
-            break
-        if redo:
-            continue  # with the same centers, so the same labels
-        step += 1
-        progress_out[N_ITER] = step
-        if is_done(
-            tol, sums_out, weights_out, counts_out, centers_out, tiles_out, center_sq_out,
-            shifts_out, progress_out,
-        ):  # fmt: skip
-            break
-        if progress_out[N_CHANGED] <= few_changes:
-            break
+            if is_last_of_step(crew):
+                goes_on = finish and finish_iteration(
+                    n_slots, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
+                    tiles_out, center_sq_out, shifts_out, slot_sums_out, slot_weights_out,
+                    slot_counts_out, slot_touched_out, slot_changed_out, sums_out, weights_out,
+                    counts_out, peaks_out, progress_out,
+                )  # fmt: skip
+                end_step(crew, n_slots, goes_on)
+            s = take_slot(crew, n_slots)
+
+
+@inner
+def is_from_scratch(first_iteration, resum_every, progress):
+    """Whether the iteration forms the sums anew."""
+    iteration = first_iteration + np.int64(progress[N_ITER])
+    return progress[REDO] != 0 or iteration % resum_every == 0
+
+
+@inner
+def finish_iteration(
+    n_slots, first_iteration, n_steps, resum_every, tol, few_changes, centers_out, tiles_out,
+    center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+    slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
+):  # fmt: skip
+    """What follows when every row has its label; return whether there is a next iteration.
+
+    The next is the same once more, with the sums formed anew, if they are imprecise.
+    """
+    from_scratch = is_from_scratch(first_iteration, resum_every, progress_out)
+    if progress_out[REDO] == 0:
+        progress_out[N_CHANGED] = sum_slots(slot_changed_out)
+    precise = merge_slots(
+        from_scratch, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+        sums_out, weights_out, counts_out, peaks_out,
+    )  # fmt: skip
+    progress_out[REDO] = not precise
+    if not precise:
+        progress_out[IMPRECISE] = n_slots == 0
+        return n_slots > 0  # with the same centers, so the same labels
+    progress_out[N_ITER] += 1
+    done = is_done(
+        tol, sums_out, weights_out, counts_out, centers_out, tiles_out, center_sq_out,
+        shifts_out, progress_out,
+    )  # fmt: skip
+    few = progress_out[N_CHANGED] <= few_changes
+    return not done and not few and progress_out[N_ITER] < n_steps
 
 
 @inner

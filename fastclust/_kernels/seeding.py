@@ -18,6 +18,7 @@ import functools
 import numpy as np
 from numba import prange
 
+from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.simd import (
     first_of_tile,
@@ -86,8 +87,28 @@ def seeding_kernel(width):
                     return row
         return row
 
+    @inner
+    def draw_candidates(
+        panels, weights, uniforms, j, indices, cumulative, candidates_out, tiles_out, closest_sq_out
+    ):
+        """Draw the candidates of round j from D^2 of the seeds so far, and lay them out."""
+        n_blocks = cumulative.shape[0]
+        _copy_row(panels, indices[max(j - 1, 0)], tiles_out, 0)
+        for c in range(candidates_out.shape[0]):
+            if j == 0:
+                candidates_out[c] = indices[0]
+            else:
+                target = uniforms[j - 1, c] * cumulative[n_blocks - 1]
+                block = min(_search_sorted(cumulative, target), n_blocks - 1)
+                inside = target - cumulative[block - 1] if block > 0 else target
+                candidates_out[c] = draw_row(
+                    panels, weights, block, tiles_out, inside, closest_sq_out
+                )
+        for c in range(candidates_out.shape[0]):
+            _copy_row(panels, candidates_out[c], tiles_out, c + 1)
+
     def seed_rounds(
-        slots, panels, weights, uniforms, first_round, last_round,
+        slots, panels, weights, uniforms, n_workers, first_round, last_round, crew_out, round_out,
         indices_out, candidates_out, tiles_out, closest_sq_out, potentials_out, cumulative_out,
     ):  # fmt: skip
         """Run rounds of greedy k-means++; round 0 takes the first seed as given.
@@ -98,7 +119,10 @@ def seeding_kernel(width):
         panels : (n_panels, n_features, LANES)                    # IN
         weights : (n_panels, LANES), or (0, LANES) for ones       # IN
         uniforms : (n_clusters - 1, n_candidates), float64        # IN: draws from [0, 1)
+        n_workers : threads                                       # IN
         first_round, last_round : range of rounds                 # IN
+        crew_out : (N_COUNTERS, COUNTER_VALUES), int64            # scratch
+        round_out : (1,), int64: the round                        # scratch
         indices_out : (n_clusters,), int64                        # IN, OUT
         candidates_out : (n_candidates,), int64                   # OUT: rows of the candidates
         tiles_out : (n_tiles, n_features, width)                  # IN, OUT: the last seed and them
@@ -106,23 +130,17 @@ def seeding_kernel(width):
         potentials_out : (n_blocks, n_tiles, width)               # OUT, float64
         cumulative_out : (n_blocks,), float64                     # IN, OUT: of the last seed
         """
-        n_candidates = candidates_out.shape[0]
-        n_blocks = cumulative_out.shape[0]
-        for j in range(first_round, last_round):
-            _copy_row(panels, indices_out[max(j - 1, 0)], tiles_out, 0)
-            for c in range(n_candidates):
-                if j == 0:
-                    candidates_out[c] = indices_out[0]
-                else:
-                    target = uniforms[j - 1, c] * cumulative_out[n_blocks - 1]
-                    block = min(_search_sorted(cumulative_out, target), n_blocks - 1)
-                    inside = target - cumulative_out[block - 1] if block > 0 else target
-                    candidates_out[c] = draw_row(
-                        panels, weights, block, tiles_out, inside, closest_sq_out
-                    )
-            for c in range(n_candidates):
-                _copy_row(panels, candidates_out[c], tiles_out, c + 1)
-            for s in prange(slots.shape[0]):
+        n_slots = slots.shape[0]
+        round_out[0] = first_round
+        draw_candidates(
+            panels, weights, uniforms, first_round, indices_out, cumulative_out, candidates_out,
+            tiles_out, closest_sq_out,
+        )  # fmt: skip
+        start_crew(crew_out, n_slots)
+        for _worker in prange(n_workers):
+            crew = crew_out[:]
+            s = take_slot(crew, n_slots)
+            while s >= 0:
                 for block in range(slots[s, 1], slots[s, 2]):
                     first = block * BLOCK_PANELS
                     last = min(first + BLOCK_PANELS, panels.shape[0])
@@ -131,8 +149,18 @@ def seeding_kernel(width):
                             panels, weights, first, last, tiles_out, t, closest_sq_out
                         )
                         store_lane_sums(potentials_out, (block, t), potentials)
-            best = _best_candidate(potentials_out, n_candidates, cumulative_out)
-            indices_out[j] = candidates_out[best]
+                if is_last_of_step(crew):
+                    best = _best_candidate(potentials_out, candidates_out.shape[0], cumulative_out)
+                    indices_out[round_out[0]] = candidates_out[best]
+                    round_out[0] += 1
+                    goes_on = round_out[0] < last_round
+                    if goes_on:
+                        draw_candidates(
+                            panels, weights, uniforms, round_out[0], indices_out, cumulative_out,
+                            candidates_out, tiles_out, closest_sq_out,
+                        )  # fmt: skip
+                    end_step(crew, n_slots, goes_on)
+                s = take_slot(crew, n_slots)
 
     seed_rounds.__name__ += f"_{width}"  # by which it is cached
     return kernel(seed_rounds)

@@ -5,7 +5,9 @@ import pytest
 
 from fastclust._algorithms import slots as slots_module
 from fastclust._algorithms.panels import Panels, aligned_empty, tiles_of
+from fastclust._algorithms.slots import new_crew
 from fastclust._kernels import assign, centers, distances, lloyd, rows
+from fastclust._kernels.jit import n_workers
 from fastclust._kernels.seeding import WIDEST_TILE
 from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, TILE
 from tests import reference
@@ -144,6 +146,7 @@ def run_iterate(panels, C, max_slots, n_steps, tol, few_changes=-1):
     tiles, center_sq = tiles_of(C, TILE, -2.0)
     written = {
         "new_labels": np.full((n_slots, 3, lanes), -1, dtype=np.int32),
+        "crew": new_crew(),
         "labels": panels.new_labels(),
         "centers": C.copy(),
         "tiles": tiles,
@@ -162,7 +165,7 @@ def run_iterate(panels, C, max_slots, n_steps, tol, few_changes=-1):
     }
     lloyd.iterate(
         slots, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
-        tol, few_changes, *written.values(),
+        tol, n_workers(slots), few_changes, *written.values(),
     )  # fmt: skip
     return written
 
