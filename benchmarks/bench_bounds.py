@@ -14,6 +14,8 @@ WORKLOADS = {  # rows, features, clusters, standard deviation of the clusters (N
     "clusters 300,000 x 16, k=64": (300_000, 16, 64, 0.7, "f4"),
     "codes 100,000 x 64, k=256": (100_000, 64, 256, 0.7, "f4"),
     "few 1,000,000 x 8, k=16": (1_000_000, 8, 16, 0.7, "f4"),
+    "apart 60,000 x 100, k=10": (60_000, 100, 10, 1.0, "f4"),
+    "structureless 50,000 x 10, k=8": (50_000, 10, 8, None, "f8"),
     "structureless 100,000 x 16, k=64": (100_000, 16, 64, None, "f4"),
     "structureless 50,000 x 128, k=100": (50_000, 128, 100, None, "f4"),
 }

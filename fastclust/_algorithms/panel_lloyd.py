@@ -35,7 +35,19 @@ FEW_CHANGES = 50
 """Rows are first regrouped when fewer than one in this many changes its label."""
 
 FIRST_REGROUP = 3
-"""They are when that costs no more than one in this many of the iterations so far."""
+"""They are when that costs no more than one in this many of the iterations so far; or if it costs
+no more than would have been spared in these by leaving out the clusters that are apart."""
+
+SAMPLE_PANELS = 16
+"""Panels that show which clusters are apart."""
+
+APART_SHIFTS, FEW_BETWEEN = 4, 0.02
+"""A cluster is apart if fewer of its rows than this share are between two centers: nearer to one of
+them by less than so many times the largest shift."""
+
+LEAST_APART, LATER = 0.5, 4
+"""If fewer rows than this share are in such clusters, they are looked at again after this many
+times as many iterations."""
 
 TEST_COST, TEST_VECTOR_COST = 30, 5
 """Vector operations of testing a block, and for each vector of centers."""
@@ -46,8 +58,9 @@ ACTIVE_COST, MEET_COST = 600, 20
 ROW_COST, VALUE_COST = 120, 6
 """Vector operations that a regrouping takes for each row, and for each of its values."""
 
-MOST_REGROUP_COST = 8
-"""Plain iterations that a regrouping may cost: a run is seldom long enough to gain more."""
+MOST_REGROUP_COST, MOST_REGROUP_COST_APART = 8, 32
+"""Plain iterations that a regrouping may cost, and where clusters are apart: a run is seldom long
+enough to gain more."""
 
 MOST_ROWS = 2**31 - 64
 """Rows that int32 can number, padding included, as it must once they are in another order."""
@@ -114,13 +127,13 @@ class PanelLloyd:
         self._may_regroup = (
             skip
             and n_slots >= LEAST_SLOTS
-            and self._regroup_cost <= MOST_REGROUP_COST * self._plain_cost
+            and self._regroup_cost <= MOST_REGROUP_COST_APART * self._plain_cost
             and panels.n_samples <= MOST_ROWS
             and not overflows
         )
         self._cost, self._n_plain = 0, 0
         self._bounds = self._all_bounds = None
-        self._regroup_at = FIRST_REGROUP * self._regroup_cost
+        self._wait_to_regroup(self._regroup_cost, FIRST_REGROUP * self._regroup_cost)
         self._cost_before = self._plain_cost  # of an iteration before the last regrouping
         self._first_cost = 0  # of the first iteration after it, which makes the bounds
         self._judged_at = 0  # cost after the second, which shows what the bounds are worth
@@ -173,7 +186,13 @@ class PanelLloyd:
         """Go on with other centers, whose shifts are not in the bounds."""
         self._tiles = tiles_of(self.centers, TILE, -2.0)
         self._bounds = None
-        self._regroup_at = self._cost + FIRST_REGROUP * self._regroup_cost
+        self._wait_to_regroup(self._regroup_cost, FIRST_REGROUP * self._regroup_cost)
+
+    def _wait_to_regroup(self, if_apart, anyway):
+        """Go on with plain iterations of these costs before the rows are regrouped."""
+        self._regroup_at = self._cost + if_apart
+        is_cheap = self._regroup_cost <= MOST_REGROUP_COST * self._plain_cost
+        self._regroup_anyway_at = self._cost + anyway if is_cheap else math.inf
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate up to n_steps times; stop where labels repeat or centers shift within tol."""
@@ -206,7 +225,30 @@ class PanelLloyd:
         self._cost += int(progress[lloyd.N_ITER]) * self._plain_cost
         few = progress[lloyd.N_CHANGED] * FEW_CHANGES <= self._panels.n_samples
         if self._may_regroup and few and self._cost >= self._regroup_at and goes_on(progress, tol):
+            self._consider_regrouping()
+
+    def _consider_regrouping(self):
+        """Regroup the rows if the share that is likely to be spared would have paid for it."""
+        share = self._share_apart() if self._cost < self._regroup_anyway_at else 1.0
+        pays_at = self._regroup_cost / share if share > LEAST_APART else LATER * self._cost
+        if self._cost >= pays_at:
             self._regroup()
+        else:
+            self._regroup_at = min(pays_at, self._regroup_anyway_at)
+
+    def _share_apart(self):
+        """Share of the rows whose clusters are apart from the others, from a sample."""
+        from scipy.spatial.distance import cdist
+
+        k, values = len(self.centers), self._panels.values
+        sample = slice(0, -1, max(1, len(values) // SAMPLE_PANELS))  # without the padding
+        rows = values[sample].swapaxes(1, 2).reshape(-1, values.shape[1])
+        distances = np.partition(cdist(rows, self.centers), 1, axis=1)
+        is_between = distances[:, 1] - distances[:, 0] < APART_SHIFTS * self._shifts.max()
+        labels = self.labels[sample].ravel()
+        n_of_label = np.bincount(labels, minlength=k)
+        is_apart = np.bincount(labels[is_between], minlength=k) <= FEW_BETWEEN * n_of_label
+        return n_of_label[is_apart].sum() / len(rows)
 
     def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol, progress):
         """Iterations that skip distances, then another regrouping or plain ones where that pays."""
@@ -235,7 +277,7 @@ class PanelLloyd:
         self._judged_at = self._cost
         if cost > HELPS * self._plain_cost:
             self._bounds = None
-            self._regroup_at = self._cost + self._wait
+            self._wait_to_regroup(self._wait, self._wait)
             self._wait *= 2
         else:
             helped = cost < HELPS * self._cost_before

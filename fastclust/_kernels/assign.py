@@ -13,6 +13,7 @@ from fastclust._kernels.distances import own_distance_sq
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.simd import (
     HALF_TILE,
+    NARROW_TILE,
     TILE,
     argmin_tile,
     fma_tile,
@@ -24,22 +25,19 @@ from fastclust._kernels.simd import (
 )
 
 
-@inner
-def _full_tile(panels, p, tiles, center_sq, t):
-    """|c|^2 - 2 x.c for the centers of tile t."""
-    acc = splat_tile(center_sq, t, TILE)
-    for f in range(panels.shape[1]):
-        acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
-    return acc
+def _make_tile_distances(width):
+    @inner
+    def tile_distances(panels, p, tiles, center_sq, t):
+        """|c|^2 - 2 x.c for the first `width` centers of tile t."""
+        acc = splat_tile(center_sq, t, width)
+        for f in range(panels.shape[1]):
+            acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
+        return acc
+
+    return tile_distances
 
 
-@inner
-def _half_tile(panels, p, tiles, center_sq, t):
-    """The same for the first HALF_TILE centers."""
-    acc = splat_tile(center_sq, t, HALF_TILE)
-    for f in range(panels.shape[1]):
-        acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
-    return acc
+_full_tile, _half_tile, _narrow_tile = map(_make_tile_distances, (TILE, HALF_TILE, NARROW_TILE))
 
 
 @inner
@@ -48,12 +46,16 @@ def nearest(panels, p, n_clusters, tiles, center_sq):
     nearest_sq = splat(panels, np.inf)
     labels = splat_labels(panels, 0)
     for t in range(tiles.shape[0]):
-        if t * TILE + HALF_TILE < n_clusters:
+        n_centers = n_clusters - t * TILE
+        if n_centers > HALF_TILE:
             acc = _full_tile(panels, p, tiles, center_sq, t)
             nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, t * TILE)
-        else:
+        elif n_centers > NARROW_TILE:
             half = _half_tile(panels, p, tiles, center_sq, t)
             nearest_sq, labels = argmin_tile(nearest_sq, labels, half, t * TILE)
+        else:
+            narrow = _narrow_tile(panels, p, tiles, center_sq, t)
+            nearest_sq, labels = argmin_tile(nearest_sq, labels, narrow, t * TILE)
     return labels
 
 

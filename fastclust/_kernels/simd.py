@@ -41,6 +41,9 @@ TILE = 8 if HAS_AVX512 else 6
 HALF_TILE = TILE // 2
 """Centers in the tile that is used where a tile is at most half full."""
 
+NARROW_TILE = 2
+"""Centers in the tile that is used for so few: 0.55 instead of 0.62 ms at 100,000 x 20, k=10."""
+
 DISTANCE_TILE = 4
 """Centers in the register tile of |x - c|^2, which holds sums beside the distances."""
 

@@ -316,3 +316,12 @@ def test_a_fit_of_clustered_rows_skips_distances(monkeypatch):
     labelled, met = states[0].shares()
     assert met < labelled < 0.9
     np.testing.assert_array_equal(model.labels_, model.predict(X))
+
+
+@pytest.mark.parametrize(("spread", "expected"), [(5.0, 1.0), (0.0, 0.0)])
+def test_share_of_the_rows_in_clusters_that_are_apart(rng, spread, expected):
+    blobs = spread * rng.normal(size=(6, 20))
+    X = rng.normal(size=(5000, 20)) + blobs[np.arange(5000) % 6]
+    state = Panels(X, None, np.zeros(20)).start_lloyd(X[:6])
+    state.advance(0, 3, 0.0)
+    assert state._share_apart() == expected

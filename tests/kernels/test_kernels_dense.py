@@ -13,7 +13,7 @@ from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import slots_of, tolerance
 
-N_CLUSTERS = [1, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, 2 * TILE + HALF_TILE]
+N_CLUSTERS = [1, 2, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, 2 * TILE + HALF_TILE]
 
 
 def make_panels(rng, n_samples, n_features, dtype, weighted=False):
