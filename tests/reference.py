@@ -198,3 +198,9 @@ def update_components(X, sample_weight, resp, reg_covar, covariance_type):
         "spherical": diagonal.mean(axis=1),
     }
     return nk / nk.sum(), means, covariances[covariance_type]
+
+
+def add_distances(X, points, points_real):
+    """Sums of the distances of each row to the real points, and of each point to the rows."""
+    D = np.sqrt(all_distances_sq(X, points))
+    return D @ points_real, D.sum(axis=0)

@@ -7,6 +7,7 @@ from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_item
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
 from fastclust._kernels import regroup, seeding
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
+from fastclust._kernels.centers import sum_clusters
 from fastclust._kernels.distances import distances_to_labels, transform_rows
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.rows import pack_rows, sum_columns
@@ -254,13 +255,30 @@ class Panels:
         distances_to_labels(self.slots(PACK_WORK), self.values, centers, labels, distances_sq)
         return distances_sq
 
-    def transform(self, centers, distances_out):
-        """Write the distance of each row to each center."""
+    def sum_clusters(self, labels, n_clusters):
+        """Sum of the rows of each label, float64; labels in the order of the panels."""
+        # The slots' sums together are at most as large as half of the panels.
+        max_slots = max(1, self.n_samples * self.dtype.itemsize // (16 * n_clusters))
+        panel_work = PACK_WORK * self.lanes * self.n_features
+        slots = split(len(self.values), panel_work, min(max_slots, MAX_SLOTS))
+        sums = np.zeros((len(slots), n_clusters, self.n_features))
+        weights = np.zeros((len(slots), n_clusters))
+        counts = np.zeros((len(slots), n_clusters), dtype=np.int64)
+        sum_clusters(
+            slots, self.values, self.weights, self.n_samples, labels, sums, weights, counts,
+            work=panel_work * len(self.values),
+        )  # fmt: skip
+        return sums.sum(axis=0)
+
+    def transform(self, centers, distances_out, part=slice(None)):
+        """Write the distance of each row, or of the rows of these panels, to each center."""
         tiles, _ = tiles_of(centers, DISTANCE_TILE, 1.0)
-        slots = self.slots(len(centers))
+        values = self.values[part]
+        row_work = self.n_features * len(centers)
+        slots = split(len(values), self.lanes * row_work)
         block = aligned_empty((len(slots), DISTANCE_TILE, self.lanes), self.dtype)
-        work = self.work(len(centers))
-        transform_rows(slots, self.values, tiles, block, distances_out, work=work)
+        work = len(distances_out) * row_work
+        transform_rows(slots, values, tiles, block, distances_out, work=work)
 
     def run_seeding(self, first, uniforms):
         """Rows that greedy k-means++ takes as seeds.

@@ -34,6 +34,30 @@ def add_panel(panels, p, weights, n_rows, labels, sums_out, weights_out, counts_
             sums_out[labels[p, i], f] += np.float64(weights[p, i]) * x if weighted else x
 
 
+@kernel
+def sum_clusters(
+    slots, panels, weights, n_samples, labels, slot_sums_out, slot_weights_out, slot_counts_out
+):
+    """Sum the rows of each label, for each slot of panels.
+
+    panels : (n_panels, n_features, LANES)                      # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones         # IN
+    n_samples : rows without the padding                        # IN
+    labels : (n_panels, LANES), int32                           # IN
+    slot_sums_out : (n_slots, n_clusters, n_features), float64  # OUT, 0 when it came
+    slot_weights_out : (n_slots, n_clusters), float64           # OUT, 0 when it came
+    slot_counts_out : (n_slots, n_clusters), int64              # OUT, 0 when it came
+    """
+    lanes = panels.shape[2]
+    for s in prange(slots.shape[0]):
+        slot = slots[s, 0]
+        for p in range(slots[s, 1], slots[s, 2]):
+            add_panel(
+                panels, p, weights, min(lanes, n_samples - p * lanes), labels,
+                slot_sums_out[slot], slot_weights_out[slot], slot_counts_out[slot],
+            )  # fmt: skip
+
+
 @inner
 def move_row(
     panels, p, i, weights, old, new, sums_out, weights_out, counts_out, touched_out

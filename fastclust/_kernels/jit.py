@@ -59,7 +59,7 @@ class Kernel:
         self._parameters = list(inspect.signature(function).parameters)
         self._compiled = {}
 
-    def __call__(self, slots, *args, work=0.0):
+    def __call__(self, slots, *args, work=0.0, alone=False):
         """Run the kernel over the slots.
 
         Parameters
@@ -70,8 +70,10 @@ class Kernel:
             The kernel's other arguments.
         work : float, default=0.0
             Multiply-adds of the whole call; a long call is cut into several launches.
+        alone : bool, default=False
+            Whether this thread does all slots.
         """
-        parallel = len(slots) != 1 and _threads.parallel_is_safe()
+        parallel = len(slots) != 1 and not alone and _threads.parallel_is_safe()
         key = (args[0].dtype.char, parallel)
         compiled = self._compiled.get(key)
         if compiled is None:
@@ -82,7 +84,8 @@ class Kernel:
         n_threads = _threads.effective_n_threads() if parallel else 1
         n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
         most_launches = max(1, len(slots) // n_threads)  # each with work for every thread
-        for part in np.array_split(slots, min(n_launches, most_launches)):
+        n_launches = min(n_launches, most_launches)
+        for part in np.array_split(slots, n_launches) if n_launches > 1 else [slots]:
             with _threads.launching(n_threads, parallel):
                 compiled(part, *args)
 

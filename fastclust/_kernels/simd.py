@@ -47,6 +47,9 @@ NARROW_TILE = 2
 DISTANCE_TILE = 4
 """Centers in the register tile of |x - c|^2, which holds sums beside the distances."""
 
+PAIR_TILE = 8 if HAS_AVX512 else 2
+"""Rows that are met by a panel at a time, with sums over the panels beside the distances."""
+
 
 class Vector(types.Type):
     """Numba type of a SIMD vector of `lanes` values of the Numba type `scalar`."""
@@ -96,6 +99,10 @@ def _call_vector_intrinsic(builder, name, vector_type, args):
 
 def emit_fmuladd(builder, a, b, c):
     return _call_vector_intrinsic(builder, "llvm.fmuladd", a.type, [a, b, c])
+
+
+def emit_sqrt(builder, x):
+    return _call_vector_intrinsic(builder, "llvm.sqrt", x.type, [x])
 
 
 def emit_address(context, builder, array_type, array, index_type, index, trailing=1):

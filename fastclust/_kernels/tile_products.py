@@ -19,6 +19,7 @@ from fastclust._kernels.simd import (
     emit_address,
     emit_fmuladd,
     emit_splat,
+    emit_sqrt,
     vector_of,
 )
 
@@ -360,3 +361,33 @@ def add_lane_sums(typingctx, array, index, tile):
         return context.get_dummy_value()
 
     return types.void(array, index, tile), codegen
+
+
+# -- distances ---------------------------------------------------------------------------------
+
+
+@intrinsic
+def sqrt_tile(typingctx, tile):
+    """Return sqrt(tile[i]) for every i."""
+
+    def codegen(context, builder, signature, args):
+        vectors = cgutils.unpack_tuple(builder, args[0])
+        return context.make_tuple(builder, tile, [emit_sqrt(builder, v) for v in vectors])
+
+    return tile(tile), codegen
+
+
+@intrinsic
+def add_weighted_vectors(typingctx, total, tile, array, index):
+    """Return total + sum over i of tile[i] * array[index, i], the first first."""
+
+    def codegen(context, builder, signature, args):
+        total = args[0]
+        for i, vector in enumerate(cgutils.unpack_tuple(builder, args[1])):
+            weight = _splat_element(
+                context, builder, array, args[2], index, args[3], i, vector.type
+            )
+            total = emit_fmuladd(builder, vector, weight, total)
+        return total
+
+    return total(total, tile, array, index), codegen
