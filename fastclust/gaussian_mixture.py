@@ -315,10 +315,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _covariance(self):
         return _algorithms.covariance.COVARIANCE_TYPES[self.covariance_type]
 
-    def _fit(self, X, mean, sample_weight, given):
-        """Run n_init times, and set the attributes to the best result."""
+    def _fit(self, X, mean, sample_weight, given, panels=None):
+        """Pack the rows, unless they are, run n_init times, and set the attributes to the best."""
         em = _algorithms.em
-        panels = _algorithms.panels.Panels(X, sample_weight, mean)
+        panels = panels or _algorithms.panels.Panels(X, sample_weight, mean)
         rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, self.n_components)
         random_state = check_random_state(self.random_state)
         progress = em.Progress(int(self.verbose), self.verbose_interval)

@@ -202,12 +202,16 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                     ConvergenceWarning,
                     stacklevel=2,
                 )
-            self.cluster_centers_ = best.centers
-            self._n_features_out = len(best.centers)
-            self.labels_ = best.labels
-            self.inertia_ = best.inertia
-            self.n_iter_ = best.n_iter
+            self._set_result(best)
         return self
+
+    def _set_result(self, result):
+        """Make the outcome of the best run the estimator's attributes."""
+        self.cluster_centers_ = result.centers
+        self._n_features_out = len(result.centers)
+        self.labels_ = result.labels
+        self.inertia_ = result.inertia
+        self.n_iter_ = result.n_iter
 
     def _effective_n_init(self):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
@@ -230,14 +234,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             n_init = 1
         return n_init
 
-    def _run(self, X, sample_weight, n_init, random_state):
-        """Pack the rows, run n_init times, return the best result."""
+    def _run(self, X, sample_weight, n_init, random_state, panels=None, on_result=None):
+        """Pack the rows, unless they are, run n_init times, return the best result."""
         if scipy.sparse.issparse(X):
             self._mean = np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
             rows = _algorithms.csr_rows.CsrRows(X, sample_weight)
             variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         else:
-            rows = _algorithms.panels.Panels(X, sample_weight, self._mean)
+            rows = panels or _algorithms.panels.Panels(X, sample_weight, self._mean)
             variance = rows.total_square / X.size
         draw_start = self._start_drawer(X, rows, sample_weight, random_state)
         return _algorithms.lloyd.run_restarts(
@@ -246,6 +250,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             draw_start,
             n_init,
             self.n_clusters,
+            on_result,
             max_iter=self.max_iter,
             tol=self.tol * variance,
             verbose=self.verbose,

@@ -6,6 +6,7 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_random_state, check_X_y
 
+from fastclust import _algorithms
 from fastclust._validation import (
     ARRAY_LIKE,
     BOOLEAN,
@@ -79,8 +80,7 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     if metric == "sqeuclidean":
         silhouettes = _dispersion(X, labels).squared_silhouettes()
     else:
-        from fastclust._algorithms import silhouette
-
+        silhouette = _algorithms.silhouette
         rows = X.astype(np.float64, copy=False)
         silhouettes = silhouette.coefficients(*silhouette.mean_distances(rows, labels))
     return silhouettes.astype(X.dtype, copy=False)
@@ -291,8 +291,6 @@ def _check(X, labels):
 
 
 def _dispersion(X, labels):
-    from fastclust._algorithms.dispersion import Dispersion
-    from fastclust._algorithms.panels import Panels, estimate_mean
-
     X = X.astype(np.float64, copy=False)
-    return Dispersion(Panels(X, None, estimate_mean(X)), labels)
+    panels = _algorithms.panels.Panels(X, None, _algorithms.panels.estimate_mean(X))
+    return _algorithms.dispersion.Dispersion(panels, labels)

@@ -80,8 +80,8 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
     return LloydResult(public_centers, rows.row_labels(labels), inertia, n_iter)
 
 
-def run_restarts(rows, mean, draw_start, n_init, n_clusters, **options):
-    """Best of n_init runs.
+def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **options):
+    """Best of n_init runs; `on_result` is called with each of them.
 
     `draw_start()` makes the random draws of a run and returns a function that returns its first
     centers. On few rows the runs share the threads out among them.
@@ -100,8 +100,11 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, **options):
     starts = (draw_start() for _ in range(n_init))
     side_by_side = n_init > 1 and not options["verbose"] and rows.is_small(n_clusters, n_init)
     results = _threads.map_in_order(run, starts) if side_by_side else map(run, starts)
-    best = next(results)
+    best = None
     for result in results:
+        if on_result:
+            on_result(result)
+        best = best or result
         if result.inertia < best.inertia and not is_same_clustering(
             result.labels, best.labels, n_clusters
         ):

@@ -1,0 +1,285 @@
+"""Sweeps: the fits of the estimators, the criteria of their definitions, and the choices."""
+
+import builtins
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.cluster
+import sklearn.metrics
+import sklearn.mixture
+from sklearn.datasets import load_iris, make_blobs
+from sklearn.exceptions import ConvergenceWarning
+
+import fastclust
+from fastclust.model_selection import (
+    KMEANS_CRITERIA,
+    Selection,
+    _elbow,
+    _gap_row,
+    select_gaussian_mixture,
+    select_kmeans,
+)
+
+X, _ = make_blobs(400, n_features=3, centers=4, cluster_std=0.6, random_state=3)
+
+
+@pytest.fixture(scope="module")
+def selection():
+    return select_kmeans(X, range(2, 8), n_init=3, gap_references=5, random_state=0)
+
+
+# -- k-means -------------------------------------------------------------------------------------
+
+
+def test_fits_are_those_of_the_estimator(selection):
+    for row, k in enumerate(range(2, 8)):
+        model = fastclust.KMeans(k, n_init=3, random_state=0).fit(X)
+        assert selection.table_["n_clusters"][row] == k
+        assert selection.table_["inertia"][row] == model.inertia_
+        assert selection.table_["n_iter"][row] == model.n_iter_
+    best = selection.best_estimator_
+    again = fastclust.KMeans(**best.get_params()).fit(X)
+    np.testing.assert_array_equal(best.labels_, again.labels_)
+    np.testing.assert_array_equal(best.cluster_centers_, again.cluster_centers_)
+    np.testing.assert_array_equal(best.predict(X), best.labels_)
+    assert vars(best).keys() == vars(again).keys()
+
+
+def test_criteria_are_scikit_learns(selection):
+    for row, k in enumerate(range(2, 8)):
+        labels = sklearn.cluster.KMeans(k, n_init=3, random_state=0).fit_predict(X)
+        for name in ("silhouette", "davies_bouldin", "calinski_harabasz"):
+            expected = getattr(sklearn.metrics, f"{name}_score")(X, labels)
+            assert selection.table_[name][row] == pytest.approx(expected, rel=1e-9)
+
+
+def test_every_criterion_finds_four_blobs(selection):
+    assert selection.choices_ == dict.fromkeys(KMEANS_CRITERIA, 4)
+    assert selection.agree_
+    assert "All criteria agree" in str(selection)
+    assert selection.best_estimator_.n_clusters == 4
+    stability = dict(zip(range(2, 8), selection.table_["stability"], strict=True))
+    assert stability[4] == 1 > stability[7]
+
+
+@pytest.mark.parametrize("best_by", KMEANS_CRITERIA)
+def test_best_estimator_is_by_the_criterion_asked_for(best_by):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(200, 2))
+    selection = select_kmeans(
+        noise, range(2, 9), best_by=best_by, n_init=2, gap_references=3, random_state=0
+    )
+    assert selection.best_by_ == best_by
+    assert selection.best_estimator_.n_clusters == selection.choices_[best_by]
+    assert not selection.agree_
+    assert "The criteria disagree" in str(selection)
+    assert f"best_estimator_ is by {best_by}" in str(selection)
+
+
+def test_gap_statistic_is_that_of_its_definition():
+    ks, seed = [1, 2, 3, 4, 5], 7
+    random_state = np.random.RandomState(seed)
+    selection = select_kmeans(
+        X, ks[1:], n_init=1, gap_references=4, random_state=random_state, best_by="gap"
+    )
+    # Uniform rows have log inertias near those of any others: 20 samples of the plain definition.
+    rng = np.random.RandomState(1)
+    logs = [
+        [np.log(sklearn.cluster.KMeans(k, random_state=0).fit(U).inertia_) for k in ks[1:]]
+        for U in (rng.uniform(X.min(axis=0), X.max(axis=0), X.shape) for _ in range(20))
+    ]
+    expected = np.mean(logs, axis=0) - np.log(selection.table_["inertia"])
+    spread = np.std(logs, axis=0)
+    np.testing.assert_allclose(selection.table_["gap"], expected, atol=4 * spread.max())
+    assert 0 < max(selection.table_["gap_error"]) < 4 * spread.max()
+
+
+def test_rules_of_the_choices():
+    assert _elbow([2, 3, 4, 5], [10.0, 4, 3, 2.5]) == 1
+    assert _elbow([2, 5, 6], [10.0, 4, 3]) == 1
+    assert _elbow([2, 3], [10.0, 4]) is None
+    assert _elbow([2, 3, 4], [0.0, 0, 0]) is None
+    assert _gap_row([0.1, 0.5, 0.49], [0.02, 0.02, 0.02]) == 1
+    assert _gap_row([0.1, 0.5, 0.51], [0.02, 0.02, 0.02]) == 1
+    assert _gap_row([0.1, 0.5, 0.9], [0.02, 0.02, 0.02]) is None
+
+
+def test_sample_of_the_silhouettes_is_the_same_for_each_number():
+    selection = select_kmeans(
+        X, [3, 4], n_init=1, silhouette_sample_size=100, gap_references=0, random_state=0
+    )
+    rows = np.random.RandomState(0).permutation(len(X))[:100]
+    for row, k in enumerate([3, 4]):
+        labels = fastclust.KMeans(k, n_init=1, random_state=0).fit_predict(X)
+        expected = sklearn.metrics.silhouette_samples(X[rows], labels[rows])
+        assert selection.table_["silhouette"][row] == pytest.approx(expected.mean(), rel=1e-9)
+        error = expected.std(ddof=1) / 10
+        assert selection.table_["silhouette_error"][row] == pytest.approx(error, rel=1e-9)
+
+
+def test_without_references_there_is_no_gap():
+    selection = select_kmeans(X, [2, 3], n_init=1, gap_references=0, random_state=0)
+    assert np.isnan(selection.table_["gap"]).all()
+    assert selection.choices_["gap"] is None
+    with pytest.raises(ValueError, match="No model is chosen by 'gap'"):
+        select_kmeans(X, [2, 3], n_init=1, gap_references=0, best_by="gap", random_state=0)
+
+
+def test_repeated_rows_have_no_better_clusters():
+    rows = np.repeat(X[:3], 9, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        selection = select_kmeans(rows, [2, 3, 5], n_init=2, gap_references=2, random_state=0)
+    assert selection.choices_["silhouette"] == 3
+    assert selection.table_["inertia"][1] == pytest.approx(0, abs=1e-20)
+
+
+@pytest.mark.parametrize("convert", [np.float32, pd.DataFrame, np.ndarray.tolist])
+def test_rows_may_come_in_any_form(convert):
+    frame = convert(X)
+    selection = select_kmeans(frame, range(2, 6), n_init=2, gap_references=0, random_state=0)
+    assert selection.choices_["silhouette"] == 4
+    best = selection.best_estimator_
+    np.testing.assert_array_equal(best.predict(frame), best.labels_)
+    assert hasattr(best, "feature_names_in_") is False or isinstance(frame, pd.DataFrame)
+
+
+def test_options_are_the_estimators():
+    options = {"init": "random", "max_iter": 5, "tol": 0.1}
+    selection = select_kmeans(X, [3, 4], n_init=2, gap_references=0, random_state=1, **options)
+    expected = fastclust.KMeans(4, n_init=2, random_state=1, **options).fit(X)
+    assert selection.table_["inertia"][1] == expected.inertia_
+
+
+# -- mixtures ------------------------------------------------------------------------------------
+
+
+def test_mixtures_are_those_of_the_estimator():
+    types = ["full", "diag"]
+    rows = load_iris().data
+    selection = select_gaussian_mixture(rows, [1, 3], covariance_type=types, random_state=0)
+    models = [(name, k) for name in types for k in (1, 3)]
+    assert list(zip(*(selection.table_[c] for c in list(selection.table_)[:2]), strict=True)) == (
+        models
+    )
+    for row, (name, k) in enumerate(models):
+        model = fastclust.GaussianMixture(k, covariance_type=name, random_state=0).fit(rows)
+        theirs = sklearn.mixture.GaussianMixture(k, covariance_type=name, random_state=0).fit(rows)
+        for criterion in ("bic", "aic", "icl"):
+            assert selection.table_[criterion][row] == getattr(model, criterion)(rows)
+        assert selection.table_["bic"][row] == pytest.approx(theirs.bic(rows), rel=1e-9)
+        assert selection.table_["log_likelihood"][row] == pytest.approx(theirs.score(rows) * 150)
+        assert selection.table_["n_iter"][row] == model.n_iter_
+    best = selection.best_estimator_
+    assert selection.choices_["bic"] == (best.covariance_type, best.n_components)
+    np.testing.assert_array_equal(best.predict(rows), best.fit(rows).predict(rows))
+
+
+def test_singular_models_are_left_out_with_a_warning():
+    """One component of four points in 3-D has a covariance, two or three have none."""
+    rows = np.repeat(np.vstack([np.eye(3), np.zeros((1, 3))]), 3, axis=0)
+    with pytest.warns(RuntimeWarning, match="Left out.*: full 2, full 3") as caught:
+        selection = select_gaussian_mixture(
+            rows, [1, 2, 3], covariance_type="full", reg_covar=0.0, random_state=0
+        )
+    assert selection.table_["n_components"] == [1]
+    assert caught[0].filename == __file__
+
+
+def test_if_all_models_are_singular_there_is_an_error():
+    with (
+        pytest.warns(RuntimeWarning, match="Left out"),
+        pytest.raises(ValueError, match="All models have singular covariances"),
+    ):
+        select_gaussian_mixture(
+            np.zeros((9, 2)), [1], covariance_type="full", reg_covar=0.0, random_state=0
+        )
+
+
+def test_not_converged_is_said_once():
+    with pytest.warns(ConvergenceWarning) as caught:
+        select_gaussian_mixture(X, [3, 4], covariance_type="full", max_iter=1, random_state=0)
+    assert [str(warning.message) for warning in caught] == [
+        "Not converged after max_iter iterations: full 3, full 4."
+    ]
+    assert caught[0].filename == __file__
+
+
+# -- the result ----------------------------------------------------------------------------------
+
+
+def test_frame_has_a_row_for_each_model(selection):
+    frame = selection.to_frame()
+    assert list(frame.index) == list(range(2, 8))
+    assert frame.loc[4, "inertia"] == selection.table_["inertia"][2]
+    mixture = select_gaussian_mixture(X, [1, 2], covariance_type="diag", random_state=0)
+    assert list(mixture.to_frame().index) == [("diag", 1), ("diag", 2)]
+
+
+def test_frame_says_that_it_needs_pandas(selection, monkeypatch):
+    real_import = builtins.__import__
+
+    def without_pandas(name, *args, **options):
+        if name == "pandas":
+            raise ImportError(name)
+        return real_import(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_pandas)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        selection.to_frame()
+
+
+def test_text_is_a_table():
+    result = Selection(
+        {"n_clusters": [2, 10], "inertia": [12.5, 3.25]}, {"elbow": None, "gap": 1}, "gap", None
+    )
+    assert str(result).splitlines() == [
+        "n_clusters  inertia",
+        "         2     12.5",
+        "        10     3.25",
+        "All criteria agree: elbow none, gap 10. best_estimator_ is by gap.",
+    ]
+
+
+# -- errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"n_clusters": [1, 2]}, "'n_clusters' parameter must hold int in the range \\[2, inf\\)"),
+    ({"n_clusters": [2.5]}, "'n_clusters' parameter must hold"),
+    ({"n_clusters": []}, "'n_clusters' parameter is empty"),
+    ({"n_clusters": [400]}, "n_samples=400 should be >= n_clusters=401"),
+    ({"best_by": "taste"}, "'best_by' parameter of select_kmeans must be a str among"),
+    ({"n_init": 0}, "'n_init' parameter of select_kmeans"),
+    ({"gap_references": -1}, "'gap_references' parameter of select_kmeans"),
+    ({"silhouette_sample_size": 2}, "'silhouette_sample_size' parameter"),
+    ({"random_state": "a"}, "'random_state' parameter of select_kmeans"),
+    ({"max_iter": 0}, "'max_iter' parameter of KMeans"),
+])  # fmt: skip
+def test_bad_options_of_select_kmeans(options, message):
+    with pytest.raises(ValueError, match=message):
+        select_kmeans(X, **{"n_clusters": [2], "n_init": 1, "gap_references": 0} | options)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"n_components": [0]}, "'n_components' parameter must hold"),
+    ({"n_components": [500]}, "n_samples=400 should be >= n_clusters=500"),
+    ({"covariance_type": "round"}, "'covariance_type' parameter of GaussianMixture"),
+    ({"covariance_type": ["full", "round"]}, "'covariance_type' parameter of GaussianMixture"),
+    ({"best_by": "gap"}, "'best_by' parameter of select_gaussian_mixture"),
+    ({"tol": -1}, "'tol' parameter of GaussianMixture"),
+])  # fmt: skip
+def test_bad_options_of_select_gaussian_mixture(options, message):
+    with pytest.raises(ValueError, match=message):
+        select_gaussian_mixture(X, **{"n_components": [1]} | options)
+
+
+@pytest.mark.parametrize("select", [select_kmeans, select_gaussian_mixture])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_an_error(select, value):
+    rows = X.copy()
+    rows[3, 1] = value
+    with pytest.raises(ValueError, match="Input X contains"):
+        select(rows, [2])
