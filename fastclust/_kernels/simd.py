@@ -3,8 +3,8 @@
 A `Vector` holds one value of each of the LANES rows of a panel: 64 bytes, 16 float32 or 8 float64,
 which is one AVX-512 register, two of AVX2, four of SSE2 or NEON. Every operation is vertical, lane
 by lane: no kernel ever reduces across lanes, so the code fixes the order of every sum and no
-fastmath is needed. Only this file, its extensions `vector_math` and `tile_products`, and `crew` emit
-LLVM IR.
+fastmath is needed. Only this file, its extensions `vector_math` and `tile_products`, and `crew`
+emit LLVM IR.
 
 A *tile* is a tuple of vectors, one per center: the accumulators that stay in registers. Operations
 on tiles are single intrinsics, so that a kernel says `acc = fma_tile(acc, x, centers, (t, f))`
