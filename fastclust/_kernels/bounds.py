@@ -239,26 +239,21 @@ def iterate_bounded(
     shifts_out : (n_vectors * LANES,), since the bounds were made # IN, OUT
     """
     n_slots = slots.shape[0]
-    start_crew(crew_out, min(n_slots, n_slots * n_steps))
-    if n_slots == 0 and finish:
-        _finish_bounded(
-            n_slots, first_iteration, n_steps, resum_every, tol, test_cost, active_cost, meet_cost,
-            most_cost, slot_met_out, centers_out, tiles_out, center_sq_out, shifts_out,
-            slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out,
-            sums_out, weights_out, counts_out, peaks_out, progress_out,
-        )  # fmt: skip
+    n_turns = max(n_slots, 1)  # without slots there is only what follows them
+    start_crew(crew_out, n_turns * min(n_steps, 1))
     for _worker in prange(n_workers):
         crew = crew_out[:]
-        s = take_slot(crew, n_slots)
+        s = take_slot(crew, n_turns)
         while s >= 0:
-            _assign_blocks(
-                panels, weights, n_samples, tiles_out, center_sq_out,
-                is_from_scratch(first_iteration, resum_every, progress_out), error,
-                block_panels, shifts_out, slots[s, 0], slots[s, 1], slots[s, 2],
-                homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out,
-                active_out, new_labels_out, labels_out, slot_sums_out, slot_weights_out,
-                slot_counts_out, slot_touched_out, slot_changed_out, slot_met_out,
-            )  # fmt: skip
+            if n_slots > 0:
+                _assign_blocks(
+                    panels, weights, n_samples, tiles_out, center_sq_out,
+                    is_from_scratch(first_iteration, resum_every, progress_out), error,
+                    block_panels, shifts_out, slots[s, 0], slots[s, 1], slots[s, 2],
+                    homes_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out,
+                    active_out, new_labels_out, labels_out, slot_sums_out, slot_weights_out,
+                    slot_counts_out, slot_touched_out, slot_changed_out, slot_met_out,
+                )  # fmt: skip
             if is_last_of_step(crew):
                 goes_on = finish and _finish_bounded(
                     n_slots, first_iteration, n_steps, resum_every, tol, test_cost, active_cost,
@@ -266,8 +261,8 @@ def iterate_bounded(
                     shifts_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
                     slot_changed_out, sums_out, weights_out, counts_out, peaks_out, progress_out,
                 )  # fmt: skip
-                end_step(crew, n_slots, goes_on)
-            s = take_slot(crew, n_slots)
+                end_step(crew, n_turns, goes_on)
+            s = take_slot(crew, n_turns)
 
 
 @inner

@@ -124,24 +124,20 @@ def iterate(
     progress_out : (N_PROGRESS,), float64                          # OUT: 0 when it came
     """
     n_slots = slots.shape[0]
-    start_crew(crew_out, min(n_slots, n_slots * n_steps))
-    if n_slots == 0 and finish:
-        finish_iteration(
-            n_slots, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
-            tiles_out, center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out,
-            slot_touched_out, slot_changed_out, sums_out, weights_out, counts_out, peaks_out,
-            progress_out,
-        )  # fmt: skip
+    n_turns = max(n_slots, 1)  # without slots there is only what follows them
+    start_crew(crew_out, n_turns * min(n_steps, 1))
     for _worker in prange(n_workers):
         crew = crew_out[:]
-        s = take_slot(crew, n_slots)
+        s = take_slot(crew, n_turns)
         while s >= 0:
-            _assign_slot(
-                panels, weights, n_samples, tiles_out, center_sq_out,
-                is_from_scratch(first_iteration, resum_every, progress_out),
-                slots[s, 0], slots[s, 1], slots[s, 2], new_labels_out, labels_out, slot_sums_out,
-                slot_weights_out, slot_counts_out, slot_touched_out, slot_changed_out,
-            )  # fmt: skip
+            if n_slots > 0:
+                _assign_slot(
+                    panels, weights, n_samples, tiles_out, center_sq_out,
+                    is_from_scratch(first_iteration, resum_every, progress_out),
+                    slots[s, 0], slots[s, 1], slots[s, 2], new_labels_out, labels_out,
+                    slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+                    slot_changed_out,
+                )  # fmt: skip
             if is_last_of_step(crew):
                 goes_on = finish and finish_iteration(
                     n_slots, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
@@ -149,8 +145,8 @@ def iterate(
                     slot_counts_out, slot_touched_out, slot_changed_out, sums_out, weights_out,
                     counts_out, peaks_out, progress_out,
                 )  # fmt: skip
-                end_step(crew, n_slots, goes_on)
-            s = take_slot(crew, n_slots)
+                end_step(crew, n_turns, goes_on)
+            s = take_slot(crew, n_turns)
 
 
 @inner
