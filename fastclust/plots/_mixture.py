@@ -172,8 +172,8 @@ class MixtureDisplay:
                 f"MixtureDisplay draws Gaussian mixtures, but this is a "
                 f"{type(estimator).__name__}; RegionsDisplay draws any estimator with `predict`."
             )
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"`threshold` must be a probability, but it is {threshold!r}.")
+        if not 0 < threshold <= 1:
+            raise ValueError(f"`threshold` must be in (0, 1], but it is {threshold!r}.")
         rows = validate_data(estimator, X, reset=False, dtype=[np.float64, np.float32])
         plane = _plane.make_plane(rows, features, _plane.column_names(X))
         points = plane.project(rows)
@@ -221,7 +221,7 @@ class MixtureDisplay:
         from matplotlib.patches import Patch
 
         palette = _drawing.make_palette(len(self.means))
-        lighter = _drawing.tint(palette, 0.6)
+        lighter, darker = _drawing.tint(palette, 0.6), 0.8 * palette
         self.rows_ = _drawing.draw_rows(ax, self.points, self.labels, lighter, self.extent)
         self.band_ = ax.contourf(
             self.x, self.y, self.largest_probability, levels=[0, self.threshold], colors="none",
@@ -231,9 +231,7 @@ class MixtureDisplay:
         self.contours_ = self._draw_contours(ax)
         self.ellipses_ = [
             [_draw_ellipse(ax, mean, covariance, color, s) for s in DEVIATIONS]
-            for mean, covariance, color in zip(
-                self.means, self.covariances, 0.8 * palette, strict=True
-            )
+            for mean, covariance, color in zip(self.means, self.covariances, darker, strict=True)
         ]
         self.centers_ = _drawing.draw_centers(ax, self.means, range(len(self.means)))
         _drawing.finish_plane(ax, self.axis_labels, self.extent)
@@ -250,9 +248,10 @@ class MixtureDisplay:
         return self
 
     def _draw_contours(self, ax):
-        levels = find_levels(self.log_density, MASSES)
+        below_top = np.nextafter(self.log_density.max(), -np.inf)  # where one cell has it all
+        levels = np.unique(np.minimum(find_levels(self.log_density, MASSES), below_top))
         return ax.contour(
-            self.x, self.y, self.log_density, levels=sorted(set(levels)), colors=GREY,
+            self.x, self.y, self.log_density, levels=levels, colors=GREY,
             linewidths=0.9, linestyles="solid", zorder=4,
         )  # fmt: skip
 
@@ -261,7 +260,7 @@ def find_levels(log_density, masses):
     """Levels of a log-density on a grid above which the given shares of its sum lie."""
     falling = np.sort(log_density, axis=None)[::-1]
     shares = np.cumsum(np.exp(falling - falling[0]))
-    return falling[np.searchsorted(shares, np.multiply(masses, shares[-1]))].tolist()
+    return falling[np.searchsorted(shares, np.multiply(masses, shares[-1]))]
 
 
 def _project_covariances(estimator, axes):
@@ -278,11 +277,13 @@ def _project_covariances(estimator, axes):
 def _log_joint(points, weights, means, covariances):
     """Return log w_j N(x_i; m_j, C_j) in two dimensions, of shape (n_points, n_components)."""
     joint = np.empty((len(points), len(means)))
-    for j, (weight, mean, covariance) in enumerate(zip(weights, means, covariances, strict=True)):
+    with np.errstate(divide="ignore"):  # a weight may be 0
+        log_weights = np.log(weights)
+    for j, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
         difference = points - mean
         square = (difference @ np.linalg.inv(covariance) * difference).sum(axis=1)
         log_det = np.linalg.slogdet(covariance)[1]
-        joint[:, j] = np.log(weight) - np.log(2 * np.pi) - (log_det + square) / 2
+        joint[:, j] = log_weights[j] - np.log(2 * np.pi) - (log_det + square) / 2
     return joint
 
 

@@ -26,15 +26,15 @@ class ColumnPlane:
         self.pair = list(pair)
         self.names = tuple(names[f] for f in pair)
         self.axes = np.eye(X.shape[1])[self.pair]
-        self._means = X.mean(axis=0, dtype=np.float64)
+        self._means, self._dtype = X.mean(axis=0, dtype=np.float64), X.dtype
 
     def project(self, X):
         """Coordinates of rows in the plane."""
         return np.asarray(X, dtype=np.float64)[:, self.pair]
 
     def lift(self, points):
-        """Rows, with all features, of points in the plane."""
-        rows = np.tile(self._means, (len(points), 1))
+        """Rows, with all features and in the type of X, of points in the plane."""
+        rows = np.tile(self._means.astype(self._dtype), (len(points), 1))
         rows[:, self.pair] = points
         return rows
 
@@ -52,7 +52,7 @@ class PrincipalPlane:
                 "All rows of X are the same, so they have no principal components; name two "
                 "`features`."
             )
-        self._pca = PCA(2, random_state=0).fit(X)
+        self._pca, self._dtype = PCA(2, random_state=0).fit(X), X.dtype
         self.axes = self._pca.components_.astype(np.float64)
         shares = self._pca.explained_variance_ratio_
         self.names = tuple(
@@ -64,8 +64,8 @@ class PrincipalPlane:
         return self._pca.transform(X).astype(np.float64)
 
     def lift(self, points):
-        """Rows, with all features, of points in the plane."""
-        return self._pca.inverse_transform(points)
+        """Rows, with all features and in the type of X, of points in the plane."""
+        return self._pca.inverse_transform(points).astype(self._dtype, copy=False)
 
 
 def make_plane(X, features, names):
