@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 import scipy.stats
 import sklearn.mixture
 from matplotlib import pyplot as plt
@@ -396,6 +397,23 @@ def test_curves_have_panels_and_marked_choices():
         assert [text.get_text() for text in ax.texts] == [f"k = {choice}"]
 
 
+@pytest.mark.parametrize(("choice", "right", "below"), [
+    (1, True, False),
+    (2, True, True),
+    (4, False, True),
+    (5, False, False),
+])  # fmt: skip
+def test_the_name_of_a_choice_is_beside_the_curve(choice, right, below):
+    curve = [9.0, 1, 5, 2, 7]
+    display = CurvesDisplay.from_results([1, 2, 3, 4, 5], {"BIC": curve}, {"BIC": choice})
+    x, y = display.ax_.texts[0].get_position()
+    assert (x > 0, y < 0) == (right, below)
+
+
+def test_a_curve_of_one_value():
+    assert CurvesDisplay.from_results([3], {"BIC": [1]}, {"BIC": 3}).ax_.texts
+
+
 def test_curves_share_axes_if_asked():
     display = CurvesDisplay.from_results([1, 2, 3, 4], CURVES, shared=True)
     assert display.axes_[0] is display.axes_[1] is display.ax_
@@ -513,6 +531,8 @@ def test_rows_that_do_not_suit():
         regions(estimator, X[:, :3])
     with pytest.raises(ValueError, match="contains NaN"):
         regions(estimator, np.full((3, 4), np.nan))
+    with pytest.raises(TypeError, match="dense data is required"):
+        regions(estimator, scipy.sparse.csr_array(X))
     with pytest.raises(ValueError, match="a single row are not defined"):
         regions(estimator, X[:1])
     with pytest.raises(ValueError, match="All rows of X are the same"):

@@ -134,7 +134,7 @@ class CurvesDisplay:
                 self.rings_[name] = self._draw_ring(ax, name, color)
             ax.set(xlabel="number of clusters", ylabel=None if is_shared else name)
             ax.xaxis.get_major_locator().set_params(integer=True)
-            ax.margins(x=0.08, y=0.12)
+            ax.margins(x=0.08, y=0.15)
         if is_shared:
             _drawing.draw_legend(self.axes_[0], list(self.lines_.values()))
         self.ax_ = self.axes_[0]
@@ -157,16 +157,25 @@ class CurvesDisplay:
         return axes
 
     def _draw_ring(self, ax, name, color):
-        choice = self.choices[name]
-        value = self.curves[name][self.k_values == choice][0]
+        choice, values = self.choices[name], self.curves[name]
+        i = int(np.flatnonzero(self.k_values == choice)[0])
         (ring,) = ax.plot(
-            [choice], [value], linestyle="none", marker="o", markersize=13, markerfacecolor="none",
-            markeredgecolor=color, markeredgewidth=2,
+            [choice], [values[i]], linestyle="none", marker="o", markersize=13,
+            markerfacecolor="none", markeredgecolor=color, markeredgewidth=2,
         )  # fmt: skip
+        # Its name is on the side with more room, above or below, where the curve is not.
+        is_right = 2 * i < len(values) - 1
+        is_below = values[i + 1 if is_right else i - 1] > values[i]
         ax.annotate(
-            f"k = {choice}", (choice, value), xytext=(8, 7), textcoords="offset points",
-            ha="left", va="bottom", size="small", color=_drawing.INK,
-        )  # fmt: skip
+            f"k = {choice}",
+            (choice, values[i]),
+            xytext=(8 if is_right else -8, -7 if is_below else 7),
+            textcoords="offset points",
+            ha="left" if is_right else "right",
+            va="top" if is_below else "bottom",
+            size="small",
+            color=_drawing.INK,
+        )
         return ring
 
 

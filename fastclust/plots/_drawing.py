@@ -122,5 +122,6 @@ def draw_legend(ax, handles):
     """Draw a legend above the axes, where it hides nothing."""
     ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles),
-        frameon=False, fontsize="small", borderaxespad=0.3, columnspacing=1.2, handletextpad=0.5,
+        frameon=False, fontsize="small", borderaxespad=0.3, columnspacing=1.2,
+        handletextpad=0.5, handlelength=1.6,
     )  # fmt: skip

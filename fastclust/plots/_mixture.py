@@ -238,7 +238,7 @@ class MixtureDisplay:
         _drawing.draw_legend(
             ax,
             [
-                Line2D([], [], color=_drawing.INK, linewidth=2, label="1, 2 standard deviations"),
+                Line2D([], [], color=_drawing.INK, linewidth=2, label="1 and 2 s.d."),
                 Line2D([], [], color=GREY, linewidth=0.9, label="50, 90, 99% of density"),
                 Patch(facecolor="none", edgecolor=GREY, hatch="////", linewidth=0,
                       label=f"all probabilities < {self.threshold:g}"),
