@@ -91,6 +91,45 @@ class Selection:
             raise ImportError("to_frame needs pandas: pip install pandas") from error
         return pd.DataFrame(self.table_).set_index(self._models)
 
+    def plot(self, criteria=None, *, ax=None):
+        """Draw the criteria over the number of clusters, each with its choice.
+
+        Parameters
+        ----------
+        criteria : sequence of str, default=None
+            Columns of the table; those that make a choice if None, with the inertia for the elbow.
+        ax : Axes or sequence of Axes, default=None
+            Where to draw; see `fastclust.plots.CurvesDisplay`.
+
+        Returns
+        -------
+        display : CurvesDisplay
+            A panel for each criterion, and for mixtures for each covariance type.
+        """
+        from fastclust.plots import CurvesDisplay
+
+        if criteria is None:
+            criteria = [name for name, choice in self.choices_.items() if choice is not None]
+        columns = {name: "inertia" if name == "elbow" else name for name in criteria}
+        unknown = [name for name, column in columns.items() if column not in self.table_]
+        if unknown:
+            raise ValueError(f"The table has no column {unknown[0]!r}.")
+        if self._models == ["n_clusters"]:
+            curves = {name: self.table_[column] for name, column in columns.items()}
+            choices = {name: self.choices_[name] for name in criteria if self.choices_.get(name)}
+            return CurvesDisplay.from_results(self.table_["n_clusters"], curves, choices, ax=ax)
+        ks = sorted(set(self.table_["n_components"]))
+        curves, choices = {}, {}
+        for name, column in columns.items():
+            models = zip(self.table_["covariance_type"], self.table_["n_components"], strict=True)
+            values = dict(zip(models, self.table_[column], strict=True))
+            for covariance_type in dict.fromkeys(self.table_["covariance_type"]):
+                label = f"{name}, {covariance_type}"
+                curves[label] = [values.get((covariance_type, k), np.nan) for k in ks]
+                if (self.choices_.get(name) or ("",))[0] == covariance_type:
+                    choices[label] = self.choices_[name][1]
+        return CurvesDisplay.from_results(ks, curves, choices, ax=ax)
+
     def __str__(self):
         """Return the table, and what the criteria choose, as text."""
         lines = [list(self.table_)]

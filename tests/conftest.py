@@ -1,12 +1,15 @@
 """Real data, and the profile of the property tests."""
 
 import functools
+import os
 
 import hypothesis
 import numpy as np
 import pytest
 from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
+
+os.environ["MPLBACKEND"] = "Agg"  # figures without a screen, in doctests too
 
 # The same examples in every run; no deadline, since the first example compiles.
 hypothesis.settings.register_profile(

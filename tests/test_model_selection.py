@@ -243,6 +243,26 @@ def test_text_is_a_table():
     ]
 
 
+def test_plot_marks_the_choices(selection):
+    display = selection.plot()
+    assert list(display.curves) == list(KMEANS_CRITERIA)
+    assert display.choices == dict.fromkeys(KMEANS_CRITERIA, 4)
+    np.testing.assert_array_equal(display.curves["elbow"], selection.table_["inertia"])
+    assert list(selection.plot(["gap", "stability"]).choices) == ["gap"]
+    with pytest.raises(ValueError, match="no column 'taste'"):
+        selection.plot(["taste"])
+
+
+def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
+    types = ["full", "diag"]
+    selection = select_gaussian_mixture(X, [2, 4, 5], covariance_type=types, random_state=0)
+    display = selection.plot(["bic"])
+    assert list(display.curves) == ["bic, full", "bic, diag"]
+    np.testing.assert_array_equal(display.curves["bic, diag"], selection.table_["bic"][3:])
+    name, k = selection.choices_["bic"]
+    assert display.choices == {f"bic, {name}": k}
+
+
 # -- errors --------------------------------------------------------------------------------------
 
 

@@ -58,9 +58,9 @@ ACTIVE_COST, MEET_COST = 600, 20
 ROW_COST, VALUE_COST = 120, 6
 """Vector operations that a regrouping takes for each row, and for each of its values."""
 
-MOST_REGROUP_COST, MOST_REGROUP_COST_APART = 8, 32
+MOST_REGROUP_COST, MOST_REGROUP_COST_APART = 8, 12
 """Plain iterations that a regrouping may cost, and where clusters are apart: a run is seldom long
-enough to gain more."""
+enough to gain more. It costs more with few features, where clusters are seldom apart."""
 
 MOST_ROWS = 2**31 - 64
 """Rows that int32 can number, padding included, as it must once they are in another order."""

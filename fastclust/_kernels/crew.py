@@ -123,14 +123,6 @@ def _offer_core(typingctx):
 
 
 @inner
-def _wait(n_looks):
-    if n_looks < PATIENCE:
-        _pause()
-    else:
-        _offer_core()
-
-
-@inner
 def start_crew(crew_out, n_slots):
     """Open the first step, before the threads start; without slots there is none."""
     crew_out[TAKEN, 0] = 0
@@ -148,7 +140,10 @@ def take_slot(crew_out, n_slots):
             return -1
         n_taken = _atomic_load(crew_out, TAKEN)
         if n_taken >= n_open:
-            _wait(n_looks)
+            if n_looks < PATIENCE:
+                _pause()
+            else:
+                _offer_core()
             n_looks += 1
         elif _replace(crew_out, TAKEN, n_taken, n_taken + 1):
             return n_taken % n_slots

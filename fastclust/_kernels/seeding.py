@@ -69,6 +69,16 @@ def seeding_kernel(width):
         return potentials
 
     @inner
+    def estimate_potentials(panels, weights, start, stop, tiles, closest_sq_out, potentials_out):
+        """Potentials of all points over each of the blocks from start to stop."""
+        for block in range(start, stop):
+            first = block * BLOCK_PANELS
+            last = min(first + BLOCK_PANELS, panels.shape[0])
+            for t in range(tiles.shape[0]):
+                potentials = tile_potentials(panels, weights, first, last, tiles, t, closest_sq_out)
+                store_lane_sums(potentials_out, (block, t), potentials)
+
+    @inner
     def draw_row(panels, weights, block, tiles, target, closest_sq_out):
         """First row of a block at which the running potential, of the seeds, reaches the target."""
         lanes = panels.shape[2]
@@ -131,27 +141,23 @@ def seeding_kernel(width):
         cumulative_out : (n_blocks,), float64                     # IN, OUT: of the last seed
         """
         n_slots = slots.shape[0]
-        round_out[0] = first_round
-        draw_candidates(
-            panels, weights, uniforms, first_round, indices_out, cumulative_out, candidates_out,
-            tiles_out, closest_sq_out,
-        )  # fmt: skip
+        round_out[0] = first_round - 1  # a step without work, for the first candidates
         start_crew(crew_out, n_slots)
         for _worker in prange(n_workers):
             crew = crew_out[:]
             s = take_slot(crew, n_slots)
             while s >= 0:
-                for block in range(slots[s, 1], slots[s, 2]):
-                    first = block * BLOCK_PANELS
-                    last = min(first + BLOCK_PANELS, panels.shape[0])
-                    for t in range(tiles_out.shape[0]):
-                        potentials = tile_potentials(
-                            panels, weights, first, last, tiles_out, t, closest_sq_out
-                        )
-                        store_lane_sums(potentials_out, (block, t), potentials)
+                if round_out[0] >= first_round:
+                    estimate_potentials(
+                        panels, weights, slots[s, 1], slots[s, 2], tiles_out, closest_sq_out,
+                        potentials_out,
+                    )  # fmt: skip
                 if is_last_of_step(crew):
-                    best = _best_candidate(potentials_out, candidates_out.shape[0], cumulative_out)
-                    indices_out[round_out[0]] = candidates_out[best]
+                    if round_out[0] >= first_round:
+                        best = _best_candidate(
+                            potentials_out, candidates_out.shape[0], cumulative_out
+                        )
+                        indices_out[round_out[0]] = candidates_out[best]
                     round_out[0] += 1
                     goes_on = round_out[0] < last_round
                     if goes_on:
