@@ -1,0 +1,146 @@
+"""Uncertain rows and outliers: their definitions, and scikit-learn's conventions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import sklearn.cluster
+import sklearn.mixture
+from sklearn.datasets import load_iris, make_blobs
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastclust import GaussianMixture, KMeans, outliers
+from fastclust.outliers import DensityOutliers, DistanceOutliers, confident_labels
+
+X, _ = make_blobs(500, centers=3, random_state=1)
+MIXTURE = GaussianMixture(3, random_state=0)
+KMEANS = KMeans(3, n_init=1, random_state=0)
+DETECTORS = [DensityOutliers(MIXTURE), DistanceOutliers(KMEANS)]
+
+
+@parametrize_with_checks([DensityOutliers(), DistanceOutliers(KMeans(2, random_state=0))])
+def test_scikit_learn_check_passes(estimator, check):
+    check(estimator)
+
+
+# -- uncertain labels ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [sklearn.mixture, None])
+@pytest.mark.parametrize("threshold", [0.0, 0.6, 0.8, 1.0])
+def test_rows_below_the_threshold_have_no_label(module, threshold):
+    rows = load_iris().data
+    mixture = (module.GaussianMixture if module else GaussianMixture)(3, random_state=0).fit(rows)
+    labels = confident_labels(mixture, rows, threshold)
+    largest = mixture.predict_proba(rows).max(axis=1)
+    np.testing.assert_array_equal(labels == -1, largest < threshold)
+    sure = labels != -1
+    np.testing.assert_array_equal(labels[sure], mixture.predict(rows)[sure])
+    assert labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, "high", None])
+def test_threshold_is_a_probability(threshold):
+    mixture = GaussianMixture(3, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="'threshold' parameter of confident_labels must be"):
+        confident_labels(mixture, X, threshold)
+
+
+# -- detectors -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("contamination", [0.002, 0.05, 0.5])
+def test_low_densities_are_outliers(contamination):
+    detector = DensityOutliers(MIXTURE, contamination=contamination).fit(X)
+    scores = GaussianMixture(3, random_state=0).fit(X).score_samples(X)
+    np.testing.assert_array_equal(detector.score_samples(X), scores)
+    assert detector.offset_ == np.quantile(scores, contamination)
+    np.testing.assert_array_equal(detector.predict(X) == -1, scores < detector.offset_)
+    assert (detector.predict(X) == -1).sum() == np.ceil(499 * contamination)
+
+
+def test_distances_are_measured_by_those_of_the_cluster():
+    rows = np.vstack([X, 100 + 50 * np.random.default_rng(0).normal(size=(300, 2))])
+    kmeans = KMeans(2, n_init=1, random_state=0).fit(rows)
+    detector = DistanceOutliers(kmeans, contamination=0.1).fit(rows)
+    distances = kmeans.transform(rows).min(axis=1)
+    for j in (0, 1):
+        own = kmeans.labels_ == j
+        assert detector.typical_distances_[j] == np.quantile(distances[own], 0.9)
+        # Of each cluster the share, and not of the wide one alone.
+        assert 0.05 < (detector.predict(rows)[own] == -1).mean() < 0.15
+    scores = -distances / detector.typical_distances_[kmeans.labels_]
+    np.testing.assert_allclose(detector.score_samples(rows), scores, rtol=1e-12)
+    assert detector.offset_ == pytest.approx(-1, abs=0.05)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_a_far_row_is_an_outlier_and_a_center_is_none(detector):
+    detector = detector.fit(X)
+    centers = KMeans(3, n_init=1, random_state=0).fit(X).cluster_centers_
+    assert (detector.predict(centers) == 1).all()
+    assert (detector.predict([[1e3, 1e3], [-1e6, 0.0]]) == -1).all()
+
+
+def test_blocks_of_rows_make_no_difference(monkeypatch):
+    detector = DistanceOutliers(KMEANS).fit(X)
+    monkeypatch.setattr(outliers, "BLOCK_ROWS", 7)
+    again = DistanceOutliers(KMEANS).fit(X)
+    np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
+
+
+@pytest.mark.parametrize("detector", [*DETECTORS, DistanceOutliers(sklearn.cluster.KMeans(3))])
+def test_frames_keep_their_names(detector):
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    detector.fit(frame)
+    assert list(detector.feature_names_in_) == ["a", "b"]
+    np.testing.assert_array_equal(
+        detector.predict(frame) == -1, detector.decision_function(frame) < 0
+    )
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        detector.predict(X)
+    detector.fit(X)
+    assert not hasattr(detector, "feature_names_in_")
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.coo_array])
+def test_sparse_rows(kind):
+    dense, sparse = (DistanceOutliers(KMEANS).fit(rows) for rows in (X, kind(X)))
+    np.testing.assert_allclose(sparse.score_samples(kind(X)), dense.score_samples(X), rtol=1e-6)
+
+
+def test_repeated_rows_are_no_outliers_and_others_are():
+    rows = np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)
+    detector = DistanceOutliers(KMeans(2, n_init=1, random_state=0)).fit(rows)
+    assert (detector.predict(rows) == 1).all()
+    assert detector.predict([[0.0, 0.1]]) == -1
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_the_estimator_given_is_not_fitted(detector):
+    detector.fit(X)
+    assert not hasattr(detector.estimator, "n_features_in_")
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("contamination", [0.0, 0.51, -1, "auto", None])
+def test_contamination_is_a_share(detector, contamination):
+    detector = type(detector)(detector.estimator, contamination=contamination)
+    with pytest.raises(ValueError, match="'contamination' parameter"):
+        detector.fit(X)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_failed_fit_leaves_the_detector_as_it_was(detector):
+    detector = type(detector)(detector.estimator).fit(X)
+    before = detector.score_samples(X)
+    with pytest.raises(ValueError, match="contains NaN"):
+        detector.fit(np.full((10, 2), np.nan))
+    np.testing.assert_array_equal(detector.score_samples(X), before)
+
+
+def test_in_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), DensityOutliers(MIXTURE, contamination=0.1))
+    assert (pipeline.fit_predict(X) == -1).sum() == 50
