@@ -3,6 +3,7 @@
 import json
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -61,7 +62,7 @@ def save_model(file, model):
     model : Model
         Fitted.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     steps = []
     for name, step in model.pipeline.steps:
         parameters = {"strategy": step.strategy} if name == "impute" else {}

@@ -87,6 +87,8 @@ def read_table(path, choose=None, *, header=True):
     """
     kind = kind_of(path)
     try:
+        if str(path) != "-":
+            open(path, "rb").close()  # its errors are shorter than pyarrow's
         if kind == "npy":
             return _read_npy(path, choose)
         return _read_arrow(path, kind, choose, header)
