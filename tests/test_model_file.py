@@ -65,3 +65,17 @@ def test_another_version_is_refused(rows, tmp_path, capsys):
     header = {"format": "fastclust model", "format_version": 2}
     np.savez(model, header=np.array(json.dumps(header)))
     assert "format version 2, and this fastclust reads 1" in _refused(rows, model, tmp_path, capsys)
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
+def test_float32_rows_with_missing_values(rows, tmp_path, strategy):
+    X = np.load(rows).astype(np.float32)
+    X[::7, 1] = np.nan
+    np.save(rows, X)
+    model, ours, again = (tmp_path / name for name in ("m.npz", "ours.npy", "again.npy"))
+    fit = ["fit", "gmm", str(rows), "--model", str(model), "--impute", strategy, "--scale"]
+    assert main([*fit, "--output", str(ours), "--write", "scores"]) == 0
+    predict = ["predict", str(rows), "--model", str(model), "--write", "scores"]
+    assert main([*predict, "--output", str(again)]) == 0
+    np.testing.assert_array_equal(np.load(again), np.load(ours))
+    assert np.load(ours).dtype == np.float32
