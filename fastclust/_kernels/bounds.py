@@ -33,7 +33,7 @@ from numba import prange
 
 from fastclust._kernels.centers import touch_all
 from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, outlined
 from fastclust._kernels.lloyd import (
     N_ACTIVE,
     N_ITER,
@@ -153,7 +153,7 @@ def _label_block(
             lowers_out[block, j] = np.sqrt(lower_sq) - margin
 
 
-@inner
+@outlined
 def _assign_blocks(
     panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels, shifts,
     slot, start, stop,
@@ -265,7 +265,7 @@ def iterate_bounded(
             s = take_slot(crew, n_turns)
 
 
-@inner
+@outlined
 def _finish_bounded(
     n_slots, first_iteration, n_steps, resum_every, tol, test_cost, active_cost, meet_cost,
     most_cost, slot_met, centers_out, tiles_out, center_sq_out, shifts_out, slot_sums_out,

@@ -12,7 +12,7 @@ from numba import prange
 from fastclust._kernels.assign import nearest
 from fastclust._kernels.centers import add_panel, merge_slots, move_centers, move_row, touch_all
 from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, outlined
 from fastclust._kernels.simd import changed_lanes, lowest_lane, store
 
 # Entries of progress_out.
@@ -62,7 +62,7 @@ def take_labels(
     return n_changed
 
 
-@inner
+@outlined
 def _assign_slot(
     panels, weights, n_samples, tiles, center_sq, from_scratch, slot, start, stop, new_labels_out,
     labels_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
@@ -156,7 +156,7 @@ def is_from_scratch(first_iteration, resum_every, progress):
     return progress[REDO] != 0 or iteration % resum_every == 0
 
 
-@inner
+@outlined
 def finish_iteration(
     n_slots, first_iteration, n_steps, resum_every, tol, few_changes, centers_out, tiles_out,
     center_sq_out, shifts_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,

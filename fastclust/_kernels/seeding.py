@@ -19,7 +19,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, outlined
 from fastclust._kernels.simd import (
     first_of_tile,
     load,
@@ -68,7 +68,7 @@ def seeding_kernel(width):
             potentials = scale_add_tile(potentials, minimum_tile(acc, closest_sq), weight)
         return potentials
 
-    @inner
+    @outlined
     def estimate_potentials(panels, weights, start, stop, tiles, closest_sq_out, potentials_out):
         """Potentials of all points over each of the blocks from start to stop."""
         for block in range(start, stop):
@@ -97,7 +97,7 @@ def seeding_kernel(width):
                     return row
         return row
 
-    @inner
+    @outlined
     def draw_candidates(
         panels, weights, uniforms, j, indices, cumulative, candidates_out, tiles_out, closest_sq_out
     ):
