@@ -25,8 +25,8 @@ from fastclust.kmeans import KMeans
 
 __all__ = ["Selection", "select_gaussian_mixture", "select_kmeans"]
 
-KMEANS_CRITERIA = ("elbow", "silhouette", "simplified_silhouette", "davies_bouldin",
-                   "calinski_harabasz", "gap")  # fmt: skip
+LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
+KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
 MIXTURE_CRITERIA = ("bic", "aic", "icl")
 SMALLER_IS_BETTER = {"davies_bouldin", *MIXTURE_CRITERIA}
 
@@ -178,7 +178,7 @@ def select_kmeans(
         Numbers of clusters, each less than the number of rows.
     best_by : str, default="silhouette"
         Criterion that chooses `best_estimator_`: "elbow", "silhouette", "simplified_silhouette",
-        "davies_bouldin", "calinski_harabasz" or "gap".
+        "davies_bouldin", "calinski_harabasz", "gap" or "stability".
     n_init : int, default=10
         Runs for each number of clusters, of which the best is kept. How far the others agree with
         it is the column "stability".
@@ -211,7 +211,8 @@ def select_kmeans(
     The elbow is the point farthest below the chord of the inertias [1]_. The gap statistic is the
     difference of log inertias to those of rows drawn from the box around X, each fitted once, and
     chooses the first k whose gap is not smaller than that of the next less its error [2]_. The
-    other criteria choose their largest value, Davies-Bouldin the smallest.
+    stability chooses the largest of the k whose runs agree best [3]_. The other criteria choose
+    their largest value, Davies-Bouldin the smallest.
 
     References
     ----------
@@ -219,6 +220,8 @@ def select_kmeans(
        haystack. 31st International Conference on Distributed Computing Systems Workshops, 166-171.
     .. [2] Tibshirani, R., Walther, G. and Hastie, T. (2001). Estimating the number of clusters in a
        data set via the gap statistic. Journal of the Royal Statistical Society B, 63, 411-423.
+    .. [3] von Luxburg, U. (2010). Clustering stability: an overview. Foundations and Trends in
+       Machine Learning, 2(3), 235-274. Section 2.
 
     Examples
     --------
@@ -251,8 +254,9 @@ def select_kmeans(
     table = {name: [row[name] for row in rows] for name in rows[0]}
     gap, gap_error = _gap_statistic(X_checked, mean, ks, table["inertia"], gap_references, rng)
     table |= {"gap": gap, "gap_error": gap_error}
-    choices = {name: _best_row(table[name], name) for name in KMEANS_CRITERIA[1:-1]}
-    choices = {"elbow": _elbow(ks, table["inertia"])} | choices | {"gap": _gap_row(gap, gap_error)}
+    choices = {"elbow": _elbow(ks, table["inertia"])}
+    choices |= {name: _best_row(table[name], name) for name in LABEL_CRITERIA}
+    choices |= {"gap": _gap_row(gap, gap_error), "stability": _most_stable_row(table["stability"])}
     return _selection(table, choices, best_by, estimators)
 
 
@@ -424,7 +428,7 @@ def _fit_mixture(estimator, X, X_checked, panels, mean):
 
 def _judge_labels(X, panels, labels, sample):
     """Criteria of a clustering, by name; NaN if it has a single cluster."""
-    names = ("silhouette", "silhouette_error", *KMEANS_CRITERIA[2:-1])
+    names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
     values = dict.fromkeys(names, float("nan"))
     present, labels = np.unique(labels, return_inverse=True)
     if len(present) < 2:
@@ -492,6 +496,14 @@ def _gap_row(gap, error):
     """First row whose gap is not smaller than the next less its error; None if there is none."""
     rises = np.array(gap[:-1]) >= np.array(gap[1:]) - error[1:]
     return int(np.argmax(rises)) if rises.any() else None
+
+
+def _most_stable_row(stability):
+    """Row of the best mean index, the last of equal ones up to rounding; None if there is none."""
+    stability = np.array(stability)
+    if np.isnan(stability).all():
+        return None
+    return int(np.flatnonzero(stability >= np.nanmax(stability) - 1e-12)[-1])
 
 
 def _selection(table, choices, best_by, estimators):

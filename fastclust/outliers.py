@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, ClusterMixin, OutlierMixin, clone
 from sklearn.utils import gen_batches, get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,7 +12,7 @@ from fastclust._validation import Rule, check_parameters, state_restored_on_erro
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 
-__all__ = ["DensityOutliers", "DistanceOutliers", "confident_labels"]
+__all__ = ["DensityOutliers", "DistanceOutliers", "TrimmedKMeans", "confident_labels"]
 
 BLOCK_ROWS = 2**16
 """Rows whose distances to all centers are in memory at a time."""
@@ -66,6 +66,32 @@ def confident_labels(estimator, X, threshold=0.8):
     return labels
 
 
+def _taker(X):
+    """Return the number of rows of X, and what gives some of them by their numbers."""
+    rows = X.tocsr() if issparse(X) else X if hasattr(X, "shape") else np.asarray(X)
+    return rows.shape[0], rows.iloc if hasattr(rows, "iloc") else rows
+
+
+def _nearest_centers(estimator, X):
+    """Nearest center of each row, and the distance to it."""
+    n_rows, take = _taker(X)
+    parts = []
+    for part in gen_batches(n_rows, BLOCK_ROWS):
+        distances = estimator.transform(take[part])
+        parts.append((distances.argmin(axis=1), distances.min(axis=1)))
+    labels, distances = zip(*parts, strict=True)
+    return np.concatenate(labels), np.concatenate(distances)
+
+
+def _take_features(estimator, fitted):
+    """Note the number and names of features that another estimator was fitted to."""
+    estimator.n_features_in_ = fitted.n_features_in_
+    if hasattr(fitted, "feature_names_in_"):
+        estimator.feature_names_in_ = fitted.feature_names_in_
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+
+
 class _Outliers(OutlierMixin, BaseEstimator):
     """What outlier detectors share: an estimator that is fitted, and a threshold learnt with it."""
 
@@ -98,11 +124,7 @@ class _Outliers(OutlierMixin, BaseEstimator):
         with state_restored_on_error(self):
             made = self._make_estimator() if self.estimator is None else clone(self.estimator)
             self.estimator_ = made.fit(X)
-            self.n_features_in_ = made.n_features_in_
-            if hasattr(made, "feature_names_in_"):
-                self.feature_names_in_ = made.feature_names_in_
-            elif hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_
+            _take_features(self, made)
             self._learn(X)
         return self
 
@@ -226,6 +248,7 @@ class DistanceOutliers(_Outliers):
     See Also
     --------
     DensityOutliers : The same by density, where clusters differ in shape or overlap.
+    TrimmedKMeans : Clusters that outliers do not draw to them.
 
     Examples
     --------
@@ -242,23 +265,12 @@ class DistanceOutliers(_Outliers):
         return KMeans()
 
     def _learn(self, X):
-        labels, distances = self._nearest(X)
+        labels, distances = _nearest_centers(self.estimator_, X)
         self.typical_distances_ = np.full(len(self.estimator_.cluster_centers_), np.inf)
         for j in np.unique(labels):
             typical = np.quantile(distances[labels == j], 1 - self.contamination)
             self.typical_distances_[j] = typical
         self.offset_ = float(np.quantile(self.score_samples(X), self.contamination))
-
-    def _nearest(self, X):
-        """Nearest center of each row, and the distance to it."""
-        rows = X.tocsr() if issparse(X) else X if hasattr(X, "shape") else np.asarray(X)
-        take = rows.iloc if hasattr(rows, "iloc") else rows
-        parts = []
-        for part in gen_batches(rows.shape[0], BLOCK_ROWS):
-            distances = self.estimator_.transform(take[part])
-            parts.append((distances.argmin(axis=1), distances.min(axis=1)))
-        labels, distances = zip(*parts, strict=True)
-        return np.concatenate(labels), np.concatenate(distances)
 
     def score_samples(self, X):
         """Negative distance of each row to the nearest center, in typical ones of the cluster.
@@ -274,7 +286,7 @@ class DistanceOutliers(_Outliers):
             The lower, the more unusual.
         """
         check_is_fitted(self)
-        labels, distances = self._nearest(X)
+        labels, distances = _nearest_centers(self.estimator_, X)
         typical = self.typical_distances_[labels]
         with np.errstate(divide="ignore", invalid="ignore"):
             return -np.where(distances == 0, 0.0, distances / typical)
@@ -283,5 +295,123 @@ class DistanceOutliers(_Outliers):
         """Tags that scikit-learn's checks and pipelines read."""
         tags = super().__sklearn_tags__()
         estimator = self._make_estimator() if self.estimator is None else self.estimator
+        tags.input_tags.sparse = get_tags(estimator).input_tags.sparse
+        return tags
+
+
+class TrimmedKMeans(ClusterMixin, BaseEstimator):
+    """Clusters of the rows that are no outliers: fit, trim, and fit again.
+
+    The estimator is fitted to all rows, the share `contamination` of them that is farthest from
+    its centers is put aside, and the estimator is fitted anew to the rest, so that outliers do not
+    draw the centers to them. All rows are then judged again by their distances to the new centers.
+    These are the first steps of trimmed k-means [1]_.
+
+    Parameters
+    ----------
+    estimator : KMeans or other clusterer with `transform`, default=None
+        What is fitted (clones of it); None for a `KMeans` of 8 clusters.
+    contamination : float, default=0.05
+        Share of the rows of `fit` that are outliers, in (0, 0.5].
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        As fitted the second time.
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Its centers.
+    labels_ : ndarray of shape (n_samples,), int64
+        Cluster of each row of `fit`, -1 for outliers.
+    max_distance_ : float
+        Distance to the nearest center beyond which a row is an outlier: the quantile of the rows
+        of `fit`.
+    trimmed_share_ : float
+        Share of the rows that the second fit left out. Less than `contamination` where many rows
+        are equally far from their centers.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had any.
+
+    See Also
+    --------
+    DistanceOutliers : Outliers of each cluster, by its own distances.
+
+    References
+    ----------
+    .. [1] Cuesta-Albertos, J. A., Gordaliza, A. and Matran, C. (1997). Trimmed k-means: an attempt
+       to robustify quantizers. Annals of Statistics, 25(2), 553-576.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastclust import KMeans
+    >>> from fastclust.outliers import TrimmedKMeans
+    >>> X = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [5.3], [9.0]])
+    >>> trimmed = TrimmedKMeans(KMeans(2, random_state=0), contamination=0.1).fit(X)
+    >>> trimmed.labels_
+    array([ 1,  1,  1,  0,  0,  0,  0, -1])
+    """
+
+    def __init__(self, estimator=None, *, contamination=0.05):
+        self.estimator = estimator
+        self.contamination = contamination
+
+    def fit(self, X, y=None):
+        """Fit the estimator to X, and again to its rows that are no outliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+        y : Ignored
+            Present for the API's sake.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. One fitted before stays as it was if this fails.
+
+        Raises
+        ------
+        ValueError
+            If `contamination` is not in (0, 0.5], for what the estimator does not accept, and if
+            too few rows are left for it.
+        """
+        check_parameters(type(self).__name__, vars(self), {"contamination": [_SHARE]})
+        with state_restored_on_error(self):
+            coarse = (KMeans() if self.estimator is None else clone(self.estimator)).fit(X)
+            _, distances = _nearest_centers(coarse, X)
+            kept = distances <= np.quantile(distances, 1 - self.contamination)
+            self.trimmed_share_ = float(1 - kept.mean())
+            self.estimator_ = clone(coarse).fit(_taker(X)[1][np.flatnonzero(kept)])
+            self.cluster_centers_ = self.estimator_.cluster_centers_
+            _take_features(self, self.estimator_)
+            labels, distances = _nearest_centers(self.estimator_, X)
+            self.max_distance_ = float(np.quantile(distances, 1 - self.contamination))
+            self.labels_ = np.where(distances > self.max_distance_, -1, labels)
+        return self
+
+    def predict(self, X):
+        """Cluster of each row, or -1.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            The nearest center, or -1 for outliers.
+        """
+        check_is_fitted(self)
+        labels, distances = _nearest_centers(self.estimator_, X)
+        return np.where(distances > self.max_distance_, -1, labels)
+
+    def __sklearn_tags__(self):
+        """Tags that scikit-learn's checks and pipelines read."""
+        tags = super().__sklearn_tags__()
+        estimator = KMeans() if self.estimator is None else self.estimator
         tags.input_tags.sparse = get_tags(estimator).input_tags.sparse
         return tags

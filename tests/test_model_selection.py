@@ -18,6 +18,7 @@ from fastclust.model_selection import (
     Selection,
     _elbow,
     _gap_row,
+    _most_stable_row,
     select_gaussian_mixture,
     select_kmeans,
 )
@@ -125,6 +126,14 @@ def test_without_references_there_is_no_gap():
     assert selection.choices_["gap"] is None
     with pytest.raises(ValueError, match="No model is chosen by 'gap'"):
         select_kmeans(X, [2, 3], n_init=1, gap_references=0, best_by="gap", random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("stability", "row"),
+    [([1.0, 0.9, 1 - 1e-15, 0.8], 2), ([0.7, 0.9, 0.8], 1), ([float("nan")] * 2, None)],
+)
+def test_the_largest_of_the_most_stable_numbers_is_chosen(stability, row):
+    assert _most_stable_row(stability) == row
 
 
 def test_repeated_rows_have_no_better_clusters():
@@ -248,7 +257,7 @@ def test_plot_marks_the_choices(selection):
     assert list(display.curves) == list(KMEANS_CRITERIA)
     assert display.choices == dict.fromkeys(KMEANS_CRITERIA, 4)
     np.testing.assert_array_equal(display.curves["elbow"], selection.table_["inertia"])
-    assert list(selection.plot(["gap", "stability"]).choices) == ["gap"]
+    assert list(selection.plot(["gap", "n_iter"]).choices) == ["gap"]
     with pytest.raises(ValueError, match="no column 'taste'"):
         selection.plot(["taste"])
 

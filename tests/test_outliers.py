@@ -12,7 +12,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastclust import GaussianMixture, KMeans, outliers
-from fastclust.outliers import DensityOutliers, DistanceOutliers, confident_labels
+from fastclust.outliers import (
+    DensityOutliers,
+    DistanceOutliers,
+    TrimmedKMeans,
+    confident_labels,
+)
 
 X, _ = make_blobs(500, centers=3, random_state=1)
 MIXTURE = GaussianMixture(3, random_state=0)
@@ -20,7 +25,14 @@ KMEANS = KMeans(3, n_init=1, random_state=0)
 DETECTORS = [DensityOutliers(MIXTURE), DistanceOutliers(KMEANS)]
 
 
-@parametrize_with_checks([DensityOutliers(), DistanceOutliers(KMeans(2, random_state=0))])
+CHECKED = [
+    DensityOutliers(),
+    DistanceOutliers(KMeans(2, random_state=0)),
+    TrimmedKMeans(KMeans(2, random_state=0)),
+]
+
+
+@parametrize_with_checks(CHECKED)
 def test_scikit_learn_check_passes(estimator, check):
     check(estimator)
 
@@ -144,3 +156,57 @@ def test_failed_fit_leaves_the_detector_as_it_was(detector):
 def test_in_a_pipeline():
     pipeline = make_pipeline(StandardScaler(), DensityOutliers(MIXTURE, contamination=0.1))
     assert (pipeline.fit_predict(X) == -1).sum() == 50
+
+
+# -- trimmed k-means -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [20, 60, 1000])
+def test_outliers_do_not_draw_the_centers(scale):
+    far = np.random.default_rng(0).uniform(-scale, scale, size=(25, 2))
+    rows = np.vstack([X, far])
+    true = KMeans(3, n_init=5, random_state=0).fit(X).cluster_centers_
+    plain = KMeans(3, n_init=5, random_state=0)
+    trimmed = TrimmedKMeans(plain, contamination=0.06).fit(rows)
+
+    def error(centers):
+        return np.linalg.norm(true[:, None] - centers, axis=2).min(axis=1).max()
+
+    assert error(trimmed.cluster_centers_) < 0.2 * error(plain.fit(rows).cluster_centers_)
+    assert (trimmed.labels_[500:] == -1).mean() > 0.9
+    assert (trimmed.labels_ == -1).sum() == np.ceil(524 * 0.06)
+
+
+@pytest.mark.parametrize(
+    "rows", [X, scipy.sparse.csr_array(X), pd.DataFrame(X, columns=["a", "b"])]
+)
+def test_trimming_is_two_fits(rows):
+    trimmed = TrimmedKMeans(KMEANS, contamination=0.1).fit(rows)
+    distances = KMeans(3, n_init=1, random_state=0).fit(rows).transform(rows).min(axis=1)
+    usual = distances <= np.quantile(distances, 0.9)
+    take = rows.iloc if hasattr(rows, "iloc") else rows
+    again = KMeans(3, n_init=1, random_state=0).fit(take[np.flatnonzero(usual)])
+    np.testing.assert_array_equal(trimmed.cluster_centers_, again.cluster_centers_)
+    np.testing.assert_array_equal(trimmed.labels_, trimmed.predict(rows))
+    labelled = trimmed.labels_ != -1
+    np.testing.assert_array_equal(trimmed.labels_[labelled], again.predict(rows)[labelled])
+    distances = again.transform(rows).min(axis=1)
+    np.testing.assert_array_equal(labelled, distances <= np.quantile(distances, 0.9))
+    assert trimmed.trimmed_share_ == 1 - usual.mean()
+    assert trimmed.labels_.dtype == np.int64
+
+
+def test_equally_far_rows_are_not_trimmed():
+    rows = np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)
+    trimmed = TrimmedKMeans(KMeans(2, n_init=1, random_state=0)).fit(rows)
+    assert trimmed.trimmed_share_ == 0
+    assert set(trimmed.labels_) == {0, 1}
+
+
+def test_failed_second_fit_leaves_the_estimator_as_it_was():
+    trimmed = TrimmedKMeans(KMEANS).fit(X)
+    before = trimmed.labels_
+    trimmed.set_params(estimator=KMeans(5, init=X[:5], n_init=1), contamination=0.5)
+    with pytest.raises(ValueError, match="n_samples=4 should be >= n_clusters=5"):
+        trimmed.fit([[0.0, 0], [1, 0], [5, 0], [9, 0], [14, 0], [20, 1]])
+    assert trimmed.labels_ is before
