@@ -1,8 +1,9 @@
 """K-means and Gaussian mixtures for CPUs: scikit-learn's answers, many times faster."""
 
+from fastclust._warmup import warmup
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
 
 __version__ = "0.1.0"
 
-__all__ = ["GaussianMixture", "KMeans", "__version__", "k_means", "kmeans_plusplus"]
+__all__ = ["GaussianMixture", "KMeans", "__version__", "k_means", "kmeans_plusplus", "warmup"]

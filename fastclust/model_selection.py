@@ -10,6 +10,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, metrics
+from fastclust._progress import progress
 from fastclust._validation import (
     FLOAT_DTYPES,
     NONE,
@@ -241,7 +242,7 @@ def select_kmeans(
     rng = check_random_state(random_state)
     sample = rng.permutation(len(X_checked))[:silhouette_sample_size]
     rows, estimators = [], []
-    for k in _progress(ks, "KMeans"):
+    for k in progress(ks, "KMeans"):
         estimator = KMeans(k, **options)
         seconds, runs = _fit_kmeans(estimator, X, X_checked, panels, mean)
         rows.append(
@@ -329,7 +330,7 @@ def select_gaussian_mixture(
     X_checked, mean = _check_rows(X)
     panels = _algorithms.panels.Panels(X_checked, None, mean)
     rows, estimators, singular, not_converged = [], [], [], []
-    for name, k in _progress(models, "GaussianMixture"):
+    for name, k in progress(models, "GaussianMixture"):
         estimator = GaussianMixture(k, covariance_type=name, random_state=random_state, **options)
         try:
             seconds = _fit_mixture(estimator, X, X_checked, panels, mean)
@@ -382,15 +383,6 @@ def _check_numbers(numbers, name, least):
 def _check_rows(X):
     X = check_array(X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, input_name="X")
     return X, _algorithms.panels.estimate_mean(X)
-
-
-def _progress(items, description):
-    """Yield the items, with a progress bar if tqdm is there and this is a terminal."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return items
-    return tqdm(items, description, leave=False, disable=None)
 
 
 def _prepare(estimator, X):
@@ -458,7 +450,7 @@ def _gap_statistic(X, mean, ks, inertias, n_references, rng):
     low, high = X.min(axis=0), X.max(axis=0)
     logs = np.empty((n_references, len(ks)))
     buffer = None
-    for b in _progress(range(n_references), "gap statistic"):
+    for b in progress(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
         panels = _algorithms.panels.Panels(reference, None, mean, buffer)
         buffer = panels.values

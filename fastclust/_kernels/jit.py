@@ -21,6 +21,7 @@ from numba.core import types
 
 from fastclust import _threads
 from fastclust._kernels.cache import attach_cache
+from fastclust._kernels.linked import PARTS, parts_linked_only
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 
@@ -30,8 +31,7 @@ LAUNCH_WORK = 5e9
 
 def inner(function):
     """Compile a serial function to be inlined into kernels."""
-    options = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(**options, **OPTIONS)(function)
+    return _part(function, forceinline=True)
 
 
 def outlined(function):
@@ -40,7 +40,12 @@ def outlined(function):
     For large ones that are called seldom: LLVM takes longer for one function than for its parts
     (first fit with 64 clusters 33 -> 28 s, of which Numba's and LLVM's compiling is nearly all).
     """
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _part(function)
+
+
+def _part(function, **options):
+    PARTS.add(function.__qualname__)
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(**options, **OPTIONS)(function)
 
 
@@ -104,7 +109,8 @@ class Kernel:
         driver = "parallel" if parallel else "serial"
         attach_cache(dispatcher, f"{self.__name__}-{args[1].dtype.char}-{driver}")
         signature = tuple(map(_type_of, self._parameters, args))
-        dispatcher.compile(signature)
+        with parts_linked_only():
+            dispatcher.compile(signature)
         dispatcher.disable_compile()
         return dispatcher
 

@@ -1,0 +1,93 @@
+"""Parts of kernels are compiled for linking alone, and nothing else is touched."""
+
+import numba
+import numpy as np
+import pytest
+from numba import prange
+from numba.core.codegen import JITCodeLibrary
+from numba.core.registry import cpu_target
+
+from fastclust._kernels import cache, jit, linked
+
+X = np.arange(12.0)
+
+
+def make_kernel(monkeypatch):
+    """A kernel of its own, so that each test compiles one, and the parts that it calls."""
+    monkeypatch.setattr(cache, "cache_directory", lambda: None)
+
+    @jit.inner
+    def square(x):
+        return x * x
+
+    @jit.outlined
+    def sum_squares(X, start, stop):
+        total = 0.0
+        for i in range(start, stop):
+            total += max(square(X[i]), 1.0)  # max: of Numba's, compiled as usual
+        return total
+
+    @jit.kernel
+    def sums(slots, X, sums_out):
+        for s in prange(slots.shape[0]):
+            sums_out[slots[s, 0]] = sum_squares(X, slots[s, 1], slots[s, 2])
+
+    return sums, (square, sum_squares)
+
+
+def run(kernel, n_slots):
+    sums = np.empty(n_slots)
+    borders = np.linspace(0, len(X), n_slots + 1).astype(np.int64)
+    kernel(np.column_stack([np.arange(n_slots), borders[:-1], borders[1:]]), X, sums)
+    return sums.sum()
+
+
+def libraries(function):
+    return [type(result.library) for result in function.overloads.values()]
+
+
+@pytest.mark.parametrize("n_slots", [1, 4])
+def test_only_the_kernel_becomes_machine_code(monkeypatch, n_slots):
+    kernel, parts = make_kernel(monkeypatch)
+    assert run(kernel, n_slots) == np.maximum(X * X, 1).sum()
+    (dispatcher,) = kernel._compiled.values()
+    assert libraries(dispatcher) == [JITCodeLibrary]
+    for part in parts:
+        assert [library.__name__ for library in libraries(part)] == ["Part"]
+
+
+@pytest.mark.parametrize("n_slots", [1, 4])
+def test_without_the_private_names_all_is_compiled_as_usual(monkeypatch, n_slots):
+    monkeypatch.setattr(linked, "_part_class", lambda whole: None)
+    kernel, parts = make_kernel(monkeypatch)
+    assert run(kernel, n_slots) == np.maximum(X * X, 1).sum()
+    for part in parts:
+        assert libraries(part) == [JITCodeLibrary]
+
+
+def test_a_class_without_the_names_is_not_used():
+    assert linked._part_class(None) is None
+    assert linked._part_class(object) is None
+
+
+def test_parts_serve_several_kernels(monkeypatch):
+    kernel, _ = make_kernel(monkeypatch)
+    assert run(kernel, 1) == run(kernel, 4)
+
+
+def test_functions_of_others_are_compiled_as_usual(monkeypatch):
+    codegen = cpu_target.target_context.codegen()
+    kernel, _ = make_kernel(monkeypatch)
+    run(kernel, 1)
+
+    @numba.njit
+    def largest(x):
+        return max(x, 1.0)
+
+    assert largest(2.0) == 2.0
+    assert libraries(largest) == [JITCodeLibrary]
+    context = linked.parts_linked_only()
+    context.__enter__()
+    assert codegen._library_class is not JITCodeLibrary
+    assert context.__exit__(ValueError, ValueError(), None) is False
+    assert codegen._library_class is JITCodeLibrary
