@@ -63,5 +63,5 @@ def test_nothing_is_compiled_later():
 
 @pytest.mark.parametrize("dtypes", [["float16"], ["float64", int], "float64"])
 def test_types_are_those_of_the_kernels(dtypes):
-    with pytest.raises(ValueError, match="dtypes are of float32, float64. Got"):
+    with pytest.raises(ValueError, match=r"dtypes are of float32, float64\. Got"):
         fastclust.warmup(dtypes)
