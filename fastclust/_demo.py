@@ -4,12 +4,11 @@ It fits the pixels of a photograph with fastclust and with scikit-learn, as k-me
 and as a Gaussian mixture, prints a table of each, and writes the picture of the k-means colours.
 """
 
-import sys
 import time
 import warnings
 from pathlib import Path
 
-from fastclust._tables import whole_or_not_at_all
+from fastclust._tables import CommandError, whole_or_not_at_all
 
 MIXTURE_COMPONENTS, MIXTURE_ITERATIONS = 8, 10
 """Of the demo's mixture, which scikit-learn fits in a few seconds."""
@@ -100,13 +99,12 @@ def demo_mixture(photo, random_state):
 
 
 def run_demo(options):
-    """Run the demo; return the exit status."""
+    """Run the demo."""
     path = options.output or Path(f"china-{options.clusters}-colours.png")
     try:
         import PIL  # noqa: F401  (is it there? scikit-learn reads the photograph with it)
     except ImportError:
-        print('error: the demo needs Pillow: pip install "fastclust[plots]"', file=sys.stderr)
-        return 1
+        raise CommandError('the demo needs Pillow: pip install "fastclust[plots]"') from None
     from sklearn.datasets import load_sample_image
 
     photo = load_sample_image("china.jpg")
@@ -114,8 +112,6 @@ def run_demo(options):
         with whole_or_not_at_all(path) as file:
             demo_kmeans(photo, file, options.clusters, options.random_state)
     except OSError as error:
-        print(f"error: cannot write {path}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
     print(f"wrote {path}: the photograph on the left, fastclust's colours on the right\n")
     demo_mixture(photo, options.random_state)
-    return 0

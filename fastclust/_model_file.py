@@ -1,6 +1,7 @@
 """Fitted models in files: arrays and JSON in one .npz, which execute nothing when loaded."""
 
 import json
+import warnings
 import zipfile
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fastclust._tables import CommandError
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 
@@ -21,13 +23,16 @@ ARRAYS = {
     "kmeans": ["cluster_centers_", "_mean"],
     "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
 }
-"""What is kept of each step."""
+NUMBERS = {
+    "kmeans": {"inertia_": float, "n_iter_": int},
+    "gmm": {"converged_": bool, "lower_bound_": float, "n_iter_": int},
+}
+"""What is kept of each step: arrays, and numbers with their types."""
 
 ESTIMATORS = {"kmeans": KMeans, "gmm": GaussianMixture}
 
-
-class ModelFileError(Exception):
-    """A file that is not a model that this version can read."""
+WEIGHTS_ERROR = 1e-3
+"""How far from 1 weights may add up to: those of float32 rows are less exact."""
 
 
 @dataclass
@@ -68,7 +73,8 @@ def save_model(file, model):
         parameters = {"strategy": step.strategy} if name == "impute" else {}
         if name in ESTIMATORS:
             parameters = {k: v for k, v in step.get_params().items() if _is_plain(v)}
-        steps.append({"name": name, "parameters": parameters})
+        numbers = {key: kind(getattr(step, key)) for key, kind in NUMBERS.get(name, {}).items()}
+        steps.append({"name": name, "parameters": parameters, "fitted": numbers})
         arrays |= {f"{name}.{key}": getattr(step, key) for key in ARRAYS[name]}
     header = {
         "format": FORMAT,
@@ -100,11 +106,13 @@ def load_model(path):
 
     Raises
     ------
-    ModelFileError
+    CommandError
         If the file is not such a model, is damaged, or of another version of the format.
     OSError
         If it cannot be read.
     """
+    import fastclust
+
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(str(archive["header"]))
@@ -112,18 +120,25 @@ def load_model(path):
                 raise ValueError("another format")
             version = header["format_version"]
             if version != FORMAT_VERSION:
-                raise ModelFileError(
+                raise CommandError(
                     f"{path}: model of format version {version}, and this fastclust reads "
                     f"{FORMAT_VERSION}"
                 )
             arrays = {key: archive[key] for key in archive.files if key != "header"}
-        return _restore(header, arrays)
+        model = _restore(header, arrays)
     except OSError:
         raise
     except (
         ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, zipfile.BadZipFile,
     ):  # fmt: skip
-        raise ModelFileError(f"{path}: not a fastclust model, or damaged") from None
+        raise CommandError(f"{path}: not a fastclust model, or damaged") from None
+    if model.version != fastclust.__version__:
+        warnings.warn(
+            f"{path}: model of fastclust {model.version}, read by fastclust "
+            f"{fastclust.__version__}: this might lead to invalid results.",
+            stacklevel=2,
+        )
+    return model
 
 
 def _restore(header, arrays):
@@ -148,12 +163,14 @@ def _restore_step(step, arrays, n_features):
     result = StandardScaler() if name == "scale" else ESTIMATORS[name](**step["parameters"])
     for key, array in kept.items():
         setattr(result, key, array)
+    for key, kind in NUMBERS.get(name, {}).items():
+        setattr(result, key, kind(step["fitted"][key]))
     result.n_features_in_ = n_features
-    _check_shapes(name, result, n_features)
+    _check_arrays(name, result, n_features)
     return result
 
 
-def _check_shapes(name, step, n_features):
+def _check_arrays(name, step, n_features):
     shapes: dict[str, tuple[int, ...]]
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
@@ -161,8 +178,14 @@ def _check_shapes(name, step, n_features):
         step._n_features_out = len(step.cluster_centers_)
         shapes = {"cluster_centers_": (step.n_clusters, n_features), "_mean": (n_features,)}
     else:
-        k, factors = step.n_components, step._covariance.shape(step.n_components, n_features)
-        shapes = {"weights_": (k,), "means_": (k, n_features), "precisions_cholesky_": factors}
+        k = step.n_components
+        of_type = step._covariance.shape(k, n_features)
+        shapes = dict.fromkeys(ARRAYS[name], of_type) | {
+            "weights_": (k,),
+            "means_": (k, n_features),
+        }
+        if (step.weights_ < 0).any() or abs(step.weights_.sum() - 1) > WEIGHTS_ERROR:
+            raise ValueError("weights_ are not shares")
     for key, shape in shapes.items():
         if getattr(step, key).shape != shape:
             raise ValueError(f"{key} is not of shape {shape}")

@@ -1,4 +1,6 @@
-"""A progress bar for what takes long."""
+"""What is going on, on standard error, if that is a terminal."""
+
+import sys
 
 
 def progress(items, description):
@@ -8,3 +10,9 @@ def progress(items, description):
     except ImportError:
         return items
     return tqdm(items, description, leave=False, disable=None)
+
+
+def show_progress(text):
+    """Put this in the place of what was shown before."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -20,8 +20,8 @@ KINDS = {
 }
 
 
-class TableError(Exception):
-    """What is wrong with a file, in one line that names it."""
+class CommandError(Exception):
+    """Why a command failed, in one line that names the file at fault."""
 
 
 @dataclass
@@ -51,12 +51,12 @@ def kind_of(path):
     """Return the kind of a file by its name, "csv" for "-"."""
     kind = "csv" if str(path) == "-" else KINDS.get(Path(path).suffix.lower())
     if kind is None:
-        raise TableError(f"{path}: the name must end in one of {', '.join(KINDS)}")
+        raise CommandError(f"{path}: the name must end in one of {', '.join(KINDS)}")
     if kind != "npy":
         try:
             import pyarrow  # noqa: F401  (is it there?)
         except ImportError:
-            raise TableError(
+            raise CommandError(
                 f'{path}: this kind of file needs pyarrow: pip install "fastclust[tables]"'
             ) from None
     return kind
@@ -82,7 +82,7 @@ def read_table(path, choose=None, *, header=True):
 
     Raises
     ------
-    TableError
+    CommandError
         For a file that cannot be read, is empty, or has a column that is not numeric.
     """
     kind = kind_of(path)
@@ -93,9 +93,9 @@ def read_table(path, choose=None, *, header=True):
             return _read_npy(path, choose)
         return _read_arrow(path, kind, choose, header)
     except OSError as error:
-        raise TableError(f"cannot read {path}: {error.strerror or _one_line(error)}") from None
+        raise CommandError(f"cannot read {path}: {error.strerror or _one_line(error)}") from None
     except (ValueError, EOFError) as error:  # pyarrow's are ValueErrors
-        raise TableError(f"{path}: {_one_line(error)}") from None
+        raise CommandError(f"{path}: {_one_line(error)}") from None
 
 
 def _read_npy(path, choose):
@@ -113,29 +113,74 @@ def _read_npy(path, choose):
 
 
 def _read_arrow(path, kind, choose, header):
+    """Read from a kind of file that pyarrow knows: first the names, then the columns chosen."""
     import pyarrow as pa
-    import pyarrow.csv
     import pyarrow.feather
     import pyarrow.parquet
 
+    def source():
+        return path if stdin is None else pa.BufferReader(stdin)
+
+    stdin = pa.py_buffer(sys.stdin.buffer.read()) if str(path) == "-" else None
     if kind == "csv":
-        options = pa.csv.ReadOptions(autogenerate_column_names=not header)
-        data = pa.csv.read_csv(sys.stdin.buffer if str(path) == "-" else path, options)
+        names = _names_in_csv(source(), header)
     elif kind == "parquet":
-        data = pa.parquet.read_table(path)
+        names = pa.parquet.read_schema(path).names
     else:
-        data = pa.feather.read_table(path)
-    has_names = kind != "csv" or header
-    names = data.column_names if has_names else None
-    numbers = list(range(data.num_columns)) if choose is None else choose(names, data.num_columns)
-    chosen = [data.column(number) for number in numbers]
+        with pa.ipc.open_file(path) as file:
+            names = file.schema.names
+    given_names = names if kind != "csv" or header else None
+    numbers = list(range(len(names))) if choose is None else choose(given_names, len(names))
+    wanted = [names[number] for number in numbers]
+    if kind == "csv":
+        data = _read_csv(source, header, wanted)
+    elif kind == "parquet":
+        data = pa.parquet.read_table(path, columns=wanted)
+    else:
+        data = pa.feather.read_table(path, columns=wanted)
+    chosen = [data.column(name) for name in wanted]
     _check_not_empty((data.num_rows, len(chosen)))
     is_float32 = all(column.type == pa.float32() for column in chosen)
     X = np.empty((data.num_rows, len(chosen)), dtype=np.float32 if is_float32 else np.float64)
-    table = Table(X, None if names is None else [names[number] for number in numbers], numbers)
+    table = Table(X, None if given_names is None else wanted, numbers)
     for f, column in enumerate(chosen):
         X[:, f] = _numbers(column, table.label(f))
     return table
+
+
+def _names_in_csv(source, header):
+    import pyarrow.csv as csv
+
+    read = csv.ReadOptions(autogenerate_column_names=not header)
+    parse = csv.ParseOptions(invalid_row_handler=lambda row: "skip")
+    with csv.open_csv(source, read, parse) as reader:
+        return reader.schema.names
+
+
+def _read_csv(source, header, wanted):
+    import pyarrow as pa
+    import pyarrow.csv as csv
+
+    wrong = []
+
+    def note(row):
+        wrong.append(row)
+        return "error"
+
+    for use_threads in True, False:  # the number of a row is known to one thread alone
+        try:
+            return csv.read_csv(
+                source(),
+                csv.ReadOptions(autogenerate_column_names=not header, use_threads=use_threads),
+                csv.ParseOptions(invalid_row_handler=note),
+                csv.ConvertOptions(include_columns=wanted),
+            )
+        except pa.ArrowInvalid:
+            if not wrong:
+                raise
+    row = wrong[-1]
+    number = row.number - header
+    raise ValueError(f"row {number}: {row.actual_columns} columns, not {row.expected_columns}")
 
 
 def _numbers(column, label):
@@ -201,7 +246,7 @@ def whole_or_not_at_all(path):
         raise IsADirectoryError("it is a directory")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "wb") as file:  # a killed process of this number may have left one
             yield file
         os.replace(temporary, path)
     finally:

@@ -60,6 +60,54 @@ def test_what_is_not_a_model_is_refused(rows, tmp_path, capsys, damage):
     assert error == f"error: {model}: not a fastclust model, or damaged\n"
 
 
+def _rewrite(model, header=None, **arrays):
+    """Change entries of the header, and arrays, of a model file."""
+    with np.load(model) as archive:
+        content = dict(archive)
+    entries = json.loads(str(content["header"])) | (header or {})
+    np.savez(model, **content | {"header": np.array(json.dumps(entries))} | arrays)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"gmm.weights_": np.array([0.5, 0.6])},
+        {"gmm.weights_": np.array([1.5, -0.5])},
+        {"gmm.means_": np.zeros((3, 2))},
+        {"gmm.covariances_": np.zeros((2, 2))},
+        {"gmm.precisions_": np.zeros((2, 3, 3))},
+        {"gmm.precisions_cholesky_": np.full((2, 2, 2), np.nan)},
+        {"gmm.precisions_cholesky_": np.zeros((2, 2, 2), dtype=int)},
+        {"scale.mean_": np.zeros(3)},
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+def test_arrays_that_fit_no_model_are_refused(rows, tmp_path, capsys, arrays):
+    model = tmp_path / "m.npz"
+    assert (
+        main(["fit", "gmm", str(rows), "--scale", "--components", "2", "--model", str(model)]) == 0
+    )
+    _rewrite(model)
+    assert main(["predict", str(rows), "--model", str(model), "--output",
+                 str(tmp_path / "out.npy")]) == 0  # fmt: skip
+    (tmp_path / "out.npy").unlink()
+    capsys.readouterr()
+    _rewrite(model, **arrays)
+    error = _refused(rows, model, tmp_path, capsys)
+    assert error == f"error: {model}: not a fastclust model, or damaged\n"
+
+
+def test_a_model_of_another_fastclust_warns(rows, tmp_path, capsys):
+    model = tmp_path / "m.npz"
+    assert main(["fit", "kmeans", str(rows), "--model", str(model)]) == 0
+    _rewrite(model, {"fastclust_version": "9.9.9"})
+    assert main(["predict", str(rows), "--model", str(model), "--output",
+                 str(tmp_path / "out.npy")]) == 0  # fmt: skip
+    error = capsys.readouterr().err
+    assert error.startswith(f"warning: {model}: model of fastclust 9.9.9, read by fastclust 0.1.0")
+    assert len(error.splitlines()) == 1
+
+
 def test_another_version_is_refused(rows, tmp_path, capsys):
     model = tmp_path / "m.npz"
     header = {"format": "fastclust model", "format_version": 2}
@@ -73,7 +121,8 @@ def test_float32_rows_with_missing_values(rows, tmp_path, strategy):
     X[::7, 1] = np.nan
     np.save(rows, X)
     model, ours, again = (tmp_path / name for name in ("m.npz", "ours.npy", "again.npy"))
-    fit = ["fit", "gmm", str(rows), "--model", str(model), "--impute", strategy, "--scale"]
+    fit = ["fit", "gmm", str(rows), "--model", str(model), "--scale", "--impute"]
+    fit += ["--impute-strategy", strategy]
     assert main([*fit, "--output", str(ours), "--write", "scores"]) == 0
     predict = ["predict", str(rows), "--model", str(model), "--write", "scores"]
     assert main([*predict, "--output", str(again)]) == 0

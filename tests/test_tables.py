@@ -101,7 +101,14 @@ def test_a_killed_run_leaves_no_half_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [["fit"], ["fit", "gmm"], ["fit", "kmeans"], ["predict"], ["demo"]]
+    "command",
+    [
+        *(["fit", *name] for name in ([], ["gmm"], ["kmeans"])),
+        *(["select", *name] for name in ([], ["gmm"], ["kmeans"])),
+        ["predict"],
+        ["warmup"],
+        ["demo"],
+    ],
 )
 def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):

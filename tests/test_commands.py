@@ -1,0 +1,319 @@
+"""The commands: what they write is what the estimators give, whatever the kind of file."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.cluster
+import sklearn.mixture
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import fastclust
+from fastclust import __main__, model_selection
+from fastclust.__main__ import main
+
+pytest.importorskip("pyarrow")
+
+WRITERS = {
+    "csv": lambda frame, path: frame.to_csv(path, index=False),
+    "parquet": lambda frame, path: frame.to_parquet(path),
+    "feather": lambda frame, path: frame.to_feather(path),
+    "npy": lambda frame, path: np.save(path, frame[["a", "b"]].to_numpy()),
+}
+READERS = {
+    "csv": pd.read_csv,
+    "parquet": pd.read_parquet,
+    "feather": pd.read_feather,
+    "npy": lambda path: pd.DataFrame(np.load(path)),
+}
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(200, 2)) * [1, 30] + 8 * np.arange(4).repeat(50)[:, None] * [1, 30]
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    frame.loc[::17, "b"] = np.nan
+    return frame.assign(word="x")
+
+
+def run(*arguments):
+    """Run a command that succeeds."""
+    assert main([str(argument) for argument in arguments]) == 0
+
+
+# -- fit and predict -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize(
+    ("estimator", "theirs", "write"),
+    [
+        ("kmeans", sklearn.cluster.KMeans(4, n_init=3, random_state=0), "labels"),
+        ("kmeans", sklearn.cluster.KMeans(4, n_init=3, random_state=0), "scores"),
+        ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "probabilities"),
+        ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "scores"),
+    ],
+)
+def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
+    frame, tmp_path, kind, estimator, theirs, write
+):
+    rows, model = tmp_path / f"rows.{kind}", tmp_path / "model.npz"
+    outputs = [tmp_path / f"{command}.{kind}" for command in ("fit", "predict")]
+    WRITERS[kind](frame, rows)
+    count = "--clusters" if estimator == "kmeans" else "--components"
+    columns = [] if kind == "npy" else ["--columns", "a,b"]
+    how = ["--impute", "--scale", count, 4, "--n-init", 3, "--random-state", 0, *columns]
+    run("fit", estimator, *how, rows, "--model", model, "--write", write, "--output", outputs[0])
+    run("predict", rows, "--model", model, "--write", write, "--output", outputs[1])
+    X = frame[["a", "b"]].to_numpy()
+    pipeline = make_pipeline(SimpleImputer(), StandardScaler(), theirs).fit(X)
+    expected = {
+        "labels": lambda: pipeline.predict(X)[:, None],
+        "probabilities": lambda: pipeline.predict_proba(X),
+        "scores": lambda: (
+            pipeline.score_samples(X)[:, None]
+            if estimator == "gmm"
+            else pipeline.transform(X).min(axis=1)[:, None]
+        ),
+    }[write]()
+    for output in outputs:
+        np.testing.assert_allclose(READERS[kind](output), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
+    from fastclust._model_file import load_model
+
+    rows, model = tmp_path / "rows.csv", tmp_path / "model.npz"
+    frame.dropna().to_csv(rows, index=False)
+    X = frame.dropna()[["a", "b"]].to_numpy()
+    for name, expected in (
+        ("kmeans", fastclust.KMeans(8, random_state=0).fit(X)),
+        ("gmm", fastclust.GaussianMixture(random_state=0).fit(X)),
+    ):
+        run("fit", name, rows, "--columns", "a,b", "--random-state", 0, "--model", model)
+        loaded = load_model(model).pipeline[-1]
+        for key in ("inertia_", "n_iter_", "converged_", "lower_bound_"):
+            if hasattr(expected, key):
+                assert getattr(loaded, key) == getattr(expected, key)
+
+
+@pytest.mark.parametrize("strategy", [[], ["--impute-strategy", "median"]])
+def test_impute_may_stand_anywhere(frame, tmp_path, strategy, capsys):
+    rows, model = tmp_path / "rows.csv", tmp_path / "model.npz"
+    frame.to_csv(rows, index=False)
+    summaries = []
+    for arguments in (["--impute", rows], [rows, "--impute"]):
+        run("fit", "kmeans", *strategy, *arguments, "--columns", "a,b", "--random-state", 0,
+            "--json", "--model", model)  # fmt: skip
+        summaries.append(json.loads(capsys.readouterr().out))
+    assert summaries[0]["inertia"] == summaries[1]["inertia"]
+
+
+def test_only_the_columns_chosen_are_read(frame, tmp_path, monkeypatch):
+    import pyarrow.csv
+    import pyarrow.feather
+    import pyarrow.parquet
+
+    read = []
+    for module, name in ((pyarrow.csv, "read_csv"), (pyarrow.parquet, "read_table"),
+                         (pyarrow.feather, "read_table")):  # fmt: skip
+        whole = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *args, f=whole, **more: read.append(f(*args, **more)) or read[-1]
+        )
+    for kind in ("csv", "parquet", "feather"):
+        WRITERS[kind](frame, tmp_path / f"rows.{kind}")
+        run("fit", "kmeans", tmp_path / f"rows.{kind}", "--columns", "a",
+            "--model", tmp_path / "m.npz")  # fmt: skip
+    assert [table.column_names for table in read] == [["a"]] * 3
+
+
+def test_the_last_row_is_checked_as_the_first(tmp_path, monkeypatch, capsys):
+    from fastclust import _commands
+
+    monkeypatch.setattr(_commands, "BLOCK_ROWS", 7)
+    X = np.arange(40.0).reshape(20, 2)
+    X[19, 1] = np.inf
+    np.save(tmp_path / "rows.npy", X)
+    fit = ["fit", "kmeans", str(tmp_path / "rows.npy"), "--impute", "--model"]
+    assert main([*fit, str(tmp_path / "m.npz")]) == 1
+    assert "rows.npy: row 20, column 1: infinite" in capsys.readouterr().err
+    X[:, 1] = np.nan
+    np.save(tmp_path / "rows.npy", X)
+    assert main([*fit, str(tmp_path / "m.npz")]) == 1
+    assert "rows.npy: column 1: all values are missing" in capsys.readouterr().err
+    assert not (tmp_path / "m.npz").exists()
+
+
+@pytest.mark.parametrize("from_stdin", [False, True])
+def test_rows_of_another_length_are_named(tmp_path, monkeypatch, from_stdin, capsys):
+    path = tmp_path / "rows.csv"
+    text = "a,b\n" + "1,2\n" * 99_998 + "1,2,3\n" + "3,4\n" * 1000
+    path.write_text(text)
+    if from_stdin:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    name = "-" if from_stdin else str(path)
+    assert main(["fit", "kmeans", name, "--model", str(tmp_path / "m.npz")]) == 1
+    assert f"error: {name}: row 99999: 3 columns, not 2" in capsys.readouterr().err
+
+
+# -- select --------------------------------------------------------------------------------------
+
+
+def test_select_kmeans_saves_the_choice_of_its_criterion(frame, tmp_path, capsys):
+    rows, model, table, labels = (
+        tmp_path / name for name in ("rows.csv", "m.npz", "table.csv", "labels.csv")
+    )
+    frame.dropna().to_csv(rows, index=False)
+    select = ["select", "kmeans", rows, "--columns", "a,b", "--clusters", "2-4,6", "--n-init", 2]
+    select += ["--random-state", 0, "--gap-references", 3, "--by", "calinski_harabasz"]
+    run(*select)
+    shown = capsys.readouterr().out
+    run(*select, "--model", model, "--table", table, "--output", labels, "--json")
+    summary = json.loads(capsys.readouterr().out)
+    X = frame.dropna()[["a", "b"]].to_numpy()
+    expected = model_selection.select_kmeans(
+        X, [2, 3, 4, 6], n_init=2, random_state=0, gap_references=3, best_by="calinski_harabasz"
+    )
+    best = expected.best_estimator_
+    assert summary["choices"] == expected.choices_
+    assert summary["best_by"] == "calinski_harabasz"
+    assert summary["table"]["inertia"] == expected.table_["inertia"]
+    assert str(expected).splitlines()[-1] == shown.splitlines()[-1]
+    np.testing.assert_allclose(pd.read_csv(table)["gap"], expected.table_["gap"])
+    np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
+    run("predict", rows, "--model", model, "--output", labels)
+    np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
+
+
+def test_select_gmm_tries_the_covariance_types(frame, tmp_path, capsys):
+    rows, table = tmp_path / "rows.csv", tmp_path / "criteria.parquet"
+    frame.dropna().to_csv(rows, index=False)
+    run("select", "gmm", "--covariance-types", "diag,full", rows, "--columns", "a,b",
+        "--components", "1-3", "--random-state", 0, "--json", "--table", table)  # fmt: skip
+    summary = json.loads(capsys.readouterr().out)
+    X = frame.dropna()[["a", "b"]].to_numpy()
+    expected = model_selection.select_gaussian_mixture(
+        X, range(1, 4), covariance_type=["diag", "full"], random_state=0
+    )
+    assert summary["choices"]["bic"] == list(expected.choices_["bic"])
+    assert summary["table"]["bic"] == expected.table_["bic"]
+    assert list(pd.read_parquet(table)["covariance_type"]) == expected.table_["covariance_type"]
+
+
+def test_json_has_no_nan(frame, tmp_path, capsys):
+    rows = tmp_path / "rows.csv"
+    frame.dropna().to_csv(rows, index=False)
+    run("select", "kmeans", rows, "--columns", "a,b", "--clusters", "2-3", "--n-init", 1,
+        "--gap-references", 0, "--json")  # fmt: skip
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    summary = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert summary["table"]["gap"] == [None, None]
+    assert summary["choices"]["gap"] is None
+
+
+@pytest.mark.parametrize("text", ["", "2-", "x", "2-4,", "-3"])
+def test_numbers_that_are_none(text, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["select", "kmeans", "rows.csv", f"--clusters={text}"])
+    if text:
+        assert "is no number or range" in capsys.readouterr().err
+
+
+def test_options_name_what_there_is():
+    from fastclust._algorithms.covariance import COVARIANCE_TYPES
+
+    assert __main__.KMEANS_CRITERIA == model_selection.KMEANS_CRITERIA
+    assert __main__.MIXTURE_CRITERIA == model_selection.MIXTURE_CRITERIA
+    assert list(__main__.COVARIANCE_TYPES) == list(COVARIANCE_TYPES)
+    assert list(__main__.DTYPES) == list(fastclust._warmup.DTYPES)
+
+
+# -- in a shell ----------------------------------------------------------------------------------
+
+
+def test_warmup_command(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(fastclust, "warmup", asked.append)
+    run("warmup", "--dtypes", "float32")
+    assert asked == [["float32"]]
+    assert "every kernel is compiled" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["warmup", "--dtypes", "float16"])
+
+
+def test_without_pyarrow_the_error_says_what_to_install(tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b\n1,2\n3,4\n")
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from fastclust.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    fit = ["fit", "kmeans", str(rows), "--model", str(tmp_path / "m.npz")]
+    command = [sys.executable, "-c", code, *fit]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f'error: {rows}: this kind of file needs pyarrow: pip install "fastclust[tables]"\n'
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_sigterm_leaves_no_temporary_file(frame, tmp_path):
+    frame.dropna().to_csv(tmp_path / "rows.csv", index=False)
+    code = (
+        "import sys, time\n"
+        "from fastclust import _tables, __main__\n"
+        "def write(file, kind, columns):\n"
+        "    file.write(b'half'); print('writing', flush=True); time.sleep(60)\n"
+        "_tables.write_table = write\n"
+        "sys.exit(__main__.main(sys.argv[1:]))"
+    )
+    rows, model, labels = (str(tmp_path / name) for name in ("rows.csv", "m.npz", "labels.csv"))
+    fit = ["fit", "kmeans", rows, "--columns", "a", "--model", model, "--output", labels]
+    process = subprocess.Popen([sys.executable, "-c", code, *fit], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"writing\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    process.stdout.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+def test_progress_is_for_terminals(frame, tmp_path):
+    rows, model = str(tmp_path / "rows.csv"), str(tmp_path / "m.npz")
+    frame.dropna().to_csv(rows, index=False)
+    command = [sys.executable, "-m", "fastclust", "fit", "kmeans", rows, "--columns", "a"]
+    command += ["--model", model]
+    result = subprocess.run(command, capture_output=True, check=True)
+    assert (result.stdout, result.stderr) == (b"", b"")
+    reader, writer = os.openpty()
+    subprocess.run(command, stderr=writer, stdout=subprocess.DEVNULL, check=True)
+    os.close(writer)
+    time.sleep(0.1)
+    shown = os.read(reader, 65536)
+    os.close(reader)
+    assert b"reading " in shown
+    assert shown.endswith(b"\x1b[K")  # nothing of it is left
+
+
+def test_an_interrupted_demo_says_so(monkeypatch, capsys):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastclust._demo.run_demo", interrupt)
+    assert main(["demo"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
