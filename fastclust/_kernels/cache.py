@@ -83,8 +83,11 @@ class KernelCache:
         """Compiled code from the file, or None."""
         try:
             from numba.core.compiler import CompileResult
+            from numba.core.runtime import rtsys
 
-            target_context.refresh()
+            # All that loaded code needs. Refreshing the context, as Numba does before it compiles,
+            # takes 0.15 s more in a fresh process (benchmarks/bench_startup.py).
+            rtsys.initialize(target_context)
             content = self._path(signature, target_context).read_bytes()
             digest, data = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
             if hashlib.sha256(data).digest() != digest:
