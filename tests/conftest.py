@@ -43,6 +43,14 @@ def _load(name):
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """A cache directory that the processes of all tests share."""
+    directory = tmp_path_factory.mktemp("cache")
+    directory.chmod(0o700)
+    return directory
+
+
+@pytest.fixture(scope="session")
 def real_data():
     """Return the function that returns real data without ties, by name."""
     return _load

@@ -5,12 +5,11 @@ All processes share one cache directory, except where the cache itself is tested
 
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from fastclust import _threads
+from tests.processes import run_python
 
 FIT_SMALL = """
 import numpy as np
@@ -27,6 +26,18 @@ import fastclust
 
 print(fastclust.kmeans_plusplus([[0.0, 1.0], [2.0, 5.0], [3.0, 3.0]], 2, random_state=0))
 """  # compiles three kernels, a fit ten
+
+SEED_VARIANTS = """
+import sys
+import numpy as np
+import fastclust
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(20_000, 8))
+for n_trials in map(int, sys.argv[1:]):  # a kernel for each
+    for rows in X, X[:500]:  # and each driver
+        print(fastclust.kmeans_plusplus(rows, 20, n_local_trials=n_trials, random_state=0)[1])
+"""
 
 FIT_IN_PARALLEL = """
 import hashlib
@@ -128,18 +139,6 @@ BEFORE_FORK = {
 }
 
 
-def run_python(code, *args, timeout=120, **environment):
-    """Output of a new process that runs the code; a variable given as None is unset."""
-    variables = {**os.environ, **environment}
-    variables = {name: value for name, value in variables.items() if value is not None}
-    result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, args)],
-        env=variables, capture_output=True, text=True, timeout=timeout, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def files_in(directory):
     """Each file of a directory with what changes when it is written anew."""
     found = {}
@@ -147,14 +146,6 @@ def files_in(directory):
         status = path.stat()
         found[path.name] = status.st_ino, status.st_mtime_ns, status.st_size
     return found
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A cache directory that the processes of this file share."""
-    directory = tmp_path_factory.mktemp("cache")
-    directory.chmod(0o700)
-    return directory
 
 
 @pytest.fixture(scope="module")
@@ -169,15 +160,15 @@ def seeded(tmp_path_factory):
 
 
 def test_any_number_of_threads_gives_the_same_bits(cache):
-    one, two, four = (
+    outputs = [
         run_python(
             FIT_IN_PARALLEL + HASHES, n_threads, timeout=240, NUMBA_NUM_THREADS=str(n_threads),
             FASTCLUST_CACHE_DIR=str(cache),
         )
-        for n_threads in (1, 2, 4)
-    )  # fmt: skip
-    assert one.splitlines() == two.splitlines()
-    assert two.splitlines() == four.splitlines()
+        for n_threads in (1, 2, 4, 7)
+    ]  # fmt: skip
+    for output in outputs[1:]:
+        assert output.splitlines() == outputs[0].splitlines()
 
 
 def test_any_number_of_threads_gives_the_same_mixture(cache):
@@ -186,7 +177,7 @@ def test_any_number_of_threads_gives_the_same_mixture(cache):
             MIXTURES_IN_PARALLEL, n_threads, timeout=240, NUMBA_NUM_THREADS=str(n_threads),
             FASTCLUST_CACHE_DIR=str(cache),
         )
-        for n_threads in (1, 2, 4)
+        for n_threads in (1, 2, 4, 7)
     }  # fmt: skip
     assert len(outputs) == 1
 
@@ -293,6 +284,18 @@ def test_a_second_process_compiles_nothing(seeded):
     assert files_in(directory) == before
 
 
+def test_kernels_that_several_processes_compiled_work_in_one(tmp_path):
+    """Code is found by its name, in which Numba counts the functions of the process."""
+    tmp_path.chmod(0o700)
+    apart = [
+        run_python(SEED_VARIANTS, n_trials, FASTCLUST_CACHE_DIR=str(tmp_path))
+        for n_trials in (5, 2, 3)
+    ]
+    for order in (2, 5, 3), (5, 3, 2):
+        together = run_python(SEED_VARIANTS, *order, FASTCLUST_CACHE_DIR=str(tmp_path))
+        assert sorted(together.splitlines()) == sorted("".join(apart).splitlines())
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a kernel", "half"])
 def test_a_damaged_file_is_compiled_anew(seeded, tmp_path, damage):
     printed, warm = seeded
@@ -311,8 +314,9 @@ def test_a_damaged_file_is_compiled_anew(seeded, tmp_path, damage):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_a_directory_that_others_can_read_is_not_used(seeded, tmp_path):
-    tmp_path.chmod(0o750)
+@pytest.mark.parametrize("mode", [0o750, 0o770, 0o702])
+def test_a_directory_that_is_open_to_others_is_not_used(seeded, tmp_path, mode):
+    tmp_path.chmod(mode)
     assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(tmp_path)) == seeded[0]
     assert not files_in(tmp_path)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.distances import own_distance_sq
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.simd import (
     HALF_TILE,
     NARROW_TILE,
@@ -27,6 +27,7 @@ from fastclust._kernels.simd import (
 
 def _make_tile_distances(width):
     @inner
+    @variant(width)
     def tile_distances(panels, p, tiles, center_sq, t):
         """|c|^2 - 2 x.c for the first `width` centers of tile t."""
         acc = splat_tile(center_sq, t, width)

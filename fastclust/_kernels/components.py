@@ -18,7 +18,7 @@ import functools
 import numpy as np
 from numba import prange
 
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.tile_products import MOMENT_WIDTH, N_PRODUCTS, WIDTH
 
 NEGLIGIBLE = 2.0**-10
@@ -271,6 +271,8 @@ def lay_out_kernel(covariance_type):
     """The kernel that lays given components out."""
     lay_out = globals()[f"lay_out_{covariance_type}"]
 
+    @kernel
+    @variant(covariance_type)
     def lay_out_components(
         slots, about_out, weights, means, factors, epsilon,
         means_out, factor_tiles_out, extras_out, constants_out, cuts_out, work_out,
@@ -297,8 +299,7 @@ def lay_out_kernel(covariance_type):
                 )
                 _set_constants(j, weights[j], log_det, means, epsilon, constants_out, cuts_out)
 
-    lay_out_components.__name__ += f"_{covariance_type}"
-    return kernel(lay_out_components)
+    return lay_out_components
 
 
 @functools.cache
@@ -306,6 +307,8 @@ def update_kernel(covariance_type):
     """The M step of a covariance type."""
     update = globals()[f"update_{covariance_type}"]
 
+    @kernel
+    @variant(covariance_type)
     def update_components(
         slots, about, slot_nk, slot_first, slot_second, scatter, reg_covar, origin, floor,
         total_weight, nk_out, first_out, second_out,
@@ -360,5 +363,4 @@ def update_kernel(covariance_type):
                 )  # fmt: skip
                 is_singular_out[j] = 0 if has_factor else 1
 
-    update_components.__name__ += f"_{covariance_type}"
-    return kernel(update_components)
+    return update_components

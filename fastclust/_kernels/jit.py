@@ -44,9 +44,36 @@ def outlined(function):
 
 
 def _part(function, **options):
+    _check_name(function)
     PARTS.add(function.__qualname__)
     options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(**options, **OPTIONS)(function)
+
+
+_names: set[tuple[str, str]] = set()
+
+
+def _check_name(function):
+    """Refuse a second function of one name.
+
+    Machine code is found by its name: kernels that processes compiled apart, and one loads, must
+    have names of their own (and numbers that Numba adds count the functions of a process).
+    """
+    name = function.__module__, function.__qualname__
+    if name in _names and function.__module__.startswith("fastclust."):
+        raise ValueError(f"{'.'.join(name)} is the name of another function: see `variant`")
+    _names.add(name)
+
+
+def variant(name):
+    """Return a decorator that names a function after the variant of a kernel that it belongs to."""
+
+    def rename(function):
+        function.__name__ += f"_{name}"
+        function.__qualname__ += f"_{name}"
+        return function
+
+    return rename
 
 
 def n_workers(slots):
@@ -68,6 +95,7 @@ class Kernel:
     """A kernel, compiled lazily; called as its function, with the work to cut launches by."""
 
     def __init__(self, function):
+        _check_name(function)
         self.function = function
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
@@ -89,10 +117,9 @@ class Kernel:
             Whether this thread does all slots.
         """
         parallel = len(slots) != 1 and not alone and _threads.parallel_is_safe()
-        key = (args[0].dtype.char, parallel)
-        compiled = self._compiled.get(key)
+        compiled = self._compiled.get((args[0].dtype.char, parallel))
         if compiled is None:
-            compiled = self._compiled[key] = self._compile(parallel, (slots, *args))
+            compiled = self._compile(parallel, (slots, *args))
         if not parallel and work < LAUNCH_WORK:
             compiled(slots, *args)
             return
@@ -105,14 +132,16 @@ class Kernel:
                 compiled(part, *args)
 
     def _compile(self, parallel, args):
-        dispatcher = numba.njit(parallel=parallel, **OPTIONS)(self.function)
-        driver = "parallel" if parallel else "serial"
-        attach_cache(dispatcher, f"{self.__name__}-{args[1].dtype.char}-{driver}")
-        signature = tuple(map(_type_of, self._parameters, args))
-        with parts_linked_only():
-            dispatcher.compile(signature)
-        dispatcher.disable_compile()
-        return dispatcher
+        key = (args[1].dtype.char, parallel)
+        with parts_linked_only():  # under Numba's lock: of several threads one compiles
+            if key not in self._compiled:
+                dispatcher = numba.njit(parallel=parallel, **OPTIONS)(self.function)
+                driver = "parallel" if parallel else "serial"
+                attach_cache(dispatcher, f"{self.__name__}-{key[0]}-{driver}")
+                dispatcher.compile(tuple(map(_type_of, self._parameters, args)))
+                dispatcher.disable_compile()
+                self._compiled[key] = dispatcher
+        return self._compiled[key]
 
 
 def _type_of(name, value):

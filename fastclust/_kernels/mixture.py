@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels import gaussian, moments
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.simd import (
     add_products,
     argmin_tile,
@@ -106,6 +106,8 @@ def moments_kernel(covariance_type):
     moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
     add_moments = getattr(moments, f"add_{moments_of[covariance_type]}_moments")
 
+    @kernel
+    @variant(covariance_type)
     def estimate_moments(
         slots, panels, weights, labels, centers, means, factors, extras, constants, cuts,
         leads_out, rows_out, log_prob_out, active_out, differences_out, scaled_out,
@@ -164,8 +166,7 @@ def moments_kernel(covariance_type):
             for i in range(panels.shape[2]):
                 log_likelihood_out[slot] += lane(likelihood, i)
 
-    estimate_moments.__name__ += f"_{covariance_type}"  # by which it is cached
-    return kernel(estimate_moments)
+    return estimate_moments
 
 
 @functools.cache
@@ -173,6 +174,8 @@ def posterior_kernel(covariance_type):
     """The E step for a covariance type."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
 
+    @kernel
+    @variant(covariance_type)
     def estimate_posterior(
         slots, panels, means, factors, extras, constants, cuts,
         leads_out, rows_out, log_prob_out, labels_out, log_density_out, resp_out,
@@ -211,5 +214,4 @@ def posterior_kernel(covariance_type):
                             for j in range(cuts.shape[0]):
                                 resp_out[p * lanes + i, j] = log_prob_out[slot, b, j, i]
 
-    estimate_posterior.__name__ += f"_{covariance_type}"
-    return kernel(estimate_posterior)
+    return estimate_posterior

@@ -19,7 +19,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
-from fastclust._kernels.jit import inner, kernel, outlined
+from fastclust._kernels.jit import inner, kernel, outlined, variant
 from fastclust._kernels.simd import (
     first_of_tile,
     load,
@@ -45,6 +45,7 @@ def seeding_kernel(width):
     """The kernel `seed_rounds` for tiles of this many points."""
 
     @inner
+    @variant(width)
     def distances_sq(panels, p, tiles, t):
         """Tile of |x - c|^2 of one panel to the points of tile t."""
         acc = zero_tile(panels, width)
@@ -53,6 +54,7 @@ def seeding_kernel(width):
         return acc
 
     @inner
+    @variant(width)
     def tile_potentials(panels, weights, first, last, tiles, t, closest_sq_out):
         """Tile of potentials of the points of tile t over panels first to last, lane by lane."""
         potentials = zero_tile(panels, width)
@@ -69,6 +71,7 @@ def seeding_kernel(width):
         return potentials
 
     @outlined
+    @variant(width)
     def estimate_potentials(panels, weights, start, stop, tiles, closest_sq_out, potentials_out):
         """Potentials of all points over each of the blocks from start to stop."""
         for block in range(start, stop):
@@ -79,6 +82,7 @@ def seeding_kernel(width):
                 store_lane_sums(potentials_out, (block, t), potentials)
 
     @inner
+    @variant(width)
     def draw_row(panels, weights, block, tiles, target, closest_sq_out):
         """First row of a block at which the running potential, of the seeds, reaches the target."""
         lanes = panels.shape[2]
@@ -98,6 +102,7 @@ def seeding_kernel(width):
         return row
 
     @outlined
+    @variant(width)
     def draw_candidates(
         panels, weights, uniforms, j, indices, cumulative, candidates_out, tiles_out, closest_sq_out
     ):
@@ -117,6 +122,8 @@ def seeding_kernel(width):
         for c in range(candidates_out.shape[0]):
             _copy_row(panels, candidates_out[c], tiles_out, c + 1)
 
+    @kernel
+    @variant(width)
     def seed_rounds(
         slots, panels, weights, uniforms, n_workers, first_round, last_round, crew_out, round_out,
         indices_out, candidates_out, tiles_out, closest_sq_out, potentials_out, cumulative_out,
@@ -168,8 +175,7 @@ def seeding_kernel(width):
                     end_step(crew, n_slots, goes_on)
                 s = take_slot(crew, n_slots)
 
-    seed_rounds.__name__ += f"_{width}"  # by which it is cached
-    return kernel(seed_rounds)
+    return seed_rounds
 
 
 @inner
