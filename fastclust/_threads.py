@@ -6,18 +6,62 @@ the serial driver, and launches on the workqueue layer take turns.
 """
 
 import contextlib
+import contextvars
 import functools
+import math
+import operator
 import os
 import sys
 import threading
 
 _launch_lock = threading.Lock()
 _state = {"started": False, "forked_after_start": False}
+_limit = contextvars.ContextVar("limit", default=math.inf)
+
+
+@contextlib.contextmanager
+def limit_threads(n_threads):
+    """Context in which fastclust uses at most so many threads.
+
+    It holds for the calling thread, or asynchronous task, alone. The results are the same bits for
+    any number.
+
+    Parameters
+    ----------
+    n_threads : int
+        The limit, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If it is less than 1.
+
+    See Also
+    --------
+    threadpoolctl.threadpool_limits : Holds here too, where Numba's threads are OpenMP's.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import fastclust
+    >>> with fastclust.limit_threads(1):
+    ...     kmeans = fastclust.KMeans(3, random_state=0).fit(load_iris().data)
+    """
+    if operator.index(n_threads) < 1:
+        raise ValueError(f"n_threads must be at least 1. Got {n_threads} instead.")
+    token = _limit.set(n_threads)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 def parallel_is_safe():
-    """Whether parallel kernels may be launched in this process."""
-    return not _state["forked_after_start"] and effective_n_threads() > 1
+    """Whether parallel kernels may be launched in this process.
+
+    A limit of one thread is no reason against it: they are compiled already, or will be needed.
+    """
+    return not _state["forked_after_start"] and _available_n_threads() > 1
 
 
 @functools.cache
@@ -32,17 +76,26 @@ def _available_n_threads():
     return min(limit for limit in limits if limit > 0)  # OpenMP ignores a limit of 0
 
 
-def _n_threads():
-    """Threads to use: what is available, or fewer by numba.set_num_threads."""
+def effective_n_threads():
+    """Threads that the next launch uses: those available, or fewer by any limit."""
     import numba
 
-    return min(_available_n_threads(), numba.get_num_threads())
-
-
-def effective_n_threads():
-    """Threads that the next launch uses."""
     _state["started"] = True  # the next call starts Numba's threads
-    return _n_threads()
+    limits = numba.get_num_threads(), _openmp_limit()(), _limit.get()
+    return min(_available_n_threads(), *limits)
+
+
+@functools.cache
+def _openmp_limit():
+    """What returns OpenMP's limit for this thread, which threadpoolctl sets."""
+    import ctypes
+
+    # The library that Numba's layer runs on: a private name, read if it is there.
+    layer = sys.modules.get("numba.np.ufunc.omppool")
+    try:
+        return ctypes.CDLL(str(getattr(layer, "__file__", None))).omp_get_max_threads
+    except (AttributeError, OSError):
+        return lambda: math.inf
 
 
 @contextlib.contextmanager
@@ -68,7 +121,7 @@ def map_in_order(function, items):
 
     For functions whose time goes into serial kernels, which release the interpreter's lock.
     """
-    n_threads = _n_threads()
+    n_threads = effective_n_threads()
     if n_threads == 1:
         yield from map(function, items)
         return

@@ -6,11 +6,14 @@ checked by its public `validate_data` and `check_array`.
 
 import contextlib
 import math
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse
 import sklearn
+import sklearn.exceptions
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
@@ -176,3 +179,36 @@ def state_restored_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+class InconsistentVersionWarning(sklearn.exceptions.InconsistentVersionWarning):
+    """An estimator was pickled by another version of fastclust."""
+
+    def __str__(self):
+        return (
+            f"Trying to unpickle estimator {self.estimator_name} from fastclust "
+            f"{self.original_sklearn_version} when using fastclust {self.current_sklearn_version}. "
+            "This might lead to breaking code or invalid results. Use at your own risk."
+        )
+
+
+class Estimator(BaseEstimator):
+    """Base of the estimators, whose pickles carry the version, as scikit-learn's do."""
+
+    def __getstate__(self):
+        from fastclust import __version__
+
+        return super().__getstate__() | {"_fastclust_version": __version__}
+
+    def __setstate__(self, state):
+        from fastclust import __version__
+
+        version = state.get("_fastclust_version", "unknown")
+        if version != __version__:
+            warning = InconsistentVersionWarning(
+                estimator_name=type(self).__name__,
+                current_sklearn_version=__version__,
+                original_sklearn_version=version,
+            )
+            warnings.warn(warning, stacklevel=2)
+        super().__setstate__({k: v for k, v in state.items() if k != "_fastclust_version"})

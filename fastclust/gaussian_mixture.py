@@ -5,19 +5,19 @@ import warnings
 
 import numpy as np
 from scipy.special import entr
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _validation
-from fastclust._validation import FLOAT_DTYPES, integer, one_of
+from fastclust._validation import FLOAT_DTYPES, Estimator, integer, one_of
 
 ENTROPY_VALUES = 2**20
 """Responsibilities that `icl` holds at a time."""
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(DensityMixin, Estimator):
     """Mixture of Gaussians: scikit-learn's `GaussianMixture`, with its answers, on SIMD kernels.
 
     The same `random_state` gives the same labels, iterations and parameters as scikit-learn, up to
@@ -441,7 +441,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Responsibilities of the components; each row sums to 1.
         """
         X = self._check_test_data(X)
-        resp = np.empty((X.shape[0], len(self.means_)), dtype=X.dtype)
+        shape = X.shape[0], len(self.means_)
+        what = f"A result of {shape[0]:,} x {shape[1]}"
+        _algorithms.memory.check_memory(math.prod(shape) * X.dtype.itemsize, what)
+        resp = np.empty(shape, dtype=X.dtype)
         self._infer(X, resp)
         return resp
 

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import scipy.sparse
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
@@ -16,10 +15,10 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _validation
-from fastclust._validation import FLOAT_DTYPES, integer, is_array_like, one_of
+from fastclust._validation import FLOAT_DTYPES, Estimator, integer, is_array_like, one_of
 
 
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Estimator):
     """K-means clustering: scikit-learn's `KMeans`, with its answers, on SIMD kernels.
 
     The same `random_state` gives the same labels, iterations and centers as scikit-learn, up to

@@ -4,11 +4,11 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, ClusterMixin, OutlierMixin, clone
+from sklearn.base import ClusterMixin, OutlierMixin, clone
 from sklearn.utils import gen_batches, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from fastclust._validation import Rule, check_parameters, state_restored_on_error
+from fastclust._validation import Estimator, Rule, check_parameters, state_restored_on_error
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 
@@ -92,7 +92,7 @@ def _take_features(estimator, fitted):
         del estimator.feature_names_in_
 
 
-class _Outliers(OutlierMixin, BaseEstimator):
+class _Outliers(OutlierMixin, Estimator):
     """What outlier detectors share: an estimator that is fitted, and a threshold learnt with it."""
 
     def __init__(self, estimator=None, *, contamination=0.05):
@@ -299,7 +299,7 @@ class DistanceOutliers(_Outliers):
         return tags
 
 
-class TrimmedKMeans(ClusterMixin, BaseEstimator):
+class TrimmedKMeans(ClusterMixin, Estimator):
     """Clusters of the rows that are no outliers: fit, trim, and fit again.
 
     The estimator is fitted to all rows, the share `contamination` of them that is farthest from

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from fastclust import _threads
+from fastclust import _threads, limit_threads
 from tests.processes import run_python
 
 FIT_SMALL = """
@@ -222,6 +222,62 @@ def test_restarts_keep_to_the_number_of_threads(cache):
         NUMBA_NUM_THREADS="4",
         FASTCLUST_CACHE_DIR=str(cache),
     )
+
+
+LIMITS = """
+import threading
+import fastclust
+from fastclust import _threads
+from threadpoolctl import threadpool_limits
+
+_threads._available_n_threads = lambda: 4
+n_threads = _threads.effective_n_threads
+
+assert n_threads() == 4
+whole = hashed(X)
+with fastclust.limit_threads(2):
+    assert n_threads() == 2
+    with fastclust.limit_threads(3):  # the inner one holds
+        assert n_threads() == 3
+    thread = threading.Thread(target=lambda: seen.append(n_threads()))
+    seen = []
+    thread.start()
+    thread.join()
+    assert seen == [4]  # of its own thread alone
+    assert hashed(X) == whole
+assert n_threads() == 4
+try:
+    with fastclust.limit_threads(1):
+        assert hashed(X) == whole
+        raise KeyError
+except KeyError:
+    assert n_threads() == 4
+"""
+
+THREADPOOL_LIMITS = """
+with threadpool_limits(3):
+    assert n_threads() == 3
+    assert hashed(X) == whole
+with threadpool_limits(1, user_api="blas"):  # not ours
+    assert n_threads() == 4
+assert n_threads() == 4
+"""
+
+
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_limits_of_threads(cache, layer):
+    code = FIT_IN_PARALLEL + LIMITS
+    if layer == "omp":
+        pytest.importorskip("numba.np.ufunc.omppool", exc_type=ImportError)
+        code += THREADPOOL_LIMITS
+    run_python(code, NUMBA_NUM_THREADS="4", OMP_NUM_THREADS="4", NUMBA_THREADING_LAYER=layer,
+               FASTCLUST_CACHE_DIR=str(cache))  # fmt: skip
+
+
+@pytest.mark.parametrize("n_threads", [0, -1])
+def test_a_limit_is_positive(n_threads):
+    with pytest.raises(ValueError, match="n_threads must be at least 1"), limit_threads(n_threads):
+        pass
 
 
 def test_omp_num_threads_is_an_upper_limit(monkeypatch):

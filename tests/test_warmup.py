@@ -1,11 +1,9 @@
 """After `warmup` nothing that is called waits for a compiler."""
 
-import subprocess
-import sys
-
 import pytest
 
 import fastclust
+from tests.processes import run_python
 
 USE_EVERYTHING = """
 import warnings
@@ -57,8 +55,8 @@ for dtype in np.float32, np.float64:
 """
 
 
-def test_nothing_is_compiled_later():
-    subprocess.run([sys.executable, "-c", USE_EVERYTHING], check=True, timeout=600)
+def test_nothing_is_compiled_later(cache):
+    run_python(USE_EVERYTHING, FASTCLUST_CACHE_DIR=str(cache), timeout=600)
 
 
 @pytest.mark.parametrize("dtypes", [["float16"], ["float64", int], "float64"])

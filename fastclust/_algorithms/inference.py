@@ -1,8 +1,11 @@
 """New rows against given centers, block by block: constant extra memory for dense rows."""
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.csr_rows import CsrRows
+from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.panels import Panels
 
 
@@ -25,7 +28,9 @@ def predict_labels(X, centers, mean):
 
 def transform_to_distances(X, centers, mean):
     """Distance of each row to each center, of shape (n_samples, n_clusters)."""
-    distances = np.empty((X.shape[0], len(centers)), dtype=X.dtype)
+    shape = X.shape[0], len(centers)
+    check_memory(math.prod(shape) * X.dtype.itemsize, f"A result of {shape[0]:,} x {shape[1]}")
+    distances = np.empty(shape, dtype=X.dtype)
     for part, rows in _blocks(X, None, mean):
         rows.transform(centers, distances[part])
     return distances

@@ -1,7 +1,10 @@
 """Dense rows, packed into panels that serve seeding, every iteration and every restart."""
 
+import math
+
 import numpy as np
 
+from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.panel_lloyd import PanelLloyd
 from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_items
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
@@ -15,6 +18,10 @@ from fastclust._kernels.simd import DISTANCE_TILE, TILE, VECTOR_BYTES
 
 PACK_WORK = 8
 """Cost of packing one value, in multiply-adds of the vector kernels."""
+
+POINT_WORK, WRITE_WORK = 4, 300
+"""Cost of a distance beside its multiply-adds, and of writing one to memory for the first time, in
+multiply-adds: what a launch takes with few features, so that it does not keep Ctrl-C waiting."""
 
 SORT_WORK, SORT_SLOTS = 100, 16
 """Cost of sorting a row, in multiply-adds of the vector kernels; slots, each with all keys."""
@@ -31,6 +38,9 @@ SIDE_BY_SIDE_VALUES = 64
 
 SIDE_BY_SIDE_WORK = 2**20
 """Multiply-adds of one iteration of all runs below which they are not worth a thread each."""
+
+ROW_BYTES = 16
+"""Memory for a row beside its values, at least: label, distance, place."""
 
 BLOCK_BYTES = 2**22
 """Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
@@ -78,6 +88,9 @@ class Panels:
         self.lanes = VECTOR_BYTES // X.dtype.itemsize
         n_panels = -(-self.n_samples // self.lanes)
         shape = (n_panels, self.n_features, self.lanes)
+        if buffer is None:
+            needed = math.prod(shape) * self.dtype.itemsize + ROW_BYTES * self.n_samples
+            check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
         self._X, self._mean, self._sample_weight = X, mean, sample_weight
         self._order = np.empty((0, self.lanes), dtype=np.int32)
@@ -277,7 +290,7 @@ class Panels:
         row_work = self.n_features * len(centers)
         slots = split(len(values), self.lanes * row_work)
         block = aligned_empty((len(slots), DISTANCE_TILE, self.lanes), self.dtype)
-        work = len(distances_out) * row_work
+        work = distances_out.size * (self.n_features + WRITE_WORK)
         transform_rows(slots, values, tiles, block, distances_out, work=work)
 
     def run_seeding(self, first, uniforms):
@@ -311,7 +324,8 @@ class Panels:
             np.empty((n_blocks, n_tiles, width)),
             np.empty(n_blocks),
         )
-        step = max(1, int(steps_in_launch(slots, round_work)))
+        few_features = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
+        step = max(1, int(steps_in_launch(slots, round_work + few_features)))
         for j in range(0, n_rounds + 1, step):
             seeding.seeding_kernel(width)(
                 slots, self.values, self.weights, uniforms, n_workers(slots),
