@@ -44,29 +44,18 @@ def outlined(function):
 
 
 def _part(function, **options):
-    _check_name(function)
     PARTS.add(function.__qualname__)
     options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(**options, **OPTIONS)(function)
 
 
-_names: set[tuple[str, str]] = set()
-
-
-def _check_name(function):
-    """Refuse a second function of one name.
-
-    Machine code is found by its name: kernels that processes compiled apart, and one loads, must
-    have names of their own (and numbers that Numba adds count the functions of a process).
-    """
-    name = function.__module__, function.__qualname__
-    if name in _names and function.__module__.startswith("fastclust."):
-        raise ValueError(f"{'.'.join(name)} is the name of another function: see `variant`")
-    _names.add(name)
-
-
 def variant(name):
-    """Return a decorator that names a function after the variant of a kernel that it belongs to."""
+    """Return a decorator that names a function after the variant of a kernel that it belongs to.
+
+    Every function that is made several times needs it. Machine code is found by its name, and what
+    Numba adds to that counts the functions of a process: of two that processes compiled apart, a
+    third that loads both would run one for the other.
+    """
 
     def rename(function):
         function.__name__ += f"_{name}"
@@ -95,7 +84,6 @@ class Kernel:
     """A kernel, compiled lazily; called as its function, with the work to cut launches by."""
 
     def __init__(self, function):
-        _check_name(function)
         self.function = function
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
