@@ -1,11 +1,10 @@
 """K-means and Gaussian mixtures for CPUs: scikit-learn's answers, many times faster."""
 
 from fastclust._threads import limit_threads
+from fastclust._version import __version__
 from fastclust._warmup import warmup
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
-
-__version__ = "0.1.0"
 
 __all__ = [
     "GaussianMixture", "KMeans", "__version__", "k_means", "kmeans_plusplus", "limit_threads",

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastclust._tables import CommandError
+from fastclust._version import __version__
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 
@@ -111,8 +112,6 @@ def load_model(path):
     OSError
         If it cannot be read.
     """
-    import fastclust
-
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(str(archive["header"]))
@@ -132,10 +131,10 @@ def load_model(path):
         ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, zipfile.BadZipFile,
     ):  # fmt: skip
         raise CommandError(f"{path}: not a fastclust model, or damaged") from None
-    if model.version != fastclust.__version__:
+    if model.version != __version__:
         warnings.warn(
             f"{path}: model of fastclust {model.version}, read by fastclust "
-            f"{fastclust.__version__}: this might lead to invalid results.",
+            f"{__version__}: this might lead to invalid results.",
             stacklevel=2,
         )
     return model

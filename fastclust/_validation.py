@@ -17,6 +17,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
+from fastclust._version import __version__
+
 FLOAT_DTYPES = [np.float64, np.float32]
 
 
@@ -196,13 +198,9 @@ class Estimator(BaseEstimator):
     """Base of the estimators, whose pickles carry the version, as scikit-learn's do."""
 
     def __getstate__(self):
-        from fastclust import __version__
-
         return super().__getstate__() | {"_fastclust_version": __version__}
 
     def __setstate__(self, state):
-        from fastclust import __version__
-
         version = state.get("_fastclust_version", "unknown")
         if version != __version__:
             warning = InconsistentVersionWarning(

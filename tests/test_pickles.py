@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 
 import fastclust
+from fastclust import _validation
 from fastclust.outliers import DensityOutliers, DistanceOutliers, TrimmedKMeans
 
 X = np.random.default_rng(0).normal(size=(60, 2))
@@ -35,7 +36,7 @@ def test_a_pickle_is_the_same_estimator(estimator):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_a_pickle_of_another_version_warns(estimator, monkeypatch):
-    monkeypatch.setattr(fastclust, "__version__", "9.9")
+    monkeypatch.setattr(_validation, "__version__", "9.9")
     pickled = pickle.dumps(estimator.fit(X))
     monkeypatch.undo()
     name = type(estimator).__name__
