@@ -13,12 +13,18 @@ from tests.processes import run_python
 
 FIT_SMALL = """
 import numpy as np
+import scipy.sparse
 from sklearn.datasets import make_blobs
 import fastclust
+from fastclust import metrics
 
-X, _ = make_blobs(300, 5, centers=6, random_state=0)
+X, _ = make_blobs(301, 5, centers=6, random_state=0)
 model = fastclust.KMeans(6, random_state=0).fit(X)
 print(model.labels_.tolist(), model.n_iter_)
+print(model.fit(scipy.sparse.csr_array(X), sample_weight=np.arange(301) % 3).labels_.tolist())
+mixture = fastclust.GaussianMixture(6, random_state=0).fit(X)
+print(mixture.predict(X).tolist(), mixture.n_iter_)
+print(round(metrics.silhouette_score(X, model.labels_), 9), model.transform(X).round(6).tolist())
 """
 
 SEED_SMALL = """

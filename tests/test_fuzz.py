@@ -1,0 +1,97 @@
+"""Random shapes, scales, repetitions, weights: no crash, no hang, nothing that is no number."""
+
+import warnings
+
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fastclust import GaussianMixture, KMeans, metrics
+
+EXPONENTS = {np.float32: (-18, 16), np.float64: (-150, 140)}
+"""Powers of ten of the columns: squares and their sums stay inside the type."""
+
+
+@st.composite
+def data(draw):
+    """Rows, and weights or None."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    n_samples, n_features = draw(st.integers(1, 150)), draw(st.integers(1, 20))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    rows = rng.normal(size=(n_samples, n_features))
+    rows += draw(st.sampled_from([0, 5, 1e4])) * rng.integers(3, size=(n_samples, 1))
+    if draw(st.booleans()):
+        rows = rows[rng.integers(draw(st.integers(1, n_samples)), size=n_samples)]
+    low, high = EXPONENTS[dtype]
+    if draw(st.booleans()):
+        rows *= 10.0 ** rng.integers(low, high, size=n_features)
+    else:
+        rows *= 10.0 ** draw(st.integers(low, high))
+    layout = draw(st.sampled_from(["C", "F", "strided", "reversed"]))
+    rows = {
+        "C": rows,
+        "F": np.asfortranarray(rows),
+        "strided": np.repeat(rows, 2, axis=1)[:, ::2],
+        "reversed": rows[::-1],
+    }[layout].astype(dtype)
+    weights = draw(st.sampled_from([None, "uniform", "with zeros"]))
+    if weights is not None:
+        weights = rng.uniform(0.1, 3, size=n_samples) * (
+            rng.integers(2, size=n_samples) if weights == "with zeros" else 1
+        )
+        assume(weights.any())
+    return rows, weights
+
+
+def is_finite(*values):
+    return all(np.isfinite(value).all() for value in values)
+
+
+@given(data=data(), share=st.floats(0, 1), init=st.sampled_from(["k-means++", "random"]))
+@settings(max_examples=150)
+def test_kmeans(data, share, init):
+    rows, weights = data
+    n_possible = len(rows) if weights is None else np.count_nonzero(weights)
+    k = 1 + int(share * (n_possible - 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fewer distinct rows than clusters
+        model = KMeans(k, init=init, n_init=2, random_state=0).fit(rows, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    assert model.labels_.min() >= 0
+    assert model.labels_.max() < k
+    assert is_finite(model.cluster_centers_, model.inertia_, model.transform(rows))
+    assert model.inertia_ >= 0
+    if 1 < len(np.unique(model.labels_)) < len(rows):
+        values = metrics.silhouette_samples(rows, model.labels_)
+        assert is_finite(values)
+        assert np.abs(values).max() <= 1 + 1e-12  # a rounding error of a quotient
+
+
+@given(
+    data=data(),
+    n_components=st.integers(1, 6),
+    covariance_type=st.sampled_from(["full", "tied", "diag", "spherical"]),
+    init=st.sampled_from(["kmeans", "k-means++", "random", "random_from_data"]),
+)
+@settings(max_examples=150)
+def test_mixtures(data, n_components, covariance_type, init):
+    rows, weights = data
+    n_possible = len(rows) if weights is None else np.count_nonzero(weights)
+    assume(max(n_components, 2) <= n_possible)
+    model = GaussianMixture(
+        n_components, covariance_type=covariance_type, init_params=init, max_iter=5, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of no convergence
+        try:
+            model.fit(rows, sample_weight=weights)
+        except ValueError as error:
+            if "ill-defined empirical covariance" not in str(error):
+                raise
+            return
+    assert is_finite(model.weights_, model.means_, model.covariances_, model.precisions_cholesky_)
+    resp = model.predict_proba(rows)
+    assert is_finite(resp, model.score_samples(rows), model.lower_bound_)
+    np.testing.assert_allclose(resp.sum(axis=1), 1, rtol=1e-5 if rows.dtype == "f4" else 1e-12)
+    np.testing.assert_allclose(model.weights_.sum(), 1, rtol=1e-5)
+    np.testing.assert_array_equal(model.predict(rows), resp.argmax(axis=1))
