@@ -8,6 +8,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 
 from fastclust._kernels import cache, jit, linked
+from tests.processes import run_python
 
 X = np.arange(12.0)
 
@@ -75,31 +76,34 @@ def test_parts_serve_several_kernels(monkeypatch):
     assert run(kernel, 1) == run(kernel, 4)
 
 
+NAMES = """
+import gc
+import numba
+from fastclust._kernels import components, jit, mixture, seeding
+
+for width in range(2, seeding.WIDEST_TILE + 1):
+    seeding.seeding_kernel(width)
+for covariance_type in ("full", "tied", "diag", "spherical"):
+    for module, name in (
+        (components, "lay_out"), (components, "update"), (mixture, "moments"), (mixture, "posterior")
+    ):
+        getattr(module, f"{name}_kernel")(covariance_type)
+compiled = numba.core.dispatcher.Dispatcher, jit.Kernel
+found = [thing for thing in gc.get_objects() if issubclass(type(thing), compiled)]
+functions = {getattr(thing, "py_func", None) or thing.function for thing in found}
+names = [
+    (function.__module__, function.__qualname__)
+    for function in functions
+    if function.__module__.startswith("fastclust.")
+]
+assert len(names) > 100
+assert len(names) == len(set(names))
+"""
+
+
 def test_every_function_has_a_name_of_its_own():
     """By which its machine code is found, whichever process compiled it."""
-    import gc
-
-    from fastclust._kernels import components, mixture, seeding
-
-    for width in range(2, seeding.WIDEST_TILE + 1):
-        seeding.seeding_kernel(width)
-    for covariance_type in ("full", "tied", "diag", "spherical"):
-        for module, names in (
-            (components, ("lay_out", "update")),
-            (mixture, ("moments", "posterior")),
-        ):
-            for name in names:
-                getattr(module, f"{name}_kernel")(covariance_type)
-    compiled = numba.core.dispatcher.Dispatcher, jit.Kernel
-    found = [thing for thing in gc.get_objects() if issubclass(type(thing), compiled)]
-    functions = {getattr(thing, "py_func", None) or thing.function for thing in found}
-    names = [
-        (function.__module__, function.__qualname__)
-        for function in functions
-        if function.__module__.startswith("fastclust.")
-    ]
-    assert len(names) > 100
-    assert len(names) == len(set(names))
+    run_python(NAMES)
 
 
 def test_functions_of_others_are_compiled_as_usual(monkeypatch):
