@@ -84,10 +84,11 @@ from fastclust._kernels import components, jit, mixture, seeding
 for width in range(2, seeding.WIDEST_TILE + 1):
     seeding.seeding_kernel(width)
 for covariance_type in ("full", "tied", "diag", "spherical"):
-    for module, name in (
-        (components, "lay_out"), (components, "update"), (mixture, "moments"), (mixture, "posterior")
+    for factory in (
+        components.lay_out_kernel, components.update_kernel,
+        mixture.moments_kernel, mixture.posterior_kernel,
     ):
-        getattr(module, f"{name}_kernel")(covariance_type)
+        factory(covariance_type)
 compiled = numba.core.dispatcher.Dispatcher, jit.Kernel
 found = [thing for thing in gc.get_objects() if issubclass(type(thing), compiled)]
 functions = {getattr(thing, "py_func", None) or thing.function for thing in found}
