@@ -110,6 +110,7 @@ def interrupt():
     sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have it ignored in background
 timer = threading.Timer(1.0, interrupt)
 timer.start()
 try:
