@@ -5,12 +5,14 @@ use, and the workqueue layer aborts when two Python threads launch at once. So a
 the serial driver, and launches on the workqueue layer take turns.
 """
 
+import _thread
 import contextlib
 import contextvars
 import functools
 import math
 import operator
 import os
+import queue
 import sys
 import threading
 
@@ -120,21 +122,59 @@ def map_in_order(function, items):
     """Yield function(item) of all items, called in as many threads as there are.
 
     For functions whose time goes into serial kernels, which release the interpreter's lock.
+
+    ThreadPoolExecutor is not used: an interrupt inside its condition variables, which are written
+    in Python, left them locked and its threads waiting forever, once in 20 times. Here the calling
+    thread meets a SimpleQueue and plain locks only, which are written in C.
     """
     n_threads = effective_n_threads()
     if n_threads == 1:
         yield from map(function, items)
         return
-    from concurrent.futures import ThreadPoolExecutor
-
     import numba
 
-    # Numba's limit is one of each thread: new ones have none.
-    pool = ThreadPoolExecutor(n_threads, initializer=numba.set_num_threads, initargs=(n_threads,))
+    numbered, taking = enumerate(items), threading.Lock()
+    results = queue.SimpleQueue[tuple]()
+    stopped = False
+
+    def work(running):
+        error = None
+        try:
+            numba.set_num_threads(n_threads)  # a limit of each thread: new ones have none
+            while not stopped:
+                with taking:
+                    index, item = next(numbered, (None, None))
+                if index is None:
+                    break
+                results.put((index, function(item)))
+        except BaseException as raised:
+            error = raised
+        results.put((None, error))
+        running.release()
+
+    threads = []
     try:
-        yield from pool.map(function, items)
+        for _ in range(n_threads):
+            running = threading.Lock()
+            running.acquire()
+            _thread.start_new_thread(work, (running,))
+            threads.append(running)
+        n_running, n_yielded, early = n_threads, 0, {}
+        while n_running:
+            index, result = results.get()
+            if index is not None:
+                early[index] = result
+            elif result is not None:
+                raise result
+            else:
+                n_running -= 1
+            while n_yielded in early:
+                yield early.pop(n_yielded)
+                n_yielded += 1
     finally:
-        pool.shutdown(cancel_futures=True)
+        stopped = True
+        for running in threads:
+            running.acquire()  # when its thread is at its end
 
 
 def _after_fork_in_child():

@@ -230,6 +230,61 @@ def test_restarts_keep_to_the_number_of_threads(cache):
     )
 
 
+def test_restarts_take_no_lock_that_is_written_in_python(cache):
+    """An interrupt inside a condition variable left it locked, and the fit waiting forever."""
+    code = """if True:
+        import sys
+        import threading
+        from fastclust import _threads
+
+        files = set()
+
+        def trace(frame, event, arg):
+            files.add(frame.f_code.co_filename)
+
+        _threads._available_n_threads = lambda: 2
+        _threads.effective_n_threads()
+        sys.settrace(trace)  # of this thread
+        assert list(_threads.map_in_order(abs, range(-100, 0))) == list(range(100, 0, -1))
+        sys.settrace(None)
+        assert _threads.__file__ in files
+        assert threading.__file__ not in files
+        """
+    run_python(code, NUMBA_NUM_THREADS="2", FASTCLUST_CACHE_DIR=str(cache))
+
+
+@pytest.mark.parametrize("n_items", [0, 1, 2, 50])
+def test_restarts_in_threads_keep_their_order_and_raise_their_errors(cache, n_items):
+    code = """if True:
+        import sys, time
+        from fastclust import _threads
+
+        def square(item):
+            time.sleep(0.001 * (item % 3))
+            return item**2
+
+        def fail(item):
+            if item == 2:
+                raise ValueError("the third")
+            return item
+
+        def items():
+            yield from range(3)
+            raise TypeError("no more")
+
+        _threads._available_n_threads = lambda: 4
+        n_items = int(sys.argv[1])
+        assert list(_threads.map_in_order(square, range(n_items))) == [i**2 for i in range(n_items)]
+        for error, function, failing in (ValueError, fail, range(9)), (TypeError, square, items()):
+            try:
+                list(_threads.map_in_order(function, failing))
+            except error:
+                continue
+            raise AssertionError(error)
+        """
+    run_python(code, n_items, NUMBA_NUM_THREADS="4", FASTCLUST_CACHE_DIR=str(cache))
+
+
 LIMITS = """
 import threading
 import fastclust
