@@ -15,6 +15,7 @@ import os
 import queue
 import sys
 import threading
+from typing import Any
 
 _launch_lock = threading.Lock()
 _state = {"started": False, "forked_after_start": False}
@@ -134,7 +135,7 @@ def map_in_order(function, items):
     import numba
 
     numbered, taking = enumerate(items), threading.Lock()
-    results = queue.SimpleQueue[tuple]()
+    results = queue.SimpleQueue[Any]()
     stopped = False
 
     def work(running):
