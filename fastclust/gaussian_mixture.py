@@ -287,7 +287,7 @@ class GaussianMixture(DensityMixin, Estimator):
 
     def _check_given(self, n_features):
         """Check the parameters of the start that are given; return them in float64, or None."""
-        k = self.n_components
+        k = int(self.n_components)
         return (
             None if self.weights_init is None else _check_weights(self.weights_init, k),
             None if self.means_init is None else _check_means(self.means_init, k, n_features),
@@ -302,7 +302,7 @@ class GaussianMixture(DensityMixin, Estimator):
 
     def _check_last_fit(self, n_features):
         """Check that the last fit's components are of the shape of those to be fitted."""
-        k, d = self.n_components, n_features
+        k, d = int(self.n_components), n_features
         last = self.weights_, self.means_, self.precisions_cholesky_
         if [np.shape(values) for values in last] != [(k,), (k, d), self._covariance.shape(k, d)]:
             raise ValueError(
@@ -319,7 +319,8 @@ class GaussianMixture(DensityMixin, Estimator):
         """Pack the rows, unless they are, run n_init times, and set the attributes to the best."""
         em = _algorithms.em
         panels = panels or _algorithms.panels.Panels(X, sample_weight, mean)
-        rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, self.n_components)
+        k = int(self.n_components)  # NumPy's integers may be too narrow for products
+        rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, k)
         random_state = check_random_state(self.random_state)
         progress = em.Progress(int(self.verbose), self.verbose_interval)
         goes_on = self._goes_on()
@@ -334,7 +335,7 @@ class GaussianMixture(DensityMixin, Estimator):
                     rows,
                     m_step,
                     tol=self.tol,
-                    max_iter=self.max_iter,
+                    max_iter=int(self.max_iter),
                     lower_bound=self.lower_bound_ if goes_on else -np.inf,
                     progress=progress,
                 )
@@ -363,7 +364,7 @@ class GaussianMixture(DensityMixin, Estimator):
         components.lay_out()
 
     def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state):
-        start, panels, k = _algorithms.mixture_start, rows.panels, self.n_components
+        start, panels, k = _algorithms.mixture_start, rows.panels, int(self.n_components)
         rows.start_run()
         if self.init_params == "kmeans":
             kmeans = start.run_kmeans(rows, mean, sample_weight, random_state)

@@ -231,7 +231,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
                 stacklevel=3,
             )
             n_init = 1
-        return n_init
+        return int(n_init)
 
     def _run(self, X, sample_weight, n_init, random_state, panels=None, on_result=None):
         """Pack the rows, unless they are, run n_init times, return the best result."""
@@ -248,9 +248,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             self._mean,
             draw_start,
             n_init,
-            self.n_clusters,
+            int(self.n_clusters),  # NumPy's integers may be too narrow for products
             on_result,
-            max_iter=self.max_iter,
+            max_iter=int(self.max_iter),
             tol=self.tol * variance,
             verbose=self.verbose,
             line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
@@ -258,7 +258,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
 
     def _start_drawer(self, X, rows, sample_weight, random_state):
         """Return what `run_restarts` wants; centers are relative to the mean."""
-        seeding, k = _algorithms.seeding, self.n_clusters
+        seeding, k = _algorithms.seeding, int(self.n_clusters)
         if _is_string(self.init, "k-means++"):
 
             def draw_start():
@@ -580,8 +580,9 @@ def kmeans_plusplus(
     else:
         mean = _algorithms.panels.estimate_mean(rows_X)
         rows = _algorithms.panels.Panels(rows_X, sample_weight, mean)
+    n_local_trials = None if n_local_trials is None else int(n_local_trials)
     indices = _algorithms.seeding.run_kmeans_plusplus(
-        rows, n_clusters, sample_weight, random_state, n_local_trials
+        rows, int(n_clusters), sample_weight, random_state, n_local_trials
     )
     centers = X[indices]
     return centers.toarray() if scipy.sparse.issparse(X) else centers, indices

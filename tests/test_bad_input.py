@@ -16,6 +16,7 @@ import scipy.sparse
 import sklearn.cluster
 import sklearn.mixture
 import sklearn.utils
+from sklearn.exceptions import ConvergenceWarning
 
 import fastclust
 
@@ -267,3 +268,28 @@ def test_a_fit_that_fails_changes_nothing(estimator, rows):
     if isinstance(outcome(lambda: estimator.fit(INPUTS[rows])), str):
         assert vars(estimator).keys() == before.keys()
         assert all(vars(estimator)[name] is value for name, value in before.items())
+
+
+@pytest.mark.parametrize("integer", [np.int8, np.uint8, np.int16, np.int64])
+def test_narrow_integers_as_parameters_do_not_overflow(integer):
+    """100 clusters x 64 features do not fit in an int8."""
+    X = np.random.default_rng(0).normal(size=(300, 64))
+    options = {"n_init": 2, "max_iter": 20, "random_state": 0}
+    narrow = {name: integer(value) for name, value in options.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = fastclust.KMeans(100, **options).fit(X).labels_
+        np.testing.assert_array_equal(
+            fastclust.KMeans(integer(100), **narrow).fit(X).labels_, labels
+        )
+        for covariance_type in ("full", "tied", "diag", "spherical"):
+            options["covariance_type"] = narrow["covariance_type"] = covariance_type
+            mixture = fastclust.GaussianMixture(100, reg_covar=1.0, **options).fit(X)
+            of_narrow = fastclust.GaussianMixture(integer(100), reg_covar=1.0, **narrow).fit(X)
+            assert of_narrow.bic(X) == mixture.bic(X)
+            assert of_narrow.sample(integer(5))[0].shape == (5, 64)
+    indices = fastclust.kmeans_plusplus(X, 100, n_local_trials=20, random_state=0)[1]
+    of_narrow = fastclust.kmeans_plusplus(
+        X, integer(100), n_local_trials=integer(20), random_state=0
+    )
+    np.testing.assert_array_equal(of_narrow[1], indices)
