@@ -165,6 +165,14 @@ def seeded(tmp_path_factory):
 # -- threads -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["omp", "tbb", "workqueue"])
+def layer(request):
+    """Each of Numba's threading layers that can be loaded here, by the name of its setting."""
+    module = {"omp": "omppool", "tbb": "tbbpool"}.get(request.param, request.param)
+    pytest.importorskip(f"numba.np.ufunc.{module}", exc_type=ImportError)
+    return request.param
+
+
 def test_any_number_of_threads_gives_the_same_bits(cache):
     outputs = [
         run_python(
@@ -188,10 +196,7 @@ def test_any_number_of_threads_gives_the_same_mixture(cache):
     assert len(outputs) == 1
 
 
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
 def test_python_threads_may_fit_at_once(cache, layer):
-    if layer == "omp":
-        pytest.importorskip("numba.np.ufunc.omppool", exc_type=ImportError)
     run_python(
         FIT_IN_PARALLEL + CONCURRENT, layer, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2",
         FASTCLUST_CACHE_DIR=str(cache),
@@ -199,7 +204,6 @@ def test_python_threads_may_fit_at_once(cache, layer):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
 @pytest.mark.parametrize("before", BEFORE_FORK)
 def test_a_forked_child_can_fit_whatever_its_parent_did(cache, before, layer):
     run_python(
@@ -325,12 +329,8 @@ assert n_threads() == 4
 """
 
 
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
 def test_limits_of_threads(cache, layer):
-    code = FIT_IN_PARALLEL + LIMITS
-    if layer == "omp":
-        pytest.importorskip("numba.np.ufunc.omppool", exc_type=ImportError)
-        code += THREADPOOL_LIMITS
+    code = FIT_IN_PARALLEL + LIMITS + (THREADPOOL_LIMITS if layer == "omp" else "")
     run_python(code, NUMBA_NUM_THREADS="4", OMP_NUM_THREADS="4", NUMBA_THREADING_LAYER=layer,
                FASTCLUST_CACHE_DIR=str(cache))  # fmt: skip
 
