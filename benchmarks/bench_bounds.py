@@ -50,22 +50,25 @@ class Bounds:
 
     params = [list(WORKLOADS)]
     param_names = ["workload"]
-    unit = "times as fast"
+    unit = "x"
     timeout = 600
 
-    def setup(self, name):
+    def setup_cache(self):
+        return {name: make_rows(*shape) for name, shape in WORKLOADS.items()}
+
+    def setup(self, rows, name):
         from fastclust._algorithms.panels import Panels, estimate_mean
         from fastclust._algorithms.seeding import run_kmeans_plusplus
 
         n_clusters = WORKLOADS[name][2]
-        X = make_rows(*WORKLOADS[name])
+        X = rows[name]
         self.panels = Panels(X, None, estimate_mean(X))
         seeds = run_kmeans_plusplus(self.panels, n_clusters, None, np.random.RandomState(0))
         self.centers = self.panels.take(seeds)
         for skip in (False, True):
             run(self.panels, self.centers, skip)
 
-    def track_gain(self, name):
+    def track_gain(self, rows, name):
         ratios = []
         for _ in range(3):
             plain, n_iter = run(self.panels, self.centers, False)

@@ -1,78 +1,281 @@
-"""How many GFLOP/s do the two kernels reach that a fit spends its time in?
+"""How long does each kernel take alone: nanoseconds per row, and GFLOP/s?
 
-The operations are those of the plain algorithm, so a kernel that skips work may pass the machine's
-peak.
+The operations are those of the plain algorithm, so that a kernel that skips work may pass the
+machine's peak. The constants of `_kernels/simd.py` were chosen by these: change one and run them
+again. Those of the mixtures' passes are in bench_gaussian_mixture.py, of silhouettes in
+bench_metrics.py.
 """
 
-import time
-
 import numpy as np
+import scipy.sparse
 
-SHAPES = [
-    (1_000_000, 2, 8),
-    (500_000, 8, 16),
-    (200_000, 16, 64),
-    (50_000, 64, 256),
-    (20_000, 128, 1000),
-    (20_000, 784, 10),
-]
-DTYPES = ["f4", "f8"]
+from .timing import best_seconds
 
-
-def best_seconds(function, *args, n_repeats=7):
-    """Shortest of some calls."""
-    seconds = []
-    for _ in range(n_repeats):
-        start = time.perf_counter()
-        function(*args)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+SHAPES = {  # rows, features, clusters, dtype
+    "mid 100,000 x 16, k=64, f4": (100_000, 16, 64, "f4"),
+    "plane 500,000 x 2, k=8, f8": (500_000, 2, 8, "f8"),
+    "codes 20,000 x 128, k=500, f4": (20_000, 128, 500, "f4"),
+    "pictures 10,000 x 784, k=10, f4": (10_000, 784, 10, "f4"),
+}
+FEW = list(SHAPES)[:2]  # for kernels that are a small part of a fit
 
 
-class NearestCenter:
-    """Label of the nearest center of every row: one multiply-add per row, center and feature."""
-
-    params = [SHAPES, DTYPES]
-    param_names = ["rows, features, clusters", "dtype"]
-    unit = "GFLOP/s"
-
-    def setup(self, shape, dtype):
-        from fastclust._algorithms.panels import Panels
-
-        n_samples, n_features, n_clusters = shape
-        rng = np.random.default_rng(0)
-        X = rng.standard_normal((n_samples, n_features)).astype(dtype)
-        self.panels = Panels(X, None, np.zeros(n_features, dtype))
-        self.centers = X[:n_clusters].copy()
-        self.panels.assign(self.centers)
-
-    def track_assign(self, shape, dtype):
-        return 2 * np.prod(shape) / best_seconds(self.panels.assign, self.centers) / 1e9
+def make_rows():
+    """Normal rows of each shape, by its name."""
+    rng = np.random.default_rng(0)
+    return {
+        name: rng.standard_normal((n_samples, n_features)).astype(dtype)
+        for name, (n_samples, n_features, _, dtype) in SHAPES.items()
+    }
 
 
-class Seeding:
-    """Rounds of greedy k-means++, each one pass over the rows.
+class _Kernel:
+    """What the kernels' benchmarks share.
 
-    A subtraction and a multiply-add per row, feature and candidate, and again for the last winner.
+    Each has a function `make(X, k)`, which returns what calls the kernel, and its operations per
+    row. `source` is the kernel's file; slower.py times `call` of the `chosen` cases.
     """
 
-    params = [SHAPES, DTYPES]
-    param_names = ["rows, features, clusters", "dtype"]
-    unit = "GFLOP/s"
+    params = list(SHAPES)
+    chosen = params[:1]
+    param_names = ["rows"]
+    timeout = 300
+    source = ""
 
-    def setup(self, shape, dtype):
-        from fastclust._algorithms.panels import Panels
+    def setup(self, rows, name):
+        self.call, self.flops = self.make(rows[name], SHAPES[name][2])
+        self.n_samples = len(rows[name])
+        self.call()  # which compiles
 
-        n_samples, n_features, n_clusters = shape
-        rng = np.random.default_rng(0)
-        X = rng.standard_normal((n_samples, n_features)).astype(dtype)
-        self.panels = Panels(X, None, np.zeros(n_features, dtype))
-        n_rounds = min(10, n_clusters - 1)
-        self.uniforms = rng.uniform(size=(n_rounds, 2 + int(np.log(n_clusters))))
-        self.panels.run_seeding(0, self.uniforms)
+    def time_kernel(self, rows, name):
+        self.call()
 
-    def track_run_seeding(self, shape, dtype):
-        n_samples, n_features, _ = shape
-        n_rounds, n_candidates = self.uniforms.shape
-        n_flops = 3 * n_samples * n_features * n_rounds * (n_candidates + 1)
-        return n_flops / best_seconds(self.panels.run_seeding, 0, self.uniforms, n_repeats=3) / 1e9
+    def track_ns_per_row(self, rows, name):
+        return 1e9 * best_seconds(self.call) / self.n_samples
+
+    track_ns_per_row.unit = "ns"
+
+    def track_gflops(self, rows, name):
+        return 1e-9 * self.flops * self.n_samples / best_seconds(self.call)
+
+    track_gflops.unit = "GFLOP/s"
+
+
+def _pack(X):
+    from fastclust._algorithms.panels import Panels
+
+    return Panels(X, None, np.zeros(X.shape[1], dtype=X.dtype))
+
+
+class Mean(_Kernel):
+    """Mean of the columns."""
+
+    params = FEW
+    source = "rows"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        from fastclust._algorithms.panels import estimate_mean
+
+        return lambda: estimate_mean(X), X.shape[1]
+
+
+class Pack(_Kernel):
+    """Rows into panels, and the sum of their squares."""
+
+    params = FEW
+    source = "rows"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        return _pack(X)._pack, 3 * X.shape[1]
+
+
+class Seeding(_Kernel):
+    """A round of greedy k-means++: distances of each row to the last seed and the candidates."""
+
+    source = "seeding"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+        n_rounds, n_candidates = 5, 2 + int(np.log(k))
+        uniforms = np.random.default_rng(0).uniform(size=(n_rounds, n_candidates))
+        flops = 3 * X.shape[1] * (n_candidates + 1) * n_rounds
+        return lambda: panels.run_seeding(0, uniforms), flops
+
+
+class Assign(_Kernel):
+    """Label of the nearest center."""
+
+    source = "assign"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+        return lambda: panels.assign(X[:k]), 2 * k * X.shape[1]
+
+
+class AssignWithInertia(_Kernel):
+    """The same, and the distance to it."""
+
+    params = FEW
+    source = "assign"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+        return lambda: panels.assign_with_inertia(X[:k]), (2 * k + 3) * X.shape[1]
+
+
+class Iterate(_Kernel):
+    """A plain iteration of Lloyd's algorithm, late in a run: few rows change their cluster."""
+
+    source = "lloyd"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        state = _pack(X).start_lloyd(X[:k].copy(), skip=False)
+        for iteration in range(10):
+            state.advance(iteration, 1, -1.0)
+        return lambda: state.advance(10, 1, -1.0), 2 * k * X.shape[1]
+
+
+class IterateBounded(_Kernel):
+    """20 iterations from random rows, which leave out distances as they choose."""
+
+    source = "bounds"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+
+        def run():
+            panels.restore_order()
+            state = panels.start_lloyd(X[:k].copy())
+            n_iter = 0
+            while n_iter < 20:
+                n_iter += state.advance(n_iter, 20 - n_iter, -1.0).n_iter
+
+        return run, 20 * 2 * k * X.shape[1]
+
+
+class Regroup(_Kernel):
+    """Rows sorted by label and distance, and packed anew."""
+
+    params = FEW
+    source = "regroup"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+        labels = panels.assign(X[:k])
+        distances_sq = panels.panel_distances_sq(X[:k], labels)
+        return lambda: panels.regroup(labels, distances_sq, k), 3 * X.shape[1]
+
+
+class SumClusters(_Kernel):
+    """Sums of the rows of each cluster, from scratch."""
+
+    source = "centers"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+        labels = panels.assign(X[:k])
+        return lambda: panels.sum_clusters(labels, k), X.shape[1]
+
+
+class Transform(_Kernel):
+    """Distances of each row to each center, of which none is kept but the last block's."""
+
+    source = "distances"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels, distances = _pack(X), np.empty((len(X), k), dtype=X.dtype)
+        return lambda: panels.transform(X[:k], distances), 3 * k * X.shape[1]
+
+
+class OwnDistances(_Kernel):
+    """Distance of each row to the center of its label."""
+
+    params = FEW
+    source = "distances"
+
+    def setup_cache(self):
+        return make_rows()
+
+    def make(self, X, k):
+        panels = _pack(X)
+        labels = panels.assign(X[:k])
+        return lambda: panels.distances_sq(X[:k], labels), 3 * X.shape[1]
+
+
+class AssignSparse(_Kernel):
+    """Label of the nearest center of sparse rows; the operations are those of stored values."""
+
+    params = chosen = ["words 20,000 x 5,000, k=20"]
+    source = "csr"
+    n_stored = 25
+
+    def setup_cache(self):
+        return {self.params[0]: _sparse_rows(20_000, 5_000, self.n_stored)}
+
+    def setup(self, rows, name):
+        self.call, self.flops = self.make(rows[name], 20)
+        self.n_samples = rows[name].shape[0]
+        self.call()
+
+    def make(self, X, k):
+        from fastclust._algorithms.csr_rows import CsrRows
+
+        rows = CsrRows(X, None)
+        centers = X[:k].toarray()
+        return lambda: rows.assign(centers), 2 * k * self.n_stored
+
+
+class IterateSparse(AssignSparse):
+    """An iteration of Lloyd's algorithm on sparse rows."""
+
+    def setup_cache(self):
+        return {self.params[0]: _sparse_rows(20_000, 5_000, self.n_stored)}
+
+    def make(self, X, k):
+        from fastclust._algorithms.csr_rows import CsrRows
+
+        state = CsrRows(X, None).start_lloyd(X[:k].toarray())
+        for iteration in range(10):
+            state.advance(iteration, 1, -1.0)
+        return lambda: state.advance(10, 1, -1.0), 2 * k * self.n_stored
+
+
+def _sparse_rows(n_samples, n_features, n_stored):
+    """Rows with as many uniform values, in random columns."""
+    rng = np.random.default_rng(0)
+    columns = np.sort(rng.integers(n_features, size=(n_samples, n_stored)))
+    starts = np.arange(n_samples + 1) * n_stored
+    data = rng.uniform(size=columns.size)
+    X = scipy.sparse.csr_matrix((data, columns.ravel(), starts), shape=(n_samples, n_features))
+    X.sum_duplicates()
+    return X

@@ -1,26 +1,26 @@
 """How much faster than scikit-learn's are the metrics, and how long do large silhouettes take?
 
-`Pairs` chose PAIR_TILE (`_kernels/simd.py`) and the block of `_kernels/silhouette.py`: change a
-constant and run it again.
+`Silhouettes` chose PAIR_TILE (`_kernels/simd.py`) and the block of `_kernels/silhouette.py`: change
+a constant and run it again.
 """
-
-import time
 
 import numpy as np
 import sklearn.metrics
 
+from .timing import speed_up
+
 SHAPES = {  # rows, features, clusters
     "few 300 x 4, k=3": (300, 4, 3),
     "many clusters 2,000 x 4, k=500": (2_000, 4, 500),
-    "plane 5,000 x 2, k=8": (5_000, 2, 8),
-    "mid 20,000 x 16, k=10": (20_000, 16, 10),
+    "mid 10,000 x 16, k=10": (10_000, 16, 10),
     "wide 3,000 x 300, k=10": (3_000, 300, 10),
 }
-METRICS = [
-    "silhouette_samples",
-    "calinski_harabasz_score",
-    "davies_bouldin_score",
-]
+METRICS = ["silhouette_samples", "calinski_harabasz_score", "davies_bouldin_score"]
+LARGE = {
+    "20,000 x 16, k=10": (20_000, 16, 10),
+    "50,000 x 2, k=8": (50_000, 2, 8),
+    "30,000 x 64, k=20": (30_000, 64, 20),
+}
 
 
 def make_rows(n_samples, n_features, n_clusters):
@@ -31,50 +31,53 @@ def make_rows(n_samples, n_features, n_clusters):
     return rng.normal(size=(n_samples, n_features)) + centers[labels], labels
 
 
-class Ratio:
-    """A metric by scikit-learn and by fastclust, in turn."""
+class AgainstScikitLearn:
+    """Seconds of a metric by scikit-learn over those by fastclust, in turns in one process."""
 
     params = [METRICS, list(SHAPES)]
     param_names = ["metric", "rows"]
-    unit = "times as fast"
     timeout = 600
 
-    def setup(self, name, shape):
+    def setup_cache(self):
+        return {name: make_rows(*shape) for name, shape in SHAPES.items()}
+
+    def setup(self, rows, metric, name):
         from fastclust import metrics
 
-        self.X, self.labels = make_rows(*SHAPES[shape])
-        self.functions = [getattr(module, name) for module in (sklearn.metrics, metrics)]
+        self.functions = [
+            lambda module=module: getattr(module, metric)(*rows[name])
+            for module in (sklearn.metrics, metrics)
+        ]
         for function in self.functions:
-            function(self.X, self.labels)
+            function()
 
-    def track_speed_up(self, name, shape):
-        ratios = []
-        for _ in range(5):
-            seconds = []
-            for function in self.functions:
-                start = time.perf_counter()
-                function(self.X, self.labels)
-                seconds.append(time.perf_counter() - start)
-            ratios.append(seconds[0] / seconds[1])
-        return float(np.median(ratios))
+    def track_speed_up(self, rows, metric, name):
+        return speed_up(*self.functions, budget=3.0)
+
+    track_speed_up.unit = "x"
 
 
-class Pairs:
-    """Exact silhouettes of rows too many for scikit-learn's patience."""
+class Silhouettes:
+    """Exact silhouettes of many rows: seconds, and memory."""
 
-    params = [[(50_000, 2, 8), (50_000, 16, 10), (50_000, 64, 20), (200_000, 16, 10)]]
-    param_names = ["rows, features, clusters"]
+    params = list(LARGE)
+    chosen = params[:1]
+    param_names = ["rows"]
     timeout = 600
+    source = "silhouette"
 
-    def setup(self, shape):
+    def setup_cache(self):
+        return {name: make_rows(*shape) for name, shape in LARGE.items()}
+
+    def setup(self, rows, name):
         from fastclust.metrics import silhouette_samples
 
-        self.X, self.labels = make_rows(*shape)
-        self.silhouette_samples = silhouette_samples
-        silhouette_samples(self.X[:3000], self.labels[:3000])
+        X, labels = rows[name]
+        self.call = lambda: silhouette_samples(X, labels)
+        silhouette_samples(X[:3000], labels[:3000])
 
-    def time_silhouettes(self, shape):
-        self.silhouette_samples(self.X, self.labels)
+    def time_silhouettes(self, rows, name):
+        self.call()
 
-    def peakmem_silhouettes(self, shape):
-        self.silhouette_samples(self.X, self.labels)
+    def peakmem_silhouettes(self, rows, name):
+        self.call()

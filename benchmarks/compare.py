@@ -1,20 +1,29 @@
-"""Print fastclust beside other packages on the same work, as Markdown.
+"""Compare fastclust with other packages; write the tables, a picture, and what the README quotes.
 
-    python benchmarks/compare.py             # about five minutes, on an idle machine
+    python benchmarks/compare.py             # everything: some twelve minutes, on an idle machine
+    python benchmarks/compare.py mixtures    # one section of: kmeans, mixtures, peers,
+                                             # mixture-peers, seeding
 
-Iterations: each package runs the same number of iterations of Lloyd's algorithm from the same
-centers, on all threads, without subsampling. To the end: the same, until it converges by
-scikit-learn's default tol. Seeding: greedy k-means++ alone, with the same random_state. The
-packages run in turns and the shortest time of each counts; the objective is inertia over
-scikit-learn's. A package that is not installed is left out.
+Drop-in fits (kmeans, mixtures): the rows, parameters and random_state of each workload go to
+scikit-learn and fastclust. Beside other packages (peers, mixture-peers): each package does the same
+number of iterations from the same start, on all threads, without subsampling, in the same dtype
+(but for faiss, which has float32 only). Seeding: greedy k-means++ alone. All take turns, after a
+warm-up so that nothing compiles while it is timed; seconds are medians. Peak memory is what a fit
+takes beside its rows, in a process of its own. A package that is not installed is left out, and the
+table says so.
+
+The sections go to benchmarks/compare.md, and to the README where it quotes them; the picture is
+benchmarks/compare.png.
 """
 
+import argparse
 import importlib.util
-import platform
+import re
+import statistics
+import subprocess
 import sys
-import time
+import tempfile
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -22,46 +31,47 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
 from benchmarks.roofline import blobs
+from benchmarks.timing import in_turns, machine_and_versions
+from benchmarks.workloads import KMEANS, MIXTURES, ellipsoids
 
-ITERATIONS = [  # rows, features, clusters, dtype, iterations
-    (1_000_000, 2, 8, "f8", 20),
-    (300_000, 3, 64, "f8", 30),
-    (2_000_000, 8, 16, "f4", 20),
-    (1_000_000, 16, 64, "f4", 20),
-    (200_000, 64, 256, "f4", 20),
-    (100_000, 128, 500, "f4", 10),
-    (60_000, 784, 10, "f4", 10),
-]
-TO_THE_END = [(1_000_000, 8, 256, "f4")]
-SEEDING = [(1_000_000, 16, 64, "f4"), (100_000, 128, 1000, "f4")]
+HERE = Path(__file__).resolve().parent
+README, TABLES, PICTURE = HERE.parent / "README.md", HERE / "compare.md", HERE / "compare.png"
 
-
-def scikit_learn(X, centers, **options):
-    """Inertia and iterations of scikit-learn's KMeans."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(len(centers), init=centers, n_init=1, **options).fit(X)
-    return model.inertia_, model.n_iter_
-
-
-def fastclust(X, centers, **options):
-    """The same of fastclust's."""
-    from fastclust import KMeans
-
-    model = KMeans(len(centers), init=centers, n_init=1, **options).fit(X)
-    return model.inertia_, model.n_iter_
+PEER_FITS = {  # rows, features, clusters, dtype, iterations
+    "1,000,000 x 2, k=8, f8": (1_000_000, 2, 8, "f8", 20),
+    "300,000 x 3, k=64, f8": (300_000, 3, 64, "f8", 30),
+    "2,000,000 x 8, k=16, f4": (2_000_000, 8, 16, "f4", 20),
+    "1,000,000 x 16, k=64, f4": (1_000_000, 16, 64, "f4", 20),
+    "200,000 x 64, k=256, f4": (200_000, 64, 256, "f4", 20),
+    "100,000 x 128, k=500, f4": (100_000, 128, 500, "f4", 10),
+    "60,000 x 784, k=10, f4": (60_000, 784, 10, "f4", 10),
+}
+PEER_MIXTURES = {  # rows, features, components, covariance type, dtype, iterations
+    "300,000 x 3, k=8, full, f8": (300_000, 3, 8, "full", "f8", 10),
+    "100,000 x 16, k=10, full, f8": (100_000, 16, 10, "full", "f8", 10),
+    "30,000 x 64, k=10, full, f4": (30_000, 64, 10, "full", "f4", 10),
+    "200,000 x 16, k=10, diag, f4": (200_000, 16, 10, "diag", "f4", 10),
+}
+SEEDING = {  # rows, features, clusters, dtype
+    "1,000,000 x 16, k=64, f4": (1_000_000, 16, 64, "f4"),
+    "100,000 x 128, k=500, f4": (100_000, 128, 500, "f4"),
+}
+N_ROUNDS = 3
 
 
-def intelex(X, centers, **options):
-    """The same of Intel's extension of scikit-learn."""
-    from sklearnex.cluster import KMeans
-
-    model = KMeans(len(centers), init=centers, n_init=1, **options).fit(X)
-    return model.inertia_, model.n_iter_
+# -- the packages: functions of rows and a start, which return the objective and the iterations ---
 
 
-def faiss(X, centers, max_iter, tol):
-    """The same of faiss, which works in float32 and always does all its iterations."""
+def _like_scikit_learn(module):
+    def fit(X, centers, max_iter):
+        KMeans = importlib.import_module(module).KMeans
+        model = KMeans(len(centers), init=centers, n_init=1, max_iter=max_iter, tol=0.0).fit(X)
+        return model.inertia_, model.n_iter_
+
+    return fit
+
+
+def _faiss(X, centers, max_iter):
     import faiss
 
     k, n_features = centers.shape
@@ -74,106 +84,314 @@ def faiss(X, centers, max_iter, tol):
     return float(distances_sq.sum()), max_iter
 
 
-PACKAGES = {"scikit-learn": (scikit_learn, "sklearn"), "fastclust": (fastclust, "fastclust")}
-PEERS = {"scikit-learn-intelex": (intelex, "sklearnex"), "faiss": (faiss, "faiss")}
+def _mixture_like_scikit_learn(module):
+    def fit(X, means, covariance_type, max_iter):
+        k, d = means.shape
+        precisions = np.ones((k, d)) if covariance_type == "diag" else np.tile(np.eye(d), (k, 1, 1))
+        model = importlib.import_module(module).GaussianMixture(
+            k, covariance_type=covariance_type, weights_init=np.full(k, 1 / k), means_init=means,
+            precisions_init=precisions.astype(X.dtype), max_iter=max_iter, tol=0.0,
+        ).fit(X)  # fmt: skip
+        return model.score(X), model.n_iter_
+
+    return fit
+
+
+def _pomegranate(X, means, covariance_type, max_iter):
+    import torch
+    from pomegranate.distributions import Normal
+    from pomegranate.gmm import GeneralMixtureModel
+
+    k, d = means.shape
+    covariance = torch.ones(d) if covariance_type == "diag" else torch.eye(d)
+    X = torch.from_numpy(X)
+    components = [
+        Normal(torch.from_numpy(mean), covariance.to(X.dtype), covariance_type=covariance_type)
+        for mean in means
+    ]
+    model = GeneralMixtureModel(
+        components, priors=torch.full((k,), 1 / k, dtype=X.dtype), max_iter=max_iter, tol=-np.inf
+    ).to(X.dtype)
+    model.fit(X)
+    return float(model.log_probability(X).mean()), max_iter
+
+
+FITS = {  # the package's distribution: what it is imported as, the function
+    "scikit-learn": ("sklearn", _like_scikit_learn("sklearn.cluster")),
+    "fastclust": ("fastclust", _like_scikit_learn("fastclust")),
+    "scikit-learn-intelex": ("sklearnex", _like_scikit_learn("sklearnex.cluster")),
+    "faiss-cpu": ("faiss", _faiss),
+}
+MIXTURE_FITS = {
+    "scikit-learn": ("sklearn", _mixture_like_scikit_learn("sklearn.mixture")),
+    "fastclust": ("fastclust", _mixture_like_scikit_learn("fastclust")),
+    "pomegranate": ("pomegranate", _pomegranate),
+}
 
 
 def installed(packages):
-    """Those of the packages that can be imported."""
-    return {
-        name: function
-        for name, (function, module) in packages.items()
-        if importlib.util.find_spec(module)
-    }
+    """Functions of those that can be imported, and the names of the others."""
+    there = {name for name, (module, _) in packages.items() if importlib.util.find_spec(module)}
+    functions = {name: function for name, (_, function) in packages.items() if name in there}
+    return functions, [name for name in packages if name not in there]
 
 
-def in_turns(functions, repeats):
-    """Shortest seconds and the last result of each function, called in turns after a warm-up."""
-    seconds = dict.fromkeys(functions, np.inf)
+# -- memory ---------------------------------------------------------------------------------------
+
+
+def peak_mebibytes(section, name, package):
+    """What a fit takes in a new process, beside its rows."""
+    command = [sys.executable, __file__, "--memory", section, name, package]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(output.splitlines()[-1])
+
+
+def measure_memory(section, name, package):
+    """Fit in this process, which does nothing else; return mebibytes."""
+    packages, make_start = PEERS[section]
+    fit = packages[package][1]
+    X, *start = make_start(name)
+    few = X[: max(20_000, 4 * len(start[0]))]
+    fit(few, *start)  # imports, compiles, starts threads
+    before = _resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is forgotten
+    fit(X, *start)
+    return (_resident("VmHWM") - before) / 1024
+
+
+def _resident(name):
+    """A line of the system's account of this process, in kibibytes."""
+    return int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+
+# -- sections -------------------------------------------------------------------------------------
+
+
+def start_of_kmeans(name):
+    """Rows, first centers and iterations."""
+    n_samples, n_features, n_clusters, dtype, max_iter = PEER_FITS[name]
+    X = blobs(n_samples, n_features, n_clusters, dtype)
+    return X, X[np.random.default_rng(1).choice(n_samples, n_clusters, replace=False)], max_iter
+
+
+def start_of_mixture(name):
+    """Rows, first means, covariance type and iterations."""
+    n_samples, n_features, k, covariance_type, dtype, max_iter = PEER_MIXTURES[name]
+    X = ellipsoids(n_samples, n_features, k, 1.0, dtype)
+    means = X[np.random.default_rng(1).choice(n_samples, k, replace=False)]
+    return X, means, covariance_type, max_iter
+
+
+PEERS = {"peers": (FITS, start_of_kmeans), "mixture-peers": (MIXTURE_FITS, start_of_mixture)}
+
+
+def table(rows):
+    """Markdown of rows that are dicts with the same keys; numbers are set to the right."""
+    lines = ["| " + " | ".join(rows[0]) + " |"]
+    lines.append("| --- |" + " ---: |" * (len(rows[0]) - 1))
+    lines += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def run_in_turns(functions):
+    """Median seconds and the last result of each function."""
     results = {}
-    functions["fastclust"]()  # which compiles
-    for _ in range(repeats):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            results[name] = function()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds, results
+    calls = {
+        name: lambda name=name, function=function: results.__setitem__(name, function())
+        for name, function in functions.items()
+    }
+    for call in calls.values():  # imports, compiles
+        call()
+    seconds = in_turns(calls, N_ROUNDS)
+    return {name: statistics.median(values) for name, values in seconds.items()}, results
 
 
-def print_table(title, rows):
-    """Print a Markdown table; each row is a dict with the same keys."""
-    print(f"\n{title}\n")
-    print("| " + " | ".join(rows[0]) + " |")
-    print("| " + " | ".join("---" for _ in rows[0]) + " |")
-    for row in rows:
-        print("| " + " | ".join(row.values()) + " |", flush=True)
+def drop_in(workloads, objective, attribute):
+    """Section of fits from the same random_state; names and seconds by package for the picture."""
 
+    def labels_of(model, X):
+        return model.labels_ if hasattr(model, "labels_") else model.predict(X)
 
-def compare_fits(packages, workloads, repeats, **options):
-    """Rows of a table of fits from the same centers."""
-    rows = []
-    for n_samples, n_features, n_clusters, dtype, *n_iter in workloads:
-        X = blobs(n_samples, n_features, n_clusters, dtype)
-        centers = X[np.random.default_rng(1).choice(n_samples, n_clusters, replace=False)]
-        if n_iter:
-            options = {"max_iter": n_iter[0], "tol": 0.0}
+    rows, drawn = [], []
+    for name, workload in workloads.items():
+        X = workload.make()
         functions = {
-            name: lambda f=function, X=X, c=centers, o=options: f(X, c, **o)
-            for name, function in packages.items()
+            package: lambda module=module, X=X, w=workload: w.estimator(module).fit(X)
+            for package, module in (("scikit-learn", "sklearn"), ("fastclust", "fastclust"))
         }
-        seconds, results = in_turns(functions, repeats)
-        row = {"workload": f"{n_samples:,} x {n_features}, k={n_clusters}, {dtype}"}
-        inertia = results["scikit-learn"][0]
-        for name in packages:
-            row[name] = f"{seconds[name]:.3f} s"
-            if name != "scikit-learn":
-                row[name] += f", {results[name][0] / inertia - 1:+.0e}"
-        row["iterations"] = " / ".join(str(results[name][1]) for name in packages)
-        fastest_peer = min(seconds[name] for name in packages if name != "fastclust")
-        row["times as fast as the next"] = f"{fastest_peer / seconds['fastclust']:.1f}"
+        seconds, models = run_in_turns(functions)
+        theirs, ours = models["scikit-learn"], models["fastclust"]
+        value, reference = getattr(ours, attribute), getattr(theirs, attribute)
+        rows.append({
+            "workload": f"{name}, {X.dtype.str[1:]}",
+            **{f"{package}, s": f"{seconds[package]:.4f}" for package in functions},
+            "speed-up": f"{seconds['scikit-learn'] / seconds['fastclust']:.1f}",
+            "same labels": f"{np.mean(labels_of(ours, X) == labels_of(theirs, X)):.2%}",
+            objective: f"{(value - reference) / abs(reference):+.0e}",
+            "iterations": f"{ours.n_iter_} / {theirs.n_iter_}",
+        })  # fmt: skip
+        drawn.append((name, seconds))
+        print(rows[-1], flush=True)
+    speed_ups = [seconds["scikit-learn"] / seconds["fastclust"] for _, seconds in drawn]
+    text = (
+        f"{machine_and_versions(['scikit-learn', 'numba', 'numpy'])}. {objective.capitalize()}: "
+        "fastclust's less scikit-learn's, relative; iterations: fastclust's / scikit-learn's.\n\n"
+        f"{table(rows)}\n\nSpeed-up: geometric mean {statistics.geometric_mean(speed_ups):.1f}, "
+        f"smallest {min(speed_ups):.1f}."
+    )
+    return text, drawn
+
+
+def beside_peers(section, names, objective):
+    """Section of iterations from the same start."""
+    packages, make_start = PEERS[section]
+    functions, missing = installed(packages)
+    rows, drawn = [], []
+    for name in names:
+        start = make_start(name)
+        seconds, results = run_in_turns({
+            package: lambda fit=fit, start=start: fit(*start) for package, fit in functions.items()
+        })  # fmt: skip
+        reference = results["scikit-learn"][0]
+        row = {"workload": name}
+        row |= {f"{package}, s": f"{seconds[package]:.3f}" for package in functions}
+        others = [package for package in functions if package != "fastclust"]
+        fastest = min(seconds[package] for package in others)
+        row["times as fast as the next"] = f"{fastest / seconds['fastclust']:.1f}"
+        relative = {
+            package: (results[package][0] - reference) / abs(reference) for package in functions
+        }
+        row[objective] = " / ".join(f"{relative[p]:+.0e}" for p in functions if p != "scikit-learn")
+        row["iterations"] = " / ".join(str(results[package][1]) for package in functions)
+        peaks = [peak_mebibytes(section, name, package) for package in functions]
+        row["peak memory, MiB"] = " / ".join(f"{peak:.0f}" for peak in peaks)
         rows.append(row)
-    return rows
+        drawn.append((name, seconds))
+        print(row, flush=True)
+    text = (
+        f"{machine_and_versions([*functions, 'numba', 'numpy'])}. {objective.capitalize()}: "
+        f"of {' / '.join(p for p in functions if p != 'scikit-learn')}, less scikit-learn's, "
+        f"relative; iterations and memory: of {' / '.join(functions)}."
+    )
+    if missing:
+        text += f" Not installed, left out: {', '.join(missing)}."
+    return f"{text}\n\n{table(rows)}", drawn
 
 
-def compare_seeding():
-    """Rows of a table of seeding alone."""
+def seeding():
+    """Section of greedy k-means++ alone, with the same random_state."""
     import sklearn.cluster
 
     import fastclust
 
-    rows = []
-    for n_samples, n_features, n_clusters, dtype in SEEDING:
-        X = blobs(n_samples, n_features, n_clusters, dtype)
-        functions = {
-            name: lambda p=package, X=X, k=n_clusters: p.kmeans_plusplus(X, k, random_state=0)[1]
-            for name, package in (("scikit-learn", sklearn.cluster), ("fastclust", fastclust))
-        }
-        seconds, _ = in_turns(functions, repeats=1)
-        ratio = seconds["scikit-learn"] / seconds["fastclust"]
-        row = {"workload": f"{n_samples:,} x {n_features}, k={n_clusters}, {dtype}"}
-        row |= {name: f"{s:.3f} s" for name, s in seconds.items()} | {"speed-up": f"{ratio:.1f}"}
-        rows.append(row)
-    return rows
+    rows, drawn = [], []
+    for name, (*shape, n_clusters, dtype) in SEEDING.items():
+        X = blobs(*shape, n_clusters, dtype)
+        seconds, _ = run_in_turns({
+            package: lambda p=module, X=X, k=n_clusters: p.kmeans_plusplus(X, k, random_state=0)
+            for package, module in (("scikit-learn", sklearn.cluster), ("fastclust", fastclust))
+        })  # fmt: skip
+        speed_up = seconds["scikit-learn"] / seconds["fastclust"]
+        row = {"workload": name} | {f"{p}, s": f"{s:.3f}" for p, s in seconds.items()}
+        rows.append(row | {"speed-up": f"{speed_up:.1f}"})
+        drawn.append((name, seconds))
+    heading = machine_and_versions(["scikit-learn", "numba", "numpy"])
+    return f"{heading}.\n\n{table(rows)}", drawn
+
+
+SECTIONS = {
+    "kmeans": ("KMeans, drop-in", lambda: drop_in(KMEANS, "inertia", "inertia_")),
+    "mixtures": (
+        "GaussianMixture, drop-in",
+        lambda: drop_in(MIXTURES, "lower bound", "lower_bound_"),
+    ),
+    "peers": (
+        "KMeans, the same iterations",
+        lambda: beside_peers("peers", PEER_FITS, "inertia"),
+    ),
+    "mixture-peers": (
+        "GaussianMixture, the same iterations",
+        lambda: beside_peers("mixture-peers", PEER_MIXTURES, "log-likelihood"),
+    ),
+    "seeding": ("Greedy k-means++ alone", seeding),
+}
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def replace_section(text, name, section):
+    """Put a section between its marks in a text, if it has them."""
+    marks = f"<!-- compare {name}: begin -->\n", f"\n<!-- compare {name}: end -->"
+    pattern = re.escape(marks[0]) + ".*?" + re.escape(marks[1])
+    return re.sub(pattern, lambda _: section.join(marks), text, flags=re.DOTALL)
+
+
+def empty_tables():
+    """The file of the tables before anything was measured."""
+    text = "# Comparisons\n\nWritten by `python benchmarks/compare.py`.\n"
+    for name, (title, _) in SECTIONS.items():
+        text += f"\n## {title}\n\n<!-- compare {name}: begin -->\n\n<!-- compare {name}: end -->\n"
+    return text
+
+
+def draw(drawn):
+    """Picture of how many times longer than fastclust's each package's fit takes."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    packages = list(dict.fromkeys(p for rows in drawn.values() for _, s in rows for p in s))
+    packages.remove("fastclust")
+    heights = [len(rows) for rows in drawn.values()]
+    fig, axes = plt.subplots(
+        len(drawn), figsize=(8, 1.5 + 0.36 * sum(heights)), height_ratios=heights, squeeze=False,
+        sharex=True, layout="constrained",
+    )  # fmt: skip
+    for ax, (section, rows) in zip(axes.flat, drawn.items(), strict=True):
+        height = 0.8 / max(len(seconds) - 1 for _, seconds in rows)
+        for i, (_, seconds) in enumerate(rows):
+            others = [package for package in packages if package in seconds]
+            for j, package in enumerate(others):
+                ratio = seconds[package] / seconds["fastclust"]
+                place, color = i + (j - (len(others) - 1) / 2) * height, packages.index(package)
+                ax.barh(place, ratio, height, color=f"C{color}")
+        ax.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
+        ax.invert_yaxis()
+        ax.set_xscale("log")
+        ax.axvline(1, color="black")
+        ax.set_title(SECTIONS[section][0], fontsize=9, loc="left")
+    axes.flat[-1].set_xlabel("seconds over fastclust's")
+    bars = [plt.Rectangle((0, 0), 1, 1, color=f"C{j}") for j in range(len(packages))]
+    fig.legend(bars, packages, loc="outside upper center", ncols=len(packages), fontsize=8)
+    with tempfile.NamedTemporaryFile(dir=HERE, suffix=".png", delete=False) as file:
+        fig.savefig(file, dpi=100)
+    Path(file.name).replace(PICTURE)
 
 
 def main():
-    """Print the tables."""
+    """Measure the sections that were asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS], help="all by default")
+    parser.add_argument("--memory", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    peers = installed(PACKAGES | PEERS)
-    for name in (PACKAGES | PEERS).keys() - peers.keys():
-        print(f"{name} is not installed and left out.")
-    names = [*(name for name in peers if name not in ("fastclust", "faiss")), "numba"]
-    names += ["faiss-cpu"] if "faiss" in peers else []
-    print(f"{platform.machine()}, " + ", ".join(f"{name} {version(name)}" for name in names))
-    print_table(
-        "Iterations (seconds, inertia against scikit-learn's)", compare_fits(peers, ITERATIONS, 3)
-    )
-    print_table(
-        "To the end", compare_fits(installed(PACKAGES), TO_THE_END, 1, max_iter=300, tol=1e-4)
-    )
-    print_table("Seeding", compare_seeding())
-    return 0
+    if options.memory:
+        print(measure_memory(*options.memory))
+        return
+    drawn = {}
+    for name in options.sections or SECTIONS:
+        section, drawn[name] = SECTIONS[name][1]()
+        print(f"\n{section}\n", flush=True)
+        tables = TABLES.read_text() if TABLES.exists() else empty_tables()
+        TABLES.write_text(replace_section(tables, name, section))
+        README.write_text(replace_section(README.read_text(), name, section))
+    if len(drawn) == len(SECTIONS):
+        draw(drawn)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

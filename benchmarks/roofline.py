@@ -34,8 +34,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
-from benchmarks import bench_mixture
-from benchmarks.bench_kernels import best_seconds
+from benchmarks import bench_gaussian_mixture
+from benchmarks.timing import best_seconds
 
 WORKLOADS = [  # rows, features, clusters, dtype
     (1_000_000, 2, 8, "f8"),
@@ -105,8 +105,8 @@ def measure(n_samples, n_features, n_clusters, dtype):
 def measure_mixture(*workload):
     """Seconds of one iteration."""
     *shape, dtype = workload
-    rows = bench_mixture.make_rows(*shape, "overlapping", dtype)
-    iteration = bench_mixture.Iteration(*rows, "full")
+    rows = bench_gaussian_mixture.make_rows(*shape, "overlapping", dtype)
+    iteration = bench_gaussian_mixture.Iteration(*rows, "full")
     iteration.warm_up()
     return best_seconds(iteration.run)
 

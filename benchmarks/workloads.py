@@ -1,11 +1,14 @@
 """The workloads that the suites and the speed table share: rows, and what is asked of them."""
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 SKLEARN_MODULES = {"KMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture"}
 
@@ -68,6 +71,26 @@ def ellipsoids(n_samples, n_features, n_components, spread, dtype):
     return X.astype(dtype)
 
 
+def store(workloads):
+    """Write the rows of workloads to files here, and return the files by the workloads' names."""
+    files = {}
+    for name, workload in workloads.items():
+        X = workload.make()
+        stem = re.sub(r"\W+", "-", name)
+        if scipy.sparse.issparse(X):
+            files[name] = Path(f"{stem}.npz").absolute()
+            scipy.sparse.save_npz(files[name], X, compressed=False)
+        else:
+            files[name] = Path(f"{stem}.npy").absolute()
+            np.save(files[name], X)
+    return files
+
+
+def load(file):
+    """Rows that `store` wrote."""
+    return np.load(file) if file.suffix == ".npy" else scipy.sparse.load_npz(file)
+
+
 def iris():
     """150 flowers of 4 lengths."""
     from sklearn.datasets import load_iris
@@ -109,8 +132,6 @@ def patches():
 
 def words():
     """Sparse rows like those of texts: 20,000 x 5,000, of which 0.5 % is stored, by Zipf's law."""
-    import scipy.sparse
-
     rng = np.random.default_rng(0)
     n_rows, n_words, n_stored = 20_000, 5_000, 25
     frequency = 1 / np.arange(10, 10 + n_words)
@@ -121,7 +142,7 @@ def words():
     return X
 
 
-WORKLOADS = {
+KMEANS = {
     "iris 150 x 4, k=3, n_init=10": Workload(iris, 3, {"n_init": 10}, 15),
     "digits 1,797 x 64, k=50": Workload(digits, 50, n_repeats=9),
     "pixels 273,280 x 3, k=32": Workload(pixels, 32),

@@ -1,4 +1,4 @@
-"""How long do a pass of the E and M steps, fit and predict of a mixture take, and how much memory?
+"""How long do fit, predict and a pass of the E and M steps take, and how does scikit-learn compare?
 
 `Pass` chose BLOCK_PANELS (`_kernels/mixture.py`) and the tiles of `_kernels/tile_products.py`:
 change a constant and run it again. `Separated` shows what the two ways to pass over components are
@@ -10,19 +10,32 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from . import workloads
+from .bench_kernels import _Kernel
+from .timing import speed_up
 from .workloads import MIXTURES
 
-NAMES = list(MIXTURES)
-COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
-SHAPES = [  # rows, features, components
-    (300, 2, 3),
-    (500_000, 2, 8),
-    (200_000, 8, 12),
-    (50_000, 20, 10),
-    (20_000, 64, 16),
-    (5_000, 128, 32),
+PASSES = {  # rows, features, components, covariance type, dtype
+    "full 100,000 x 8, k=12, f8": (100_000, 8, 12, "full", "f8"),
+    "full 300 x 2, k=3, f8": (300, 2, 3, "full", "f8"),
+    "full 500,000 x 2, k=8, f8": (500_000, 2, 8, "full", "f8"),
+    "full 20,000 x 64, k=16, f4": (20_000, 64, 16, "full", "f4"),
+    "full 5,000 x 128, k=32, f8": (5_000, 128, 32, "full", "f8"),
+    "tied 50,000 x 20, k=10, f8": (50_000, 20, 10, "tied", "f8"),
+    "diag 100,000 x 20, k=10, f8": (100_000, 20, 10, "diag", "f8"),
+    "spherical 100,000 x 20, k=10, f8": (100_000, 20, 10, "spherical", "f8"),
+}
+SEPARATED = {  # rows, features, components
+    "100,000 x 8, k=20": (100_000, 8, 20),
+    "20,000 x 64, k=32": (20_000, 64, 32),
+}
+WAYS = ["neither", "grouped", "grouped, separators"]
+COMPARED = [  # by scikit-learn in seconds, not minutes
+    "iris 150 x 4, k=3, full",
+    "digits 1,797 x 30, k=10, diag",
+    "pixels 273,280 x 3, k=6, full, 10 iterations",
+    "ellipsoids 200,000 x 16, k=8, spherical",
 ]
-SEPARATED_SHAPES = [(200_000, 4, 8), (100_000, 8, 20), (50_000, 20, 16), (20_000, 64, 32)]
 MEANS_STD = {"overlapping": 0.1, "separated": 3.0}  # standard deviation of the means
 
 
@@ -84,109 +97,126 @@ class Iteration:
         self.rows._regrouping_pays = lambda: False
 
 
-class Pass:
-    """One iteration where nothing can be skipped."""
+class Pass(_Kernel):
+    """One iteration where nothing can be skipped.
 
-    params = [SHAPES, COVARIANCE_TYPES, ["f4", "f8"]]
-    param_names = ["rows, features, components", "covariance type", "dtype"]
-    warmup_time = 0
-    repeat = (3, 10, 5.0)
-    timeout = 300
+    Operations: of full covariances, half are the triangular product with the factors, half one
+    triangle of the second moments.
+    """
 
-    def setup(self, shape, covariance_type, dtype):
-        self.iteration = Iteration(*make_rows(*shape, "overlapping", dtype), covariance_type)
-        self.iteration.warm_up()
+    params = list(PASSES)
+    chosen = [params[0], *params[-3:]]  # each covariance type
+    source = "mixture"
 
-    def time_pass(self, shape, covariance_type, dtype):
-        self.iteration.run()
+    def setup_cache(self):
+        return {
+            name: make_rows(*shape, "overlapping", dtype)
+            for name, (*shape, _, dtype) in PASSES.items()
+        }
+
+    def setup(self, rows, name):
+        X, means = rows[name]
+        _, n_features, n_components, covariance_type, _ = PASSES[name]
+        iteration = Iteration(X, means, covariance_type)
+        iteration.warm_up()
+        self.call, self.n_samples = iteration.run, len(X)
+        exponent = 2 if covariance_type in ("full", "tied") else 1
+        self.flops = 2 * n_components * n_features**exponent
 
 
 class Separated:
     """One iteration, full covariances, where most responsibilities are negligible."""
 
-    params = [SEPARATED_SHAPES, [False, True], [False, True], ["f4", "f8"]]
-    param_names = ["rows, features, components", "grouped", "separators", "dtype"]
+    params = [list(SEPARATED), WAYS]
+    param_names = ["rows", "way"]
     warmup_time = 0
     repeat = (3, 10, 5.0)
     timeout = 300
 
-    def setup(self, shape, grouped, separators, dtype):
-        self.iteration = Iteration(*make_rows(*shape, "separated", dtype), "full")
-        if separators:
-            self.iteration.components.separate()
-            if len(self.iteration.components.layout[2]) == 0:
-                raise NotImplementedError("too few features for separators")
-            self.iteration.components.lay_out()
-        self.iteration.warm_up(grouped)
+    def setup_cache(self):
+        return {name: make_rows(*shape, "separated", "f8") for name, shape in SEPARATED.items()}
 
-    def time_pass(self, shape, grouped, separators, dtype):
+    def setup(self, rows, name, way):
+        self.iteration = Iteration(*rows[name], "full")
+        if "separators" in way:
+            self.iteration.components.separate()
+            self.iteration.components.lay_out()
+        self.iteration.warm_up("grouped" in way)
+
+    def time_pass(self, rows, name, way):
         self.iteration.run()
 
 
 class Fit:
     """Fits in a process whose kernels are compiled."""
 
-    params = NAMES
+    params = list(MIXTURES)
     param_names = ["workload"]
     warmup_time = 0
     repeat = (3, 10, 20.0)
     timeout = 300
 
-    def setup(self, name):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        self.X = MIXTURES[name].make()
-        self.mixture = MIXTURES[name].estimator("fastclust")
-        MIXTURES[name].estimator("fastclust").fit(self.X)
+    def setup_cache(self):
+        return workloads.store(MIXTURES)
 
-    def time_fit(self, name):
+    def setup(self, files, name):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        self.X = workloads.load(files[name])
+        self.mixture = MIXTURES[name].estimator("fastclust").fit(self.X)
+
+    def time_fit(self, files, name):
         self.mixture.fit(self.X)
 
 
 class Inference:
     """New rows against the components of a short fit."""
 
-    params = NAMES
+    params = ["digits 1,797 x 30, k=10, diag", "ellipsoids 200,000 x 8, k=12, full"]
     param_names = ["workload"]
     warmup_time = 0
     repeat = (3, 10, 20.0)
     timeout = 300
 
-    def setup(self, name):
+    def setup_cache(self):
+        return workloads.store({name: MIXTURES[name] for name in self.params})
+
+    def setup(self, files, name):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        self.X = MIXTURES[name].make()
+        self.X = workloads.load(files[name])
         self.row = self.X[:1]
         self.mixture = MIXTURES[name].estimator("fastclust", max_iter=2).fit(self.X)
         for X in (self.X, self.row):
             self.mixture.predict_proba(X)
 
-    def time_predict(self, name):
+    def time_predict(self, files, name):
         self.mixture.predict(self.X)
 
-    def time_predict_proba(self, name):
+    def time_predict_proba(self, files, name):
         self.mixture.predict_proba(self.X)
 
-    def time_predict_one_row(self, name):
+    def time_predict_one_row(self, files, name):
         self.mixture.predict(self.row)
 
 
-class Memory:
-    """Peak memory of a process with a fit, and of the same process without it."""
+class AgainstScikitLearn:
+    """Seconds of a fit by scikit-learn over those by fastclust, in turns in one process."""
 
-    timeout = 300
+    params = chosen = COMPARED
+    param_names = ["workload"]
+    timeout = 600
 
-    def setup(self):
-        from fastclust import GaussianMixture
+    def setup_cache(self):
+        return workloads.store({name: MIXTURES[name] for name in self.params})
 
+    def setup(self, files, name):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        rng = np.random.default_rng(3)
-        self.X = rng.standard_normal((1_000_000, 4))  # 32 MB
-        for j, center in enumerate(3 * rng.standard_normal((8, 4))):
-            self.X[j::8] += center
-        self.mixture = GaussianMixture(8, max_iter=5, tol=0.0, random_state=0)
-        self.mixture.fit(self.X[:100_000])  # enough rows for the parallel kernels
+        X = workloads.load(files[name])
+        workload = MIXTURES[name]
+        workload.estimator("fastclust").fit(X)
+        self.call = lambda: workload.estimator("fastclust").fit(X)
+        self.theirs = lambda: workload.estimator("sklearn").fit(X)
 
-    def peakmem_baseline(self):
-        pass
+    def track_speed_up(self, files, name):
+        return speed_up(self.theirs, self.call)
 
-    def peakmem_fit(self):
-        self.mixture.fit(self.X)
+    track_speed_up.unit = "x"

@@ -1,0 +1,282 @@
+"""Is this tree slower than another commit? Print a table; exit with 1 if something is slower.
+
+    python benchmarks/slower.py                   # the files as they are, against main
+    python benchmarks/slower.py HEAD~1            # against another commit
+    python benchmarks/slower.py v1.0 HEAD         # one commit against another
+    python benchmarks/slower.py --quick HEAD~1    # fits, and kernels whose source changed
+    python benchmarks/slower.py --bench Assign    # all cases of the benchmarks of that name
+
+Both run in this environment, so nothing is built: fastclust is Python, and its kernels are compiled
+and cached by their source. Two processes, one of each commit, take turns call by call, so that
+what slows the machine down slows both; the median over the turns of the ratio of their seconds is
+one measurement. Where memory lies differs from process to process and may be worth some percent, so
+each measurement has processes of its own. What seems slower after the first measurements is
+measured again, and only that decides. benchmarks/README.md says how often this is right.
+"""
+
+import argparse
+import ast
+import importlib
+import inspect
+import io
+import json
+import math
+import os
+import pickle
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from contextlib import ExitStack, chdir
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SUITES = ["bench_kernels", "bench_gaussian_mixture", "bench_kmeans", "bench_metrics"]
+
+SCREEN, DECIDE = 2, 5
+"""Measurements of each benchmark, and further ones of what seems slower."""
+
+SUSPECT, SLOWER = 1.03, 1.05
+"""Ratios of seconds from which a benchmark seems slower, and is."""
+
+T_95 = 2.132
+"""95 % quantile of Student's t with DECIDE - 1 degrees of freedom."""
+
+N_TURNS, TURN_SECONDS = 12, 0.02
+"""Turns of a measurement, and how long one lasts at least: shorter calls are repeated."""
+
+PAUSE = 0.01
+"""Seconds between turns, in which the threads of the last one stop spinning."""
+
+
+@dataclass
+class Benchmark:
+    """One case of a benchmark, and its measurements: (seconds before, seconds now, ratio)."""
+
+    suite: str
+    owner: type
+    case: str
+    measured: list[tuple[float, float, float]] = field(default_factory=list)
+    failure: str = ""
+
+    def __str__(self):
+        return f"{self.suite}.{self.owner.__name__}({self.case})"
+
+    def ratio(self, first=0):
+        """Geometric mean of the ratios from this measurement on."""
+        return statistics.geometric_mean([ratio for _, _, ratio in self.measured[first:]])
+
+    def is_slower(self):
+        """Whether it is by the measurements after the first, beyond SLOWER and their spread."""
+        logs = [math.log(ratio) for _, _, ratio in self.measured[SCREEN:]]
+        if len(logs) < 2:
+            return False
+        error = statistics.stdev(logs) / math.sqrt(len(logs))
+        return self.ratio(SCREEN) > SLOWER and statistics.mean(logs) > T_95 * error
+
+
+# -- what is measured ---------------------------------------------------------------------------
+
+
+def find_benchmarks(pattern=None):
+    """The `chosen` cases of the classes that have some, or all cases that are named like this."""
+    for suite in SUITES:
+        module = importlib.import_module(f"benchmarks.{suite}")
+        for name, owner in inspect.getmembers(module, inspect.isclass):
+            if name.startswith("_") or not hasattr(owner, "chosen"):
+                continue
+            for case in owner.params:
+                benchmark = Benchmark(suite, owner, case)
+                if case in owner.chosen if pattern is None else pattern in str(benchmark):
+                    yield benchmark
+
+
+def imported_kernels(file):
+    """Names of the kernels' file and of those that it is built from."""
+    found, waiting = set(), [file]
+    while waiting:
+        name = waiting.pop()
+        path = ROOT / "fastclust" / "_kernels" / f"{name}.py"
+        if name not in found and path.exists():
+            found.add(name)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    waiting.append(node.module.removeprefix("fastclust._kernels."))
+    return found
+
+
+def short_form(benchmarks, changed):
+    """Fits against scikit-learn, and the kernels that are built from a changed file."""
+    changed = {Path(name).stem for name in changed if name.startswith("fastclust/_kernels/")}
+    for benchmark in benchmarks:
+        source = getattr(benchmark.owner, "source", None)
+        if source is None or imported_kernels(source) & changed:
+            yield benchmark
+
+
+# -- measuring ----------------------------------------------------------------------------------
+
+
+class Worker:
+    """A process with one commit's fastclust."""
+
+    def __init__(self, tree):
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("worker.py")],
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._process.stdin.close()
+        self._process.wait()
+
+    def ask(self, **request):
+        """Send a request."""
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+
+    def seconds(self):
+        """Seconds that the answer to the last request tells."""
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"failure": "the process died"}
+        if "failure" in answer:
+            raise RuntimeError(answer["failure"])
+        return answer["seconds"]
+
+
+def measure(benchmark, workers, cache):
+    """One measurement: the workers take turns."""
+    for worker in workers:  # both at once, as they may compile
+        worker.ask(set_up=(benchmark.suite, benchmark.owner.__name__, benchmark.case, str(cache)))
+    longest = max([worker.seconds() for worker in workers])
+    number = max(1, round(TURN_SECONDS / longest))
+    turns = []
+    for i in range(N_TURNS):
+        seconds = [0.0, 0.0]
+        for j in (1, 0) if i % 2 else (0, 1):
+            time.sleep(PAUSE)
+            workers[j].ask(number=number, warm=longest < TURN_SECONDS)
+            seconds[j] = workers[j].seconds()
+        turns.append((*seconds, seconds[1] / seconds[0]))
+    benchmark.measured.append(tuple(map(statistics.median, zip(*turns, strict=True))))
+
+
+def measure_all(benchmarks, trees, caches, deadline):
+    """One measurement of each, in new processes; what fails is not measured again."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(tree)) for tree in trees]
+        for benchmark in benchmarks:
+            if benchmark.failure or time.monotonic() > deadline:
+                continue
+            try:
+                measure(benchmark, workers, caches[benchmark.owner])
+            except RuntimeError as error:
+                benchmark.failure = str(error)
+                for worker in workers:
+                    stack.enter_context(worker)
+                stack.close()
+                workers = [stack.enter_context(Worker(tree)) for tree in trees]
+
+
+def make_caches(owners, directory):
+    """Run each class's `setup_cache` once; return the files with what they returned."""
+    files = {}
+    for owner in owners:
+        place = directory / f"{owner.__module__}.{owner.__name__}"
+        place.mkdir()
+        with chdir(place):
+            files[owner] = place / "cache.pickle"
+            files[owner].write_bytes(pickle.dumps(owner().setup_cache()))
+    return files
+
+
+# -- commits ------------------------------------------------------------------------------------
+
+
+def git(*arguments):
+    """Output of a git command."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+
+
+def tree_of(commit, directory):
+    """Directory with a commit's fastclust; None stands for the files as they are."""
+    if commit is None:
+        return ROOT
+    place = directory / f"commit-{commit.replace('/', '-')}"
+    with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "fastclust"))) as archive:
+        archive.extractall(place, filter="data")
+    return place
+
+
+# -- the answer ---------------------------------------------------------------------------------
+
+
+def print_table(benchmarks):
+    """Print what was measured, as Markdown."""
+    print("| benchmark | before, ms | now, ms | now / before | |")
+    print("| --- | ---: | ---: | ---: | --- |")
+    for benchmark in benchmarks:
+        if benchmark.failure:
+            print(f"| {benchmark} | | | | not measured: {benchmark.failure[:60]} |")
+        elif not benchmark.measured:
+            print(f"| {benchmark} | | | | not measured: out of time |")
+        else:
+            decided = SCREEN if len(benchmark.measured) > SCREEN else 0
+            before, now, _ = map(statistics.median, zip(*benchmark.measured[decided:], strict=True))
+            verdict = "**slower**" if benchmark.is_slower() else ""
+            print(
+                f"| {benchmark} | {1e3 * before:.3f} | {1e3 * now:.3f} | "
+                f"{benchmark.ratio(decided):.3f} | {verdict} |"
+            )
+
+
+def main():
+    """Compare two commits."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("base", nargs="?", default="main", help="the commit before (main)")
+    parser.add_argument("commit", nargs="?", help="the commit now (the files as they are)")
+    parser.add_argument("--bench", metavar="NAME", help="benchmarks whose name holds this")
+    parser.add_argument("--quick", action="store_true", help="fits, and changed kernels")
+    parser.add_argument("--limit", type=float, default=math.inf, metavar="SECONDS")
+    options = parser.parse_args()
+    deadline = time.monotonic() + options.limit
+    benchmarks = list(find_benchmarks(options.bench))
+    if options.quick:
+        commits = [options.base] + ([options.commit] if options.commit else [])
+        changed = git("diff", "--name-only", *commits).decode().splitlines()
+        benchmarks = list(short_form(benchmarks, changed))
+    if not benchmarks:
+        parser.error(f"no benchmark is named like {options.bench}")
+    with tempfile.TemporaryDirectory() as directory:
+        directory = Path(directory)
+        trees = [tree_of(commit, directory) for commit in (options.base, options.commit)]
+        caches = make_caches({benchmark.owner for benchmark in benchmarks}, directory)
+        for _ in range(SCREEN):
+            measure_all(benchmarks, trees, caches, deadline)
+        suspects = [b for b in benchmarks if b.measured and b.ratio() > SUSPECT]
+        for _ in range(DECIDE if suspects else 0):
+            measure_all(suspects, trees, caches, math.inf)
+    print_table(benchmarks)
+    slower = [benchmark for benchmark in benchmarks if benchmark.is_slower()]
+    for benchmark in slower:
+        print(f"\n{benchmark} takes {benchmark.ratio(SCREEN) - 1:.0%} longer.")
+    if not any(benchmark.measured for benchmark in benchmarks):
+        print("\nNothing was measured.")
+        return 2
+    return 1 if slower else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

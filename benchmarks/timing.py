@@ -1,0 +1,77 @@
+"""How times are taken: the shortest of some calls, or functions in turns."""
+
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+
+def seconds_of(function, *args):
+    """Seconds of one call."""
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
+def best_seconds(function, *args, n_repeats=7):
+    """Shortest of some calls."""
+    return min(seconds_of(function, *args) for _ in range(n_repeats))
+
+
+def in_turns(functions, n_rounds, pause=0.1):
+    """Seconds of functions that are called in turns, in every second round the other way round.
+
+    What slows the machine down for a while then slows all of them. A function's threads may spin
+    for a while after it: the pause keeps them from the next one's time.
+
+    Parameters
+    ----------
+    functions : dict of str to callable
+        What is called, without arguments.
+    n_rounds : int
+        Number of calls of each.
+    pause : float, default=0.1
+        Seconds before each call.
+
+    Returns
+    -------
+    seconds : dict of str to list of float
+        Seconds of each function, a value for each round.
+    """
+    seconds = {name: [] for name in functions}
+    for i in range(n_rounds):
+        for name in list(functions)[:: -1 if i % 2 else 1]:
+            time.sleep(pause)
+            seconds[name].append(seconds_of(functions[name]))
+    return seconds
+
+
+def speed_up(theirs, ours, budget=10.0, most_rounds=25):
+    """Median over rounds of the seconds of one function over those of another.
+
+    There are as many rounds as fit into the budget of seconds, 5 at least.
+    """
+    round_seconds = seconds_of(theirs) + seconds_of(ours)
+    n_rounds = int(np.clip(budget / round_seconds, 5, most_rounds))
+    seconds = in_turns({"theirs": theirs, "ours": ours}, n_rounds)
+    return float(np.median(np.divide(seconds["theirs"], seconds["ours"])))
+
+
+def cpu_name():
+    """Name of the processor, as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def machine_and_versions(packages):
+    """One line that says what was measured on."""
+    from fastclust import _threads
+
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    n_threads = _threads.effective_n_threads()
+    return f"{cpu_name()}, {n_threads} threads; Python {platform.python_version()}, {versions}"

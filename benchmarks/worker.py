@@ -1,0 +1,52 @@
+"""One commit's process of slower.py: sets benchmarks up and times them, as it is told.
+
+A request is a line of JSON on standard input, an answer one on standard output. fastclust is the
+first on PYTHONPATH; the benchmarks are those beside this file, for both commits.
+"""
+
+import importlib
+import json
+import os
+import pickle
+import sys
+import time
+import warnings
+from pathlib import Path
+
+
+def set_up(suite, owner, case, cache):
+    """Set a case up; return what is timed and the seconds of one call."""
+    instance = getattr(importlib.import_module(f"benchmarks.{suite}"), owner)()
+    instance.setup(pickle.loads(Path(cache).read_bytes()), case)
+    start = time.perf_counter()
+    instance.call()
+    return instance.call, time.perf_counter() - start
+
+
+def main():
+    """Answer requests until there are no more."""
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+    warnings.simplefilter("ignore")
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a benchmark prints is no answer
+    call = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if "set_up" in request:
+                call, seconds = set_up(*request["set_up"])
+            else:
+                if request["warm"]:
+                    call()
+                start = time.perf_counter()
+                for _ in range(request["number"]):
+                    call()
+                seconds = (time.perf_counter() - start) / request["number"]
+            answer = {"seconds": seconds}
+        except Exception as error:  # of another commit's insides, perhaps: told, not raised
+            answer = {"failure": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
