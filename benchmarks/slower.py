@@ -29,7 +29,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from contextlib import ExitStack, chdir
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,12 +132,10 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._process.stdin.close()
-        self._process.wait()
+    def stop(self):
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.communicate()
 
     def ask(self, **request):
         """Send a request."""
@@ -172,19 +170,25 @@ def measure(benchmark, workers, cache):
 
 def measure_all(benchmarks, trees, caches, deadline):
     """One measurement of each, in new processes; what fails is not measured again."""
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(tree)) for tree in trees]
+    workers = []
+    try:
         for benchmark in benchmarks:
             if benchmark.failure or time.monotonic() > deadline:
                 continue
+            workers = workers or [Worker(tree) for tree in trees]
             try:
                 measure(benchmark, workers, caches[benchmark.owner])
             except RuntimeError as error:
                 benchmark.failure = str(error)
-                for worker in workers:
-                    stack.enter_context(worker)
-                stack.close()
-                workers = [stack.enter_context(Worker(tree)) for tree in trees]
+                stop(workers)  # as the other's answer has not been read
+    finally:
+        stop(workers)
+
+
+def stop(workers):
+    """End all of them."""
+    while workers:
+        workers.pop().stop()
 
 
 def make_caches(owners, directory):

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -44,7 +45,9 @@ def _load(name):
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """A cache directory that the processes of all tests share."""
+    """A cache directory that the processes of all tests share: that of the tests, if it is set."""
+    if os.environ.get("FASTCLUST_CACHE_DIR", "off") != "off":
+        return Path(os.environ["FASTCLUST_CACHE_DIR"])
     directory = tmp_path_factory.mktemp("cache")
     directory.chmod(0o700)
     return directory

@@ -160,7 +160,7 @@ def test_a_home_that_cannot_be_written():
 
 def test_processes_that_fill_one_cache_at_once(tmp_path):
     tmp_path.chmod(0o700)
-    code = SILENT + ROWS + "print(fastclust.KMeans(3, random_state=0).fit(X[:300]).inertia_)"
+    code = SILENT + ROWS + "print(fastclust.kmeans_plusplus(X[:300], 3, random_state=0)[1])"
     environment = {"FASTCLUST_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", code]
     with contextlib.ExitStack() as processes:

@@ -18,7 +18,7 @@ SCRATCH_BYTES, MIN_SLOTS = 2**25, 4
 
 MIN_PARALLEL_WORK = 2**23
 """Multiply-adds below which a pass, of 0.3 ms, stays on one core: two would save a third of it, and
-lose as much where something else runs on one (benchmarks/speed_table.py, digits: NumPy's BLAS spins
+lose as much where something else runs on one (benchmarks/compare.py, digits: NumPy's BLAS spins
 for some 50 ms after its last product)."""
 
 REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8

@@ -31,7 +31,7 @@ from fastclust._kernels.vector_math import exp, log
 
 BLOCK_PANELS = 32
 """Panels whose responsibilities are made before their moments: an even number
-(benchmarks/bench_mixture.py)."""
+(benchmarks/bench_gaussian_mixture.py)."""
 
 
 @inner

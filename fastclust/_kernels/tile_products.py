@@ -5,7 +5,7 @@ value of the factor that is broadcast serves PANELS multiply-adds, and PANELS * 
 independent, which hides their latency. A moment tile is WIDTH by WIDTH products of features, summed
 over a group of panels before its lanes are.
 
-The sizes suit 32 registers of 64 bytes, or 16 of 32 (benchmarks/bench_mixture.py).
+The sizes suit 32 registers of 64 bytes, or 16 of 32 (benchmarks/bench_gaussian_mixture.py).
 """
 
 from llvmlite import ir

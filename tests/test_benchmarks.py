@@ -1,0 +1,65 @@
+"""The benchmarks' tools: what they write is what the README quotes, and they run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SECTION = r"<!-- compare ([\w-]+): begin -->\n(.*?)\n<!-- compare \1: end -->"
+
+
+def run_tool(*arguments):
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_readme_quotes_what_compare_wrote():
+    quoted = dict(re.findall(SECTION, (ROOT / "README.md").read_text(), re.DOTALL))
+    written = dict(re.findall(SECTION, (ROOT / "benchmarks/compare.md").read_text(), re.DOTALL))
+    assert {"kmeans", "mixtures", "peers", "mixture-peers"} <= quoted.keys() <= written.keys()
+    for name, section in quoted.items():
+        assert section == written[name]
+        assert section.count("\n|") > 2
+
+
+def test_profile_accounts_for_a_fit():
+    pytest.importorskip("matplotlib")
+    result = run_tool("benchmarks/profile_fit.py", "iris")
+    assert result.returncode == 0, result.stderr
+    header, *rows = result.stdout.splitlines()
+    assert "validation" in header
+    assert len(rows) == 2  # KMeans and GaussianMixture
+    for row in rows:
+        *phases, rest, _ = map(float, re.findall(r"\d+\.\d\d", row))
+        assert sum(phases) > rest  # no phase was forgotten
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A repository with a kernel slower than in its last commit."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone")
+    copy = tmp_path / "copy"
+    subprocess.run(["git", "clone", "--quiet", ROOT, copy], check=True)
+    return copy
+
+
+def test_a_slower_function_is_named(copy):
+    """Twice the work, so that one small benchmark is enough; benchmarks/README.md has the rates."""
+    file = copy / "fastclust/_algorithms/panels.py"
+    line = "        labels = np.empty((len(self.values), self.lanes), dtype=np.int32)\n"
+    source = file.read_text()
+    assert line in source
+    twice = "        np.sort(np.sin(np.arange(300_000)))\n"
+    file.write_text(source.replace(line, twice + line))
+    name = "bench_kernels.Assign(mid"
+    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", name)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert name in result.stdout.splitlines()[-1]
+    file.write_text(source)
+    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", "no such thing")
+    assert result.returncode == 2
+    assert "no benchmark is named like" in result.stderr
