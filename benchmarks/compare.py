@@ -194,25 +194,27 @@ def table(rows):
 
 
 def run_in_turns(functions):
-    """Median seconds and the last result of each function."""
-    results = {}
-    calls = {
-        name: lambda name=name, function=function: results.__setitem__(name, function())
-        for name, function in functions.items()
-    }
-    for call in calls.values():  # imports, compiles
-        call()
-    seconds = in_turns(calls, N_ROUNDS)
-    return {name: statistics.median(values) for name, values in seconds.items()}, results
+    """Median seconds and the result of each function; of one that fails, infinity and NaN."""
+    results, works = {}, {}
+    for name, function in functions.items():  # imports, compiles
+        try:
+            results[name] = function()
+            works[name] = function
+        except Exception as error:
+            print(f"{name} fails: {error}")
+            results[name] = np.nan, "-"
+    seconds = in_turns(works, N_ROUNDS)
+    medians = {name: statistics.median(seconds.get(name, [np.inf])) for name in functions}
+    return medians, results
 
 
 def drop_in(workloads, objective, attribute):
-    """Section of fits from the same random_state; names and seconds by package for the picture."""
+    """Section of fits from the same random_state."""
 
     def labels_of(model, X):
         return model.labels_ if hasattr(model, "labels_") else model.predict(X)
 
-    rows, drawn = [], []
+    rows, speed_ups = [], []
     for name, workload in workloads.items():
         X = workload.make()
         functions = {
@@ -230,23 +232,21 @@ def drop_in(workloads, objective, attribute):
             objective: f"{(value - reference) / abs(reference):+.0e}",
             "iterations": f"{ours.n_iter_} / {theirs.n_iter_}",
         })  # fmt: skip
-        drawn.append((name, seconds))
+        speed_ups.append(seconds["scikit-learn"] / seconds["fastclust"])
         print(rows[-1], flush=True)
-    speed_ups = [seconds["scikit-learn"] / seconds["fastclust"] for _, seconds in drawn]
-    text = (
+    return (
         f"{machine_and_versions(['scikit-learn', 'numba', 'numpy'])}. {objective.capitalize()}: "
         "fastclust's less scikit-learn's, relative; iterations: fastclust's / scikit-learn's.\n\n"
         f"{table(rows)}\n\nSpeed-up: geometric mean {statistics.geometric_mean(speed_ups):.1f}, "
         f"smallest {min(speed_ups):.1f}."
     )
-    return text, drawn
 
 
 def beside_peers(section, names, objective):
     """Section of iterations from the same start."""
     packages, make_start = PEERS[section]
     functions, missing = installed(packages)
-    rows, drawn = [], []
+    rows = []
     for name in names:
         start = make_start(name)
         seconds, results = run_in_turns({
@@ -263,10 +263,12 @@ def beside_peers(section, names, objective):
         }
         row[objective] = " / ".join(f"{relative[p]:+.0e}" for p in functions if p != "scikit-learn")
         row["iterations"] = " / ".join(str(results[package][1]) for package in functions)
-        peaks = [peak_mebibytes(section, name, package) for package in functions]
+        peaks = [
+            peak_mebibytes(section, name, package) if seconds[package] < np.inf else np.nan
+            for package in functions
+        ]
         row["peak memory, MiB"] = " / ".join(f"{peak:.0f}" for peak in peaks)
         rows.append(row)
-        drawn.append((name, seconds))
         print(row, flush=True)
     text = (
         f"{machine_and_versions([*functions, 'numba', 'numpy'])}. {objective.capitalize()}: "
@@ -275,7 +277,7 @@ def beside_peers(section, names, objective):
     )
     if missing:
         text += f" Not installed, left out: {', '.join(missing)}."
-    return f"{text}\n\n{table(rows)}", drawn
+    return f"{text}\n\n{table(rows)}"
 
 
 def seeding():
@@ -284,7 +286,7 @@ def seeding():
 
     import fastclust
 
-    rows, drawn = [], []
+    rows = []
     for name, (*shape, n_clusters, dtype) in SEEDING.items():
         X = blobs(*shape, n_clusters, dtype)
         seconds, _ = run_in_turns({
@@ -294,9 +296,8 @@ def seeding():
         speed_up = seconds["scikit-learn"] / seconds["fastclust"]
         row = {"workload": name} | {f"{p}, s": f"{s:.3f}" for p, s in seconds.items()}
         rows.append(row | {"speed-up": f"{speed_up:.1f}"})
-        drawn.append((name, seconds))
     heading = machine_and_versions(["scikit-learn", "numba", "numpy"])
-    return f"{heading}.\n\n{table(rows)}", drawn
+    return f"{heading}.\n\n{table(rows)}"
 
 
 SECTIONS = {
@@ -335,6 +336,26 @@ def empty_tables():
     return text
 
 
+def read_seconds(text):
+    """Seconds by package of each row of each section."""
+    sections = {}
+    for name in SECTIONS:
+        marked = re.search(rf"compare {name}: begin -->\n(.*?)\n<!--", text, re.DOTALL)
+        lines = [line.strip("| ").split(" | ") for line in marked[1].splitlines() if "| " in line]
+        sections[name] = [
+            (
+                row[0],
+                {
+                    column.removesuffix(", s"): float(cell)
+                    for column, cell in zip(lines[0], row, strict=True)
+                    if column.endswith(", s")
+                },
+            )
+            for row in lines[2:]
+        ]
+    return {name: rows for name, rows in sections.items() if rows}
+
+
 def draw(drawn):
     """Picture of how many times longer than fastclust's each package's fit takes."""
     import matplotlib as mpl
@@ -355,6 +376,7 @@ def draw(drawn):
             others = [package for package in packages if package in seconds]
             for j, package in enumerate(others):
                 ratio = seconds[package] / seconds["fastclust"]
+                ratio = ratio if ratio < np.inf else np.nan
                 place, color = i + (j - (len(others) - 1) / 2) * height, packages.index(package)
                 ax.barh(place, ratio, height, color=f"C{color}")
         ax.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
@@ -382,15 +404,13 @@ def main():
     if options.memory:
         print(measure_memory(*options.memory))
         return
-    drawn = {}
     for name in options.sections or SECTIONS:
-        section, drawn[name] = SECTIONS[name][1]()
+        section = SECTIONS[name][1]()
         print(f"\n{section}\n", flush=True)
         tables = TABLES.read_text() if TABLES.exists() else empty_tables()
         TABLES.write_text(replace_section(tables, name, section))
         README.write_text(replace_section(README.read_text(), name, section))
-    if len(drawn) == len(SECTIONS):
-        draw(drawn)
+    draw(read_seconds(TABLES.read_text()))
 
 
 if __name__ == "__main__":
