@@ -7,7 +7,7 @@
 Drop-in fits (kmeans, mixtures): the rows, parameters and random_state of each workload go to
 scikit-learn and fastclust. Beside other packages (peers, mixture-peers): each package does the same
 number of iterations from the same start, on all threads, without subsampling, in the same dtype
-(but for faiss, which has float32 only). Seeding: greedy k-means++ alone. All take turns, after a
+(but for faiss, which has float32 only); "inf" is a package that fails. Seeding: greedy k-means++ alone. All take turns, after a
 warm-up so that nothing compiles while it is timed; seconds are medians. Peak memory is what a fit
 takes beside its rows, in a process of its own. A package that is not installed is left out, and the
 table says so.
@@ -22,7 +22,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -387,9 +386,7 @@ def draw(drawn):
     axes.flat[-1].set_xlabel("seconds over fastclust's")
     bars = [plt.Rectangle((0, 0), 1, 1, color=f"C{j}") for j in range(len(packages))]
     fig.legend(bars, packages, loc="outside upper center", ncols=len(packages), fontsize=8)
-    with tempfile.NamedTemporaryFile(dir=HERE, suffix=".png", delete=False) as file:
-        fig.savefig(file, dpi=100)
-    Path(file.name).replace(PICTURE)
+    fig.savefig(PICTURE, dpi=100)
 
 
 def main():
