@@ -7,10 +7,10 @@
 Drop-in fits (kmeans, mixtures): the rows, parameters and random_state of each workload go to
 scikit-learn and fastclust. Beside other packages (peers, mixture-peers): each package does the same
 number of iterations from the same start, on all threads, without subsampling, in the same dtype
-(but for faiss, which has float32 only); "inf" is a package that fails. Seeding: greedy k-means++ alone. All take turns, after a
-warm-up so that nothing compiles while it is timed; seconds are medians. Peak memory is what a fit
-takes beside its rows, in a process of its own. A package that is not installed is left out, and the
-table says so.
+(but for faiss, which has float32 only). Seeding: greedy k-means++ alone. All take turns, after a
+warm-up so that nothing compiles while it is timed; seconds are medians, and "inf" is a package that
+fails. Peak memory is what a fit takes beside its rows, in a process of its own. A package that is
+not installed is left out, and the table says so.
 
 The sections go to benchmarks/compare.md, and to the README where it quotes them; the picture is
 benchmarks/compare.png.
