@@ -52,7 +52,7 @@ class AgainstScikitLearn:
             function()
 
     def track_speed_up(self, rows, metric, name):
-        return speed_up(*self.functions, budget=3.0)
+        return speed_up(*self.functions, budget=1.0)
 
     track_speed_up.unit = "x"
 

@@ -3,10 +3,9 @@
     python benchmarks/profile_fit.py                  # every workload, and the README's picture
     python benchmarks/profile_fit.py digits ellips    # those whose name holds one of the words
 
-Prints, for each workload (benchmarks/workloads.py), the milliseconds of the phases of one fit, and
-what scikit-learn's takes in all. The phases are the functions of `PHASES`, timed from outside;
-what is called inside another phase belongs to that one. All workloads make the picture
-benchmarks/profile_fit.png.
+Prints, for each workload (benchmarks/workloads.py), the milliseconds of the phases of one fit. They
+are the functions of `PHASES`, timed from outside; what is called inside another phase belongs to
+that one. All workloads make the picture benchmarks/profile_fit.png.
 """
 
 import functools
@@ -21,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, in
 
 import fastclust.gaussian_mixture
 import fastclust.kmeans
-from benchmarks.timing import in_turns
 from benchmarks.workloads import KMEANS, MIXTURES
 from fastclust import _validation
 from fastclust._algorithms import csr_rows, em, mixture_rows, panel_lloyd, panels, seeding
@@ -95,28 +93,18 @@ def timed_phases():
 
 
 def profile(workload):
-    """Milliseconds of each phase of a fit, and of scikit-learn's fit."""
+    """Milliseconds of each phase of a fit; medians."""
     X = workload.make()
-    estimators = {
-        package: workload.estimator(package, n_init=1)  # restarts may share the threads out
-        for package in ("fastclust", "sklearn")
-    }
-    for estimator in estimators.values():
-        estimator.fit(X)
-    phases = []
-
-    def fit():
+    estimator = workload.estimator("fastclust", n_init=1)  # restarts may share the threads out
+    estimator.fit(X)
+    fits = []
+    for _ in range(N_FITS):
         start = time.perf_counter()
         with timed_phases() as seconds:
-            estimators["fastclust"].fit(X)
+            estimator.fit(X)
         total = time.perf_counter() - start
-        phases.append(seconds | {REST: total - sum(seconds.values())})
-
-    seconds = in_turns({"ours": fit, "theirs": lambda: estimators["sklearn"].fit(X)}, N_FITS)
-    milliseconds = {
-        phase: 1e3 * statistics.median(values[phase] for values in phases) for phase in phases[0]
-    }
-    return milliseconds, 1e3 * statistics.median(seconds["theirs"])
+        fits.append(seconds | {REST: total - sum(seconds.values())})
+    return {phase: 1e3 * statistics.median(values[phase] for values in fits) for phase in fits[0]}
 
 
 def draw(profiles, path):
@@ -127,16 +115,16 @@ def draw(profiles, path):
     import matplotlib.pyplot as plt
 
     fig, ax = plt.subplots(figsize=(9, 0.9 + 0.3 * len(profiles)), layout="constrained")
-    for i, (phases, theirs) in enumerate(profiles.values()):
+    for i, phases in enumerate(profiles.values()):
         total, left = sum(phases.values()), 0.0
         for j, (phase, milliseconds) in enumerate(phases.items()):
             share = 100 * milliseconds / total
             ax.barh(i, share, left=left, color=f"C{j}", label=phase if i == 0 else None)
             left += share
-        ax.text(101, i, f"{total:.1f} ms, was {theirs:.0f}", va="center", fontsize=8)
+        ax.text(101, i, f"{total:.1f} ms", va="center", fontsize=8)
     ax.set_yticks(range(len(profiles)), profiles, fontsize=8)
     ax.invert_yaxis()
-    ax.set(xlim=(0, 118), xlabel="% of a fit; at the right its time, and scikit-learn's")
+    ax.set(xlim=(0, 110), xlabel="% of a fit")
     ax.spines[["top", "right"]].set_visible(False)
     fig.legend(loc="outside upper center", ncols=len(PHASES) + 1, fontsize=8)
     fig.savefig(path, dpi=100)
@@ -153,11 +141,11 @@ def main():
     }
     if not workloads:
         sys.exit(f"no workload is named like {' or '.join(words)}")
-    print(f"{'milliseconds':45}" + "".join(f"{p:>13}" for p in [*PHASES, REST, "scikit-learn"]))
+    print(f"{'milliseconds':45}" + "".join(f"{p:>13}" for p in [*PHASES, REST]))
     profiles = {}
     for name, workload in workloads.items():
-        phases, theirs = profiles[name] = profile(workload)
-        values = [*phases.values(), theirs]
+        profiles[name] = profile(workload)
+        values = profiles[name].values()
         print(f"{name:45}" + "".join(f"{value:13.2f}" for value in values), flush=True)
     if not words:
         draw(profiles, Path(__file__).with_suffix(".png"))

@@ -48,7 +48,7 @@ def in_turns(functions, n_rounds, pause=0.1):
     return seconds
 
 
-def speed_up(theirs, ours, budget=10.0, most_rounds=25):
+def speed_up(theirs, ours, budget=5.0, most_rounds=25):
     """Median over rounds of the seconds of one function over those of another.
 
     There are as many rounds as fit into the budget of seconds, 5 at least.
