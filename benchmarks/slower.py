@@ -178,7 +178,7 @@ def measure_all(benchmarks, trees, caches, deadline):
             workers = workers or [Worker(tree) for tree in trees]
             try:
                 measure(benchmark, workers, caches[benchmark.owner])
-            except RuntimeError as error:
+            except (RuntimeError, BrokenPipeError) as error:
                 benchmark.failure = str(error)
                 stop(workers)  # as the other's answer has not been read
     finally:
