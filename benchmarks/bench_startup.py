@@ -30,7 +30,7 @@ class Import:
     number = 1
     repeat = (3, 7, 20.0)
 
-    def timeraw_import(self, cache, module):
+    def timeraw_import(self, module):
         return f"import {module}"
 
 
