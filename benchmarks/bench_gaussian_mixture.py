@@ -5,15 +5,10 @@ change a constant and run it again. `Separated` shows what the two ways to pass 
 worth, where components are far apart: rows of like components side by side, and separators.
 """
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from . import workloads
-from .bench_kernels import _Kernel
-from .timing import speed_up
-from .workloads import MIXTURES
+from .bases import _AgainstScikitLearn, _Fit, _Inference, _Kernel
 
 PASSES = {  # rows, features, components, covariance type, dtype
     "full 100,000 x 8, k=12, f8": (100_000, 8, 12, "full", "f8"),
@@ -30,12 +25,6 @@ SEPARATED = {  # rows, features, components
     "20,000 x 64, k=32": (20_000, 64, 32),
 }
 WAYS = ["neither", "grouped", "grouped, separators"]
-COMPARED = [  # by scikit-learn in seconds, not minutes
-    "iris 150 x 4, k=3, full",
-    "digits 1,797 x 30, k=10, diag",
-    "pixels 273,280 x 3, k=6, full, 10 iterations",
-    "ellipsoids 200,000 x 16, k=8, spherical",
-]
 MEANS_STD = {"overlapping": 0.1, "separated": 3.0}  # standard deviation of the means
 
 
@@ -147,76 +136,37 @@ class Separated:
         self.iteration.run()
 
 
-class Fit:
-    """Fits in a process whose kernels are compiled."""
+class Fit(_Fit):
+    """From the start to convergence."""
 
-    params = list(MIXTURES)
-    param_names = ["workload"]
-    warmup_time = 0
-    repeat = (3, 10, 20.0)
-    timeout = 300
+    params = list(workloads.MIXTURES)
 
     def setup_cache(self):
-        return workloads.store(MIXTURES)
-
-    def setup(self, files, name):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        self.X = workloads.load(files[name])
-        self.mixture = MIXTURES[name].estimator("fastclust").fit(self.X)
-
-    def time_fit(self, files, name):
-        self.mixture.fit(self.X)
+        return workloads.store(self.params)
 
 
-class Inference:
-    """New rows against the components of a short fit."""
+class Inference(_Inference):
+    """Most probable components, and the probabilities of all of them."""
 
     params = ["digits 1,797 x 30, k=10, diag", "ellipsoids 200,000 x 8, k=12, full"]
-    param_names = ["workload"]
-    warmup_time = 0
-    repeat = (3, 10, 20.0)
-    timeout = 300
+    methods = ["predict", "predict_proba"]
 
     def setup_cache(self):
-        return workloads.store({name: MIXTURES[name] for name in self.params})
-
-    def setup(self, files, name):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        self.X = workloads.load(files[name])
-        self.row = self.X[:1]
-        self.mixture = MIXTURES[name].estimator("fastclust", max_iter=2).fit(self.X)
-        for X in (self.X, self.row):
-            self.mixture.predict_proba(X)
-
-    def time_predict(self, files, name):
-        self.mixture.predict(self.X)
+        return workloads.store(self.params)
 
     def time_predict_proba(self, files, name):
-        self.mixture.predict_proba(self.X)
-
-    def time_predict_one_row(self, files, name):
-        self.mixture.predict(self.row)
+        self.estimator.predict_proba(self.X)
 
 
-class AgainstScikitLearn:
-    """Seconds of a fit by scikit-learn over those by fastclust, in turns in one process."""
+class AgainstScikitLearn(_AgainstScikitLearn):
+    """Where scikit-learn takes seconds, not minutes."""
 
-    params = chosen = COMPARED
-    param_names = ["workload"]
-    timeout = 600
+    params = chosen = [
+        "iris 150 x 4, k=3, full",
+        "digits 1,797 x 30, k=10, diag",
+        "pixels 273,280 x 3, k=6, full, 10 iterations",
+        "ellipsoids 200,000 x 16, k=8, spherical",
+    ]
 
     def setup_cache(self):
-        return workloads.store({name: MIXTURES[name] for name in self.params})
-
-    def setup(self, files, name):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        X = workloads.load(files[name])
-        workload = MIXTURES[name]
-        workload.estimator("fastclust").fit(X)
-        self.call = lambda: workload.estimator("fastclust").fit(X)
-        self.theirs = lambda: workload.estimator("sklearn").fit(X)
-
-    def track_speed_up(self, files, name):
-        return speed_up(self.theirs, self.call)
-
-    track_speed_up.unit = "x"
+        return workloads.store(self.params)

@@ -9,7 +9,7 @@ bench_metrics.py.
 import numpy as np
 import scipy.sparse
 
-from .timing import best_seconds
+from .bases import _Kernel
 
 SHAPES = {  # rows, features, clusters, dtype
     "mid 100,000 x 16, k=64, f4": (100_000, 16, 64, "f4"),
@@ -21,44 +21,17 @@ FEW = list(SHAPES)[:2]  # for kernels that are a small part of a fit
 
 
 def make_rows():
-    """Normal rows of each shape, by its name."""
+    """Normal rows of each shape, and its number of clusters, by its name."""
     rng = np.random.default_rng(0)
     return {
-        name: rng.standard_normal((n_samples, n_features)).astype(dtype)
-        for name, (n_samples, n_features, _, dtype) in SHAPES.items()
+        name: (rng.standard_normal((n_samples, n_features)).astype(dtype), n_clusters)
+        for name, (n_samples, n_features, n_clusters, dtype) in SHAPES.items()
     }
 
 
-class _Kernel:
-    """What the kernels' benchmarks share.
-
-    Each has a function `make(X, k)`, which returns what calls the kernel, and its operations per
-    row. `source` is the kernel's file; slower.py times `call` of the `chosen` cases.
-    """
-
+class _Dense(_Kernel):
     params = list(SHAPES)
     chosen = params[:1]
-    param_names = ["rows"]
-    timeout = 300
-    source = ""
-
-    def setup(self, rows, name):
-        self.call, self.flops = self.make(rows[name], SHAPES[name][2])
-        self.n_samples = len(rows[name])
-        self.call()  # which compiles
-
-    def time_kernel(self, rows, name):
-        self.call()
-
-    def track_ns_per_row(self, rows, name):
-        return 1e9 * best_seconds(self.call) / self.n_samples
-
-    track_ns_per_row.unit = "ns"
-
-    def track_gflops(self, rows, name):
-        return 1e-9 * self.flops * self.n_samples / best_seconds(self.call)
-
-    track_gflops.unit = "GFLOP/s"
 
 
 def _pack(X):
@@ -67,7 +40,7 @@ def _pack(X):
     return Panels(X, None, np.zeros(X.shape[1], dtype=X.dtype))
 
 
-class Mean(_Kernel):
+class Mean(_Dense):
     """Mean of the columns."""
 
     params = FEW
@@ -82,7 +55,7 @@ class Mean(_Kernel):
         return lambda: estimate_mean(X), X.shape[1]
 
 
-class Pack(_Kernel):
+class Pack(_Dense):
     """Rows into panels, and the sum of their squares."""
 
     params = FEW
@@ -95,7 +68,7 @@ class Pack(_Kernel):
         return _pack(X)._pack, 3 * X.shape[1]
 
 
-class Seeding(_Kernel):
+class Seeding(_Dense):
     """A round of greedy k-means++: distances of each row to the last seed and the candidates."""
 
     source = "seeding"
@@ -111,7 +84,7 @@ class Seeding(_Kernel):
         return lambda: panels.run_seeding(0, uniforms), flops
 
 
-class Assign(_Kernel):
+class Assign(_Dense):
     """Label of the nearest center."""
 
     source = "assign"
@@ -124,7 +97,7 @@ class Assign(_Kernel):
         return lambda: panels.assign(X[:k]), 2 * k * X.shape[1]
 
 
-class AssignWithInertia(_Kernel):
+class AssignWithInertia(_Dense):
     """The same, and the distance to it."""
 
     params = FEW
@@ -138,7 +111,7 @@ class AssignWithInertia(_Kernel):
         return lambda: panels.assign_with_inertia(X[:k]), (2 * k + 3) * X.shape[1]
 
 
-class Iterate(_Kernel):
+class Iterate(_Dense):
     """A plain iteration of Lloyd's algorithm, late in a run: few rows change their cluster."""
 
     source = "lloyd"
@@ -153,7 +126,7 @@ class Iterate(_Kernel):
         return lambda: state.advance(10, 1, -1.0), 2 * k * X.shape[1]
 
 
-class IterateBounded(_Kernel):
+class IterateBounded(_Dense):
     """20 iterations from random rows, which leave out distances as they choose."""
 
     source = "bounds"
@@ -174,7 +147,7 @@ class IterateBounded(_Kernel):
         return run, 20 * 2 * k * X.shape[1]
 
 
-class Regroup(_Kernel):
+class Regroup(_Dense):
     """Rows sorted by label and distance, and packed anew."""
 
     params = FEW
@@ -190,7 +163,7 @@ class Regroup(_Kernel):
         return lambda: panels.regroup(labels, distances_sq, k), 3 * X.shape[1]
 
 
-class SumClusters(_Kernel):
+class SumClusters(_Dense):
     """Sums of the rows of each cluster, from scratch."""
 
     source = "centers"
@@ -204,7 +177,7 @@ class SumClusters(_Kernel):
         return lambda: panels.sum_clusters(labels, k), X.shape[1]
 
 
-class Transform(_Kernel):
+class Transform(_Dense):
     """Distances of each row to each center, of which none is kept but the last block's."""
 
     source = "distances"
@@ -217,7 +190,7 @@ class Transform(_Kernel):
         return lambda: panels.transform(X[:k], distances), 3 * k * X.shape[1]
 
 
-class OwnDistances(_Kernel):
+class OwnDistances(_Dense):
     """Distance of each row to the center of its label."""
 
     params = FEW
@@ -240,12 +213,7 @@ class AssignSparse(_Kernel):
     n_stored = 25
 
     def setup_cache(self):
-        return {self.params[0]: _sparse_rows(20_000, 5_000, self.n_stored)}
-
-    def setup(self, rows, name):
-        self.call, self.flops = self.make(rows[name], 20)
-        self.n_samples = rows[name].shape[0]
-        self.call()
+        return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 20)}
 
     def make(self, X, k):
         from fastclust._algorithms.csr_rows import CsrRows
@@ -259,7 +227,7 @@ class IterateSparse(AssignSparse):
     """An iteration of Lloyd's algorithm on sparse rows."""
 
     def setup_cache(self):
-        return {self.params[0]: _sparse_rows(20_000, 5_000, self.n_stored)}
+        return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 20)}
 
     def make(self, X, k):
         from fastclust._algorithms.csr_rows import CsrRows

@@ -128,7 +128,7 @@ class Worker:
     def __init__(self, tree):
         self._process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("worker.py")],
-            env=os.environ | {"PYTHONPATH": str(tree)},
+            env=os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{ROOT}"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 

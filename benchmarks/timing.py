@@ -20,7 +20,7 @@ def best_seconds(function, *args, n_repeats=7):
     return min(seconds_of(function, *args) for _ in range(n_repeats))
 
 
-def in_turns(functions, n_rounds, pause=0.1):
+def in_turns(functions, budget=5.0, fewest=3, most=25, pause=0.1):
     """Seconds of functions that are called in turns, in every second round the other way round.
 
     What slows the machine down for a while then slows all of them. A function's threads may spin
@@ -30,8 +30,10 @@ def in_turns(functions, n_rounds, pause=0.1):
     ----------
     functions : dict of str to callable
         What is called, without arguments.
-    n_rounds : int
-        Number of calls of each.
+    budget : float, default=5.0
+        Seconds of calls after which no further round begins.
+    fewest, most : int, default=3, 25
+        Bounds of the number of rounds, whatever the budget.
     pause : float, default=0.1
         Seconds before each call.
 
@@ -41,21 +43,18 @@ def in_turns(functions, n_rounds, pause=0.1):
         Seconds of each function, a value for each round.
     """
     seconds = {name: [] for name in functions}
-    for i in range(n_rounds):
+    for i in range(most):
+        if i >= fewest and sum(map(sum, seconds.values())) > budget:
+            break
         for name in list(functions)[:: -1 if i % 2 else 1]:
             time.sleep(pause)
             seconds[name].append(seconds_of(functions[name]))
     return seconds
 
 
-def speed_up(theirs, ours, budget=5.0, most_rounds=25):
-    """Median over rounds of the seconds of one function over those of another.
-
-    There are as many rounds as fit into the budget of seconds, 5 at least.
-    """
-    round_seconds = seconds_of(theirs) + seconds_of(ours)
-    n_rounds = int(np.clip(budget / round_seconds, 5, most_rounds))
-    seconds = in_turns({"theirs": theirs, "ours": ours}, n_rounds)
+def speed_up(theirs, ours, budget=5.0):
+    """Median over rounds of the seconds of one function over those of another."""
+    seconds = in_turns({"theirs": theirs, "ours": ours}, budget, fewest=5)
     return float(np.median(np.divide(seconds["theirs"], seconds["ours"])))
 
 

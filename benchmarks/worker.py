@@ -1,7 +1,7 @@
 """One commit's process of slower.py: sets benchmarks up and times them, as it is told.
 
-A request is a line of JSON on standard input, an answer one on standard output. fastclust is the
-first on PYTHONPATH; the benchmarks are those beside this file, for both commits.
+A request is a line of JSON on standard input, an answer one on standard output. fastclust and
+the benchmarks are the first on PYTHONPATH: fastclust of a commit, benchmarks the same for both.
 """
 
 import importlib
@@ -25,7 +25,6 @@ def set_up(suite, owner, case, cache):
 
 def main():
     """Answer requests until there are no more."""
-    sys.path.append(str(Path(__file__).resolve().parents[1]))
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a benchmark prints is no answer

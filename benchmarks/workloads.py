@@ -1,4 +1,4 @@
-"""The workloads that the suites and the speed table share: rows, and what is asked of them."""
+"""The workloads that the suites, compare.py and profile_fit.py share: rows, and what is asked."""
 
 import importlib
 import re
@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 
 SKLEARN_MODULES = {"KMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture"}
+OBJECTIVES = {"KMeans": "inertia_", "GaussianMixture": "lower_bound_"}
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,6 @@ class Workload:
         Number of clusters, or of components.
     options : dict
         Further parameters of the estimator, over `n_init=1, random_state=0`.
-    n_repeats : int
-        Fits of each package that the speed table takes the median of.
     estimator_name : str
         "KMeans" or "GaussianMixture".
     """
@@ -34,8 +33,12 @@ class Workload:
     make: Callable[[], Any]
     n_groups: int
     options: dict[str, Any] = field(default_factory=dict)
-    n_repeats: int = 3
     estimator_name: str = "KMeans"
+
+    @property
+    def objective(self):
+        """Attribute of a fitted estimator that its fit made small, or large."""
+        return OBJECTIVES[self.estimator_name]
 
     def estimator(self, package, **options):
         """Return an estimator of "fastclust" or "sklearn"; options go over the workload's own."""
@@ -45,9 +48,9 @@ class Workload:
         return getattr(importlib.import_module(module), name)(self.n_groups, **options)
 
 
-def mixture(make, n_components, n_repeats=3, **options):
+def mixture(make, n_components, **options):
     """Workload of a GaussianMixture."""
-    return Workload(make, n_components, options, n_repeats, "GaussianMixture")
+    return Workload(make, n_components, options, "GaussianMixture")
 
 
 def blobs(n_samples, n_features, n_clusters, dtype):
@@ -71,11 +74,11 @@ def ellipsoids(n_samples, n_features, n_components, spread, dtype):
     return X.astype(dtype)
 
 
-def store(workloads):
+def store(names):
     """Write the rows of workloads to files here, and return the files by the workloads' names."""
     files = {}
-    for name, workload in workloads.items():
-        X = workload.make()
+    for name in names:
+        X = ALL[name].make()
         stem = re.sub(r"\W+", "-", name)
         if scipy.sparse.issparse(X):
             files[name] = Path(f"{stem}.npz").absolute()
@@ -143,8 +146,8 @@ def words():
 
 
 KMEANS = {
-    "iris 150 x 4, k=3, n_init=10": Workload(iris, 3, {"n_init": 10}, 15),
-    "digits 1,797 x 64, k=50": Workload(digits, 50, n_repeats=9),
+    "iris 150 x 4, k=3, n_init=10": Workload(iris, 3, {"n_init": 10}),
+    "digits 1,797 x 64, k=50": Workload(digits, 50),
     "pixels 273,280 x 3, k=32": Workload(pixels, 32),
     "patches 50,000 x 64, k=128": Workload(patches, 128),
     "words 20,000 x 5,000 CSR, k=20": Workload(words, 20),
@@ -157,8 +160,8 @@ KMEANS = {
 """Of KMeans."""
 
 MIXTURES = {
-    "iris 150 x 4, k=3, full": mixture(iris, 3, 15),
-    "digits 1,797 x 30, k=10, diag": mixture(digits_pca, 10, 9, covariance_type="diag"),
+    "iris 150 x 4, k=3, full": mixture(iris, 3),
+    "digits 1,797 x 30, k=10, diag": mixture(digits_pca, 10, covariance_type="diag"),
     "pixels 273,280 x 3, k=6, full, 10 iterations": mixture(pixels, 6, max_iter=10, tol=0.0),
     "ellipsoids 200,000 x 8, k=12, full": mixture(
         lambda: ellipsoids(200_000, 8, 12, 1.0, "f8"), 12
@@ -175,3 +178,5 @@ MIXTURES = {
     ),
 }
 """Of GaussianMixture."""
+
+ALL = KMEANS | MIXTURES

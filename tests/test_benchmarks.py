@@ -39,7 +39,7 @@ def test_profile_accounts_for_a_fit():
 
 @pytest.fixture
 def copy(tmp_path):
-    """A repository with a kernel slower than in its last commit."""
+    """A clone, to be made slower."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone")
     copy = tmp_path / "copy"
