@@ -95,6 +95,7 @@ class _AgainstScikitLearn:
     chosen: list[str]
     param_names = ["workload"]
     timeout = 600
+    version = "1"  # of the results in results/reference: edits of this file keep them
 
     def setup(self, files, name):
         warnings.simplefilter("ignore", ConvergenceWarning)
