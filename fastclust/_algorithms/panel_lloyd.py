@@ -20,7 +20,7 @@ from fastclust._algorithms.statistics import (
     Progress,
     update_centers,
 )
-from fastclust._algorithms.tiles import aligned_empty, tiles_of
+from fastclust._algorithms.tiles import aligned_empty, in_lines, slot_zeros, tiles_of
 from fastclust._kernels import bounds, lloyd, regroup
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.simd import TILE, VECTOR_BYTES
@@ -108,13 +108,14 @@ class PanelLloyd:
         n_vectors = -(-n_clusters // panels.lanes)
         self._tiles = tiles_of(centers, TILE, -2.0)
         chunk_panels = max(1, min(MOST_CHUNK_PANELS, CHUNK_BYTES // (n_features * VECTOR_BYTES)))
-        self._new_labels = np.empty((n_slots, chunk_panels, panels.lanes), dtype=np.int32)
+        chunk_panels = in_lines(chunk_panels, 4 * panels.lanes)
+        self._new_labels = aligned_empty((n_slots, chunk_panels, panels.lanes), np.int32)
         self._shifts = np.zeros(n_vectors * panels.lanes, dtype=panels.dtype)
         self._buffers = (
-            np.zeros((n_slots, n_clusters, n_features)),
-            np.zeros((n_slots, n_clusters)),
-            np.zeros((n_slots, n_clusters), dtype=np.int64),
-            np.zeros((n_slots, n_clusters), dtype=np.int64),
+            slot_zeros(n_slots, n_clusters, n_features),
+            slot_zeros(n_slots, n_clusters),
+            slot_zeros(n_slots, n_clusters, dtype=np.int64),
+            slot_zeros(n_slots, n_clusters, dtype=np.int64),
             np.empty(n_slots, dtype=np.int64),
         )
         largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
@@ -374,17 +375,19 @@ class BlockBounds:
         self.slots = split(
             self._n_blocks, self._block_panels * lanes * n_features * n_clusters, max_slots
         )
-        n_slots, n_listed = len(self.slots), n_clusters + bounds.LIST_TILE
+        n_slots = len(self.slots)
+        n_listed = in_lines(n_clusters + bounds.LIST_TILE, 4)
+        n_label_panels = in_lines(self._block_panels, 4 * lanes)
         self._arrays = (
             np.empty(self._n_blocks, dtype=np.int32),
             np.empty(self._n_blocks, dtype=dtype),
             aligned_empty((self._n_blocks, n_vectors * lanes), dtype),
-            np.empty((n_slots, n_listed), dtype=np.int32),
-            np.empty((n_slots, n_listed), dtype=np.int64),
-            np.empty((n_slots, n_listed), dtype=dtype),
-            np.empty((n_slots, bounds.CHUNK_BLOCKS), dtype=np.int64),
+            aligned_empty((n_slots, n_listed), np.int32),
+            aligned_empty((n_slots, n_listed), np.int64),
+            aligned_empty((n_slots, n_listed), dtype),
+            aligned_empty((n_slots, bounds.CHUNK_BLOCKS), np.int64),
             np.empty((n_slots, 2), dtype=np.int64),
-            np.empty((n_slots, self._block_panels, lanes), dtype=np.int32),
+            aligned_empty((n_slots, n_label_panels, lanes), np.int32),
         )
         self._apart = np.empty((n_slots, n_clusters))
         self.n_iter = 0

@@ -8,6 +8,10 @@ from fastclust._algorithms.slots import split
 from fastclust._kernels.centers import tile_centers
 from fastclust._kernels.simd import VECTOR_BYTES
 
+LINE_BYTES = 64
+"""A cache line. Where threads write to one line in turns, each takes it from the other: an
+iteration at 1,000,000 x 2, k=8, took 16 ms on two threads and 6 on one."""
+
 
 def aligned_empty(shape, dtype):
     """Uninitialised array whose vectors do not straddle cache lines."""
@@ -22,6 +26,20 @@ def aligned_filled(shape, dtype, value):
     values = aligned_empty(shape, dtype)
     values.fill(value)
     return values
+
+
+def in_lines(n_items, item_bytes):
+    """As many items, or the next more that fill whole cache lines (item_bytes: a power of 2)."""
+    per_line = max(1, LINE_BYTES // item_bytes)
+    return -(-n_items // per_line) * per_line
+
+
+def slot_zeros(n_slots, n_clusters, *shape, dtype=np.float64):
+    """Zeros of 8 bytes for each slot and cluster; no two slots share a cache line.
+
+    There may be more clusters than asked for.
+    """
+    return aligned_filled((n_slots, in_lines(n_clusters, 8), *shape), dtype, 0)
 
 
 def tiles_of(centers, width, scale):

@@ -64,14 +64,14 @@ def take_labels(
 
 @outlined
 def _assign_slot(
-    panels, weights, n_samples, tiles, center_sq, from_scratch, slot, start, stop, new_labels_out,
+    panels, weights, n_samples, n_clusters, tiles, center_sq, from_scratch, slot, start, stop, new_labels_out,
     labels_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
     slot_changed_out,
 ):  # fmt: skip
     """E step of one slot: labels, sums of the changes, and their number."""
     if from_scratch:
         touch_all(slot_touched_out[slot])
-    n_clusters, chunk_panels = slot_weights_out.shape[1], new_labels_out.shape[1]
+    chunk_panels = new_labels_out.shape[1]
     n_changed = 0
     for first in range(start, stop, chunk_panels):
         last = min(first + chunk_panels, stop)
@@ -112,10 +112,11 @@ def iterate(
     tiles_out, center_sq_out : the same centers as tiles           # IN, OUT
     shifts_out : (n_vectors * LANES,): how far each center moved,  # OUT: 0 for the padding
         rounded up
-    slot_sums_out : (n_slots, n_clusters, n_features), float64     # scratch: left as it came, 0
-    slot_weights_out : (n_slots, n_clusters), float64              # scratch, 0
-    slot_counts_out : (n_slots, n_clusters), int64                 # scratch, 0
-    slot_touched_out : (n_slots, n_clusters), int64                # scratch, 0
+    slot_sums_out : (n_slots, n_clusters or more, n_features),     # scratch: left as it came, 0
+        float64
+    slot_weights_out : (n_slots, n_clusters or more), float64      # scratch, 0
+    slot_counts_out : (n_slots, n_clusters or more), int64         # scratch, 0
+    slot_touched_out : (n_slots, n_clusters or more), int64        # scratch, 0
     slot_changed_out : (n_slots,), int64                           # OUT
     sums_out : (n_clusters, n_features), float64                   # IN, OUT
     weights_out : (n_clusters,), float64                           # IN, OUT
@@ -132,7 +133,7 @@ def iterate(
         while s >= 0:
             if n_slots > 0:
                 _assign_slot(
-                    panels, weights, n_samples, tiles_out, center_sq_out,
+                    panels, weights, n_samples, centers_out.shape[0], tiles_out, center_sq_out,
                     is_from_scratch(first_iteration, resum_every, progress_out),
                     slots[s, 0], slots[s, 1], slots[s, 2], new_labels_out, labels_out,
                     slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
