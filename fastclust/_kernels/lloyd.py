@@ -64,8 +64,8 @@ def take_labels(
 
 @outlined
 def _assign_slot(
-    panels, weights, n_samples, n_clusters, tiles, center_sq, from_scratch, slot, start, stop, new_labels_out,
-    labels_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
+    panels, weights, n_samples, n_clusters, tiles, center_sq, from_scratch, slot, start, stop,
+    new_labels_out, labels_out, slot_sums_out, slot_weights_out, slot_counts_out, slot_touched_out,
     slot_changed_out,
 ):  # fmt: skip
     """E step of one slot: labels, sums of the changes, and their number."""
