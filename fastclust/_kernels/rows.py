@@ -7,12 +7,12 @@ Lanes past the last row are filled with zeros.
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.row_vectors import NARROW, WIDE, load_transposed
 from fastclust._kernels.simd import (
     add_squares,
     greatest_lane,
     lane,
     load,
-    load_transposed,
     prefetch,
     store_tile,
     zero_doubles,
@@ -23,9 +23,6 @@ PREFETCH_PANELS, PREFETCH_VALUES = 4, 64
 
 LINE_VALUES = 8
 """Values in a cache line, of float64."""
-
-WIDE, NARROW = 8, 4
-"""Features that are transposed at a time."""
 
 
 @inner

@@ -3,8 +3,8 @@
 A `Vector` holds one value of each of the LANES rows of a panel: 64 bytes, 16 float32 or 8 float64,
 which is one AVX-512 register, two of AVX2, four of SSE2 or NEON. Every operation is vertical, lane
 by lane: no kernel ever reduces across lanes, so the code fixes the order of every sum and no
-fastmath is needed. Only this file, its extensions `vector_math` and `tile_products`, and `crew`
-emit LLVM IR.
+fastmath is needed. Only this file, its extensions `vector_math`, `tile_products` and `row_vectors`,
+and `crew` emit LLVM IR.
 
 A *tile* is a tuple of vectors, one per center: the accumulators that stay in registers. Operations
 on tiles are single intrinsics, so that a kernel says `acc = fma_tile(acc, x, centers, (t, f))`
@@ -529,56 +529,6 @@ def store_tile(typingctx, array, index, tile):
         return context.get_dummy_value()
 
     return types.void(array, index, tile), codegen
-
-
-def _interleave(builder, a, b, start, count):
-    """Elements start to start + count of a[0], b[0], a[1], b[1], ..."""
-    length = a.type.count
-    mask = [(i // 2) + (i % 2) * length for i in range(start, start + count)]
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), count), mask))
-
-
-def _transpose(builder, rows):
-    """Vectors of element f of each row, for every f, from vectors of rows.
-
-    Interleaving the first half of the vectors with the second, as often as their number can be
-    halved, transposes them; vectors shorter than their number grow first.
-    """
-    lanes = len(rows)
-    while rows[0].type.count < lanes:
-        half = len(rows) // 2
-        count = 2 * rows[0].type.count
-        rows = [_interleave(builder, rows[i], rows[i + half], 0, count) for i in range(half)]
-    half = len(rows) // 2
-    for _ in range(len(rows).bit_length() - 1):
-        pairs = [(rows[i], rows[i + half]) for i in range(half)]
-        rows = [_interleave(builder, *pair, start, lanes) for pair in pairs for start in (0, lanes)]
-    return rows
-
-
-@intrinsic(prefer_literal=True)
-def load_transposed(typingctx, X, numbers, index, feature, mean, width):
-    """Tile whose vector j has X[numbers[index, lane], feature + j] - mean[feature + j]."""
-    vector = vector_of(X.dtype)
-    tile = types.UniTuple(vector, width.literal_value)
-
-    def codegen(context, builder, signature, args):
-        row_type = ir.VectorType(context.get_value_type(X.dtype), tile.count).as_pointer()
-        align = X.dtype.bitwidth // 8
-        numbers_at = emit_address(context, builder, numbers, args[1], index, args[2])
-        mean_at = emit_address(context, builder, mean, args[4], feature, args[3], trailing=0)
-        mean_part = builder.load(builder.bitcast(mean_at, row_type), align=align)
-        pair = types.UniTuple(types.int64, 2)
-        rows = []
-        for i in range(vector.lanes):
-            number = builder.load(builder.gep(numbers_at, [ir.Constant(ir.IntType(32), i)]))
-            place = context.make_tuple(builder, pair, [number, args[3]])
-            row_at = emit_address(context, builder, X, args[0], pair, place, trailing=0)
-            row = builder.load(builder.bitcast(row_at, row_type), align=align)
-            rows.append(builder.fsub(row, mean_part))
-        return context.make_tuple(builder, tile, _transpose(builder, rows))
-
-    return tile(X, numbers, index, feature, mean, width), codegen
 
 
 @intrinsic
