@@ -118,20 +118,21 @@ class PanelLloyd:
             slot_zeros(n_slots, n_clusters, dtype=np.int64),
             np.empty(n_slots, dtype=np.int64),
         )
-        largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
-        self._radius_sq = max(panels.largest_square, largest_center)
         n_panels = len(panels.values)
         self._plain_cost = n_panels * n_clusters * (n_features + 3)  # all in vector operations
         row_cost = ROW_COST + VALUE_COST * n_features
         self._regroup_cost = n_panels * panels.lanes * row_cost
-        overflows = 16 * self._radius_sq > float(np.finfo(panels.dtype).max)
         self._may_regroup = (
             skip
             and n_slots >= LEAST_SLOTS
             and self._regroup_cost <= MOST_REGROUP_COST_APART * self._plain_cost
             and panels.n_samples <= MOST_ROWS
-            and not overflows
         )
+        if self._may_regroup:
+            largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
+            self._radius_sq = max(panels.largest_square, largest_center)
+            overflows = 16 * self._radius_sq > float(np.finfo(panels.dtype).max)
+            self._may_regroup = not overflows
         self._cost, self._n_plain = 0, 0
         self._bounds = self._all_bounds = None
         self._wait_to_regroup(self._regroup_cost, FIRST_REGROUP * self._regroup_cost)

@@ -6,6 +6,8 @@ the same random_state gives the same seeds.
 
 import numpy as np
 
+EPS = float(np.finfo(np.float64).eps)
+
 
 def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
     """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`."""
@@ -62,7 +64,7 @@ def _draw_row(n_samples, sample_weight, random_state):
     if sample_weight is not None:
         return random_state.choice(n_samples, p=_probabilities(n_samples, sample_weight))
     position = random_state.random_sample() * n_samples
-    rounding = 4 * np.finfo(np.float64).eps * n_samples**2
+    rounding = 4 * EPS * n_samples**2
     if abs(position - round(position)) > rounding:
         return int(position)
     cumulative = np.cumsum(_probabilities(n_samples, None))

@@ -39,6 +39,8 @@ def slot_zeros(n_slots, n_clusters, *shape, dtype=np.float64):
 
     There may be more clusters than asked for.
     """
+    if n_slots == 1:  # 0.3 us instead of 4.7
+        return np.zeros((1, n_clusters, *shape), dtype=dtype)
     return aligned_filled((n_slots, in_lines(n_clusters, 8), *shape), dtype, 0)
 
 
@@ -46,7 +48,7 @@ def tiles_of(centers, width, scale):
     """Lay centers out for the kernels: (n_tiles, n_features, width), and their squared norms."""
     n_clusters, n_features = centers.shape
     n_tiles = -(-n_clusters // width)
-    tiles = aligned_empty((n_tiles, n_features, width), centers.dtype)
+    tiles = np.empty((n_tiles, n_features, width), dtype=centers.dtype)
     center_sq = np.empty((n_tiles, width), dtype=centers.dtype)
     tile_centers(split(n_tiles, n_features * width), centers, scale, tiles, center_sq)
     return tiles, center_sq
