@@ -203,6 +203,10 @@ class CsrLloyd:
         self.centers, shift_sq = update_centers(self.statistics, rows, self.centers, self.labels)
         return Progress(1, n_changed, shift_sq)
 
+    def assign_with_inertia(self, centers):
+        """Labels of other centers, and the inertia."""
+        return self._rows.assign_with_inertia(centers)
+
     def _accumulate(self, labels_old, from_scratch):
         """Bring the statistics up to date with the labels."""
         rows, statistics = self._rows, self.statistics

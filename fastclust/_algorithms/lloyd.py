@@ -76,7 +76,7 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
                 )
             break
     public_centers = state.centers + mean
-    labels, inertia = rows.assign_with_inertia(public_centers - mean)
+    labels, inertia = state.assign_with_inertia(public_centers - mean)
     return LloydResult(public_centers, rows.row_labels(labels), inertia, n_iter)
 
 

@@ -22,6 +22,7 @@ from fastclust._algorithms.statistics import (
 )
 from fastclust._algorithms.tiles import aligned_empty, in_lines, slot_zeros, tiles_of
 from fastclust._kernels import bounds, lloyd, regroup
+from fastclust._kernels.centers import ROUND_UP
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.simd import TILE, VECTOR_BYTES
 
@@ -212,6 +213,27 @@ class PanelLloyd:
             int(progress[lloyd.N_ITER]), int(progress[lloyd.N_CHANGED]), progress[lloyd.SHIFT_SQ]
         )
 
+    def assign_with_inertia(self, centers):
+        """Labels of the centers that are returned, and the inertia; nothing may follow.
+
+        They are the current ones but for rounding, by which bounds are lowered once more. As
+        `Panels.assign_with_inertia`, bit for bit in the labels (200,000 x 64, k=256: 2 ms instead
+        of 31).
+        """
+        panels = self._panels
+        centers_sq = np.square(centers, dtype=np.float64).sum(axis=1)
+        if not self.is_bounded or centers_sq.max() > self._radius_sq:
+            return panels.assign_with_inertia(centers)
+        moved = np.subtract(centers, self.centers, dtype=np.float64)
+        self._shifts[: len(centers)] += ROUND_UP * np.sqrt(np.square(moved).sum(axis=1))
+        self.centers, self._tiles = centers, tiles_of(centers, TILE, -2.0)
+        self._launch(
+            bounds.iterate_bounded, self._bounds.slots, self._bounds.arguments(0.0),
+            1, 1, 0.0, panels.work(len(centers)), np.zeros(lloyd.N_PROGRESS),
+            resum_every=2, only_label=True,
+        )  # fmt: skip
+        return self.labels, panels.inertia(centers, self.labels)
+
     def _iterate(self, first_iteration, n_steps, tol, progress):
         """Plain iterations, then a regrouping where it pays."""
         few_changes = self._panels.n_samples // FEW_CHANGES if self._may_regroup else -1
@@ -302,13 +324,14 @@ class PanelLloyd:
         self._regroup_at = math.inf  # until it is judged
 
     def _launch(
-        self, kernel, slots, own, first_iteration, n_steps, tol, work, progress, resum_every=None
-    ):
+        self, kernel, slots, own, first_iteration, n_steps, tol, work, progress, resum_every=None,
+        only_label=False,
+    ):  # fmt: skip
         """Run a kernel, in several launches where one would be too long."""
         possible = steps_in_launch(slots, work)
         resum_every = RESUM_EVERY if resum_every is None else resum_every
-        if possible < 1:  # label the rows in several launches, then finish in one more
-            parts = [(slots, 0, 1, work), (slots[:0], 1, 1, 0.0)]
+        if only_label or possible < 1:  # in several launches; what follows them is one more
+            parts = [(slots, 0, 1, work), (slots[:0], 1, 1, 0.0)][: 1 if only_label else 2]
         else:
             parts = [(slots, 1, min(n_steps, int(possible)), 0.0)]
         panels, statistics = self._panels, self.statistics

@@ -258,6 +258,13 @@ class Panels:
         )  # fmt: skip
         return labels, float(inertia.sum())
 
+    def inertia(self, centers, labels):
+        """Weighted sum of the squared distances of the rows to the centers of their labels."""
+        distances_sq = self.distances_sq(centers, labels)
+        if len(self.weights):
+            distances_sq = np.multiply(distances_sq, self.row_weights(), dtype=np.float64)
+        return float(distances_sq.sum(dtype=np.float64))
+
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label, in the order of the panels."""
         return self.unpadded(self.panel_distances_sq(centers, labels))

@@ -1,4 +1,4 @@
-"""Vectors of features: rows into panels, and rows of panels into sums.
+"""Vectors of features: rows into panels, rows of panels into sums, and to the centers of labels.
 
 Elsewhere a vector holds one feature of many rows. Here it holds some features of one row, as memory
 does outside of panels. Vectors of the one kind are made into the other in registers: interleaving
@@ -7,9 +7,10 @@ them, as often as their number can be halved, transposes them.
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastclust._kernels.simd import emit_address, emit_splat, vector_of
+from fastclust._kernels.simd import emit_address, emit_fmuladd, emit_splat, vector_of
 
 WIDE, NARROW = 8, 4
 """Features in a vector."""
@@ -59,7 +60,10 @@ def _rows_of_features(builder, features):
 
 @intrinsic(prefer_literal=True)
 def load_transposed(typingctx, X, numbers, index, feature, mean, width):
-    """Tile whose vector j has X[numbers[index, lane], feature + j] - mean[feature + j]."""
+    """Tile whose vector j has X[numbers[index, lane], feature + j] - mean[feature + j].
+
+    `mean` is None for zeros.
+    """
     vector = vector_of(X.dtype)
     tile = types.UniTuple(vector, width.literal_value)
 
@@ -67,19 +71,41 @@ def load_transposed(typingctx, X, numbers, index, feature, mean, width):
         row_type = ir.VectorType(context.get_value_type(X.dtype), tile.count).as_pointer()
         align = X.dtype.bitwidth // 8
         numbers_at = emit_address(context, builder, numbers, args[1], index, args[2])
-        mean_at = emit_address(context, builder, mean, args[4], feature, args[3], trailing=0)
-        mean_part = builder.load(builder.bitcast(mean_at, row_type), align=align)
+        if mean != types.none:
+            mean_at = emit_address(context, builder, mean, args[4], feature, args[3], trailing=0)
+            mean_part = builder.load(builder.bitcast(mean_at, row_type), align=align)
         pair = types.UniTuple(types.int64, 2)
         rows = []
         for i in range(vector.lanes):
             number = builder.load(builder.gep(numbers_at, [ir.Constant(ir.IntType(32), i)]))
+            number = context.cast(builder, number, numbers.dtype, types.int64)
             place = context.make_tuple(builder, pair, [number, args[3]])
             row_at = emit_address(context, builder, X, args[0], pair, place, trailing=0)
             row = builder.load(builder.bitcast(row_at, row_type), align=align)
-            rows.append(builder.fsub(row, mean_part))
+            rows.append(row if mean == types.none else builder.fsub(row, mean_part))
         return context.make_tuple(builder, tile, _features_of_rows(builder, rows))
 
     return tile(X, numbers, index, feature, mean, width), codegen
+
+
+@intrinsic
+def add_square_diffs(typingctx, acc, panels, p, feature, tile):
+    """Return acc + sum over j of (panels[p, feature + j] - tile[j])**2, first j first."""
+
+    def codegen(context, builder, signature, args):
+        acc, panels_value, p_value, feature_value, tile_value = args
+        pair = types.UniTuple(types.int64, 2)
+        place = context.make_tuple(builder, pair, [p_value, feature_value])
+        panel_at = emit_address(context, builder, panels, panels_value, pair, place)
+        panel_at = builder.bitcast(panel_at, acc.type.as_pointer())
+        for j, vector in enumerate(cgutils.unpack_tuple(builder, tile_value)):
+            at = builder.gep(panel_at, [ir.Constant(ir.IntType(32), j)])
+            x = builder.load(at, align=panels.dtype.bitwidth // 8)
+            difference = builder.fsub(x, vector)
+            acc = emit_fmuladd(builder, difference, difference, acc)
+        return acc
+
+    return acc(acc, panels, types.int64, types.int64, tile), codegen
 
 
 @intrinsic(prefer_literal=True)

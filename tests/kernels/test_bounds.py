@@ -68,6 +68,13 @@ def test_bounds_change_no_label(rng, kind, n_clusters, dtype):
         if progress.n_changed == 0 or progress.shift_sq == 0:
             break
     assert n_bounded > 0 or iteration < 3 or kind == "huge"  # whose bounds would be infinite
+    move = rng.choice([1e-7, 0.1], size=(n_clusters, 1)) * rng.normal(size=state.centers.shape)
+    moved = (state.centers * (1 + move)).astype(dtype)
+    labels, inertia = state.assign_with_inertia(moved)
+    expected, expected_inertia = panels.assign_with_inertia(moved)
+    np.testing.assert_array_equal(panels.row_labels(labels), panels.row_labels(expected))
+    rtol = 1e-12 if dtype == np.float64 else 1e-6  # a weighted distance is rounded, then summed
+    np.testing.assert_allclose(inertia, expected_inertia, rtol=rtol)
     restored = panels.row_labels(state.labels), panels.row_weights().sum()
     np.testing.assert_allclose(restored[1], sample_weight.sum(dtype=np.float64), rtol=1e-5)
 
@@ -197,14 +204,16 @@ def test_decisions_are_the_same_however_launches_are_cut(monkeypatch):
 
 
 def run_to_bits(panels, state, max_iter):
-    """Iterate in as few calls as possible; return the cost, the bits of the labels and centers."""
+    """Iterate in as few calls as possible; return what it took, and the bits of the results."""
     n_iter = 0
     while n_iter < max_iter:
         progress = state.advance(n_iter, max_iter - n_iter, 0.0)
         n_iter += progress.n_iter
         if progress.n_changed == 0 or progress.shift_sq == 0:
             break
-    return n_iter, state.cost, panels.row_labels(state.labels).tobytes(), state.centers.tobytes()
+    cost, centers = state.cost, state.centers.tobytes()
+    labels, inertia = state.assign_with_inertia(state.centers)
+    return n_iter, cost, panels.row_labels(labels).tobytes(), centers, inertia
 
 
 def test_restored_rows_are_in_their_order(rng, dtype):
