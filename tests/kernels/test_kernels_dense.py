@@ -212,6 +212,26 @@ def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_slot
     np.testing.assert_allclose(written["centers"], sums / counts[:, np.newaxis], rtol, atol=1e-6)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_features", [1, 7, 8, 9, 24])
+def test_sum_clusters(rng, n_features, dtype, max_slots, weighted):
+    panels, X, sample_weight = make_panels(rng, 101, n_features, dtype, weighted)
+    labels = rng.integers(4, size=(len(panels.values), panels.lanes), dtype=np.int32)
+    slots = slots_of(len(panels.values), max_slots)
+    n_slots = len(slots)
+    sums, weights = np.zeros((n_slots, 4, n_features)), np.zeros((n_slots, 4))
+    counts = np.zeros((n_slots, 4), dtype=np.int64)
+    centers.sum_clusters(
+        slots, panels.values, panels.weights, len(X), labels, sums, weights, counts
+    )
+    in_doubles = sample_weight.astype(np.float64)
+    expected = reference.statistics(X, in_doubles, panels.row_labels(labels), 4)
+    # Both sums are in float64; only their order differs.
+    np.testing.assert_allclose(sums.sum(axis=0), expected[0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(weights.sum(axis=0), expected[1], rtol=1e-13)
+    np.testing.assert_array_equal(counts.sum(axis=0), expected[2])
+
+
 def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_slots):
     panels, X, _ = make_panels(rng, 50, 2, np.float64)
     C = np.vstack([X[:3], [[1e3, 1e3]]])
