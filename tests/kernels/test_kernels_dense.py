@@ -9,11 +9,12 @@ from fastclust._algorithms.slots import new_crew
 from fastclust._kernels import assign, centers, distances, lloyd, rows
 from fastclust._kernels.jit import n_workers
 from fastclust._kernels.seeding import WIDEST_TILE
-from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, TILE
+from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import slots_of, tolerance
 
-N_CLUSTERS = [1, 2, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, 2 * TILE + HALF_TILE]
+N_CLUSTERS = [1, 2, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, TILE + NARROW_TILE + 1]
+N_CLUSTERS += [2 * TILE + NARROW_TILE, 2 * TILE + HALF_TILE]
 
 
 def make_panels(rng, n_samples, n_features, dtype, weighted=False):
