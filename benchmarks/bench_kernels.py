@@ -126,6 +126,20 @@ class Iterate(_Dense):
         return lambda: state.advance(10, 1, -1.0), 2 * k * X.shape[1]
 
 
+class IterateFiltered(Iterate):
+    """The same in float64, which looks into float32 first."""
+
+    params = ["digits 1,797 x 64, k=10, f8", "doubles 20,000 x 100, k=20, f8"]
+    chosen = params[1:]
+    source = "filtered"
+
+    def setup_cache(self):
+        rng = np.random.default_rng(0)
+        shapes = (1797, 64, 10), (20_000, 100, 20)
+        rows = [(rng.normal(size=(n_samples, d)), k) for n_samples, d, k in shapes]
+        return dict(zip(self.params, rows, strict=True))
+
+
 class IterateBounded(_Dense):
     """20 iterations from random rows, which leave out distances as they choose."""
 

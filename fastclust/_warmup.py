@@ -71,8 +71,10 @@ def _run_kmeans(X):
     from fastclust.kmeans import KMeans
 
     kmeans = KMeans(min(32, len(X) // 16), init="random", max_iter=2, random_state=0)
+    kmeans.fit(X[:3000])  # in float32 first, on one core
     kmeans.fit(X[: len(X) // 4])  # regrouped by one core
     kmeans.fit(X)  # and by all
+    KMeans(3, init="random", max_iter=2, random_state=0).fit(X)  # in float64 alone
     kmeans.predict(X)
     kmeans.score(X)
     kmeans.transform(X)

@@ -32,14 +32,17 @@ def check_memory(n_bytes, what):
     what : str
         What needs it, for the message.
     """
-    if n_bytes < SMALL:
-        return
-    available = available_memory()
-    if n_bytes > available:
+    if not is_available(n_bytes):
+        available = available_memory()
         raise MemoryError(
             f"{what} needs {n_bytes / 2**30:.1f} GiB of memory, and {available / 2**30:.1f} GiB "
             "are available. float32 takes half of it."
         )
+
+
+def is_available(n_bytes):
+    """Whether there is as much memory, as far as that is known."""
+    return n_bytes < SMALL or n_bytes <= available_memory()
 
 
 def available_memory():

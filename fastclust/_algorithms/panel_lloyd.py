@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from fastclust._algorithms import float32_filter
 from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_items
 from fastclust._algorithms.statistics import (
     RESUM_EVERY,
@@ -21,7 +22,7 @@ from fastclust._algorithms.statistics import (
     update_centers,
 )
 from fastclust._algorithms.tiles import aligned_empty, in_lines, slot_zeros, tiles_of
-from fastclust._kernels import bounds, lloyd, regroup
+from fastclust._kernels import bounds, filtered, lloyd, regroup
 from fastclust._kernels.centers import ROUND_UP
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.simd import TILE, VECTOR_BYTES
@@ -110,7 +111,9 @@ class PanelLloyd:
         # The slots' sums together are at most as large as half of the panels.
         max_slots = panels.n_samples * panels.dtype.itemsize // (16 * n_clusters)
         max_slots = max(1, min(max_slots, max(FEW_SLOTS, panels.n_samples // SLOT_ROWS)))
-        self._slots = panels.slots(n_clusters, min(max_slots, MAX_SLOTS))
+        filters = float32_filter.pays(panels, n_clusters)
+        slots_of = panels.even_slots if filters else panels.slots
+        self._slots = slots_of(n_clusters, min(max_slots, MAX_SLOTS))
         n_slots = len(self._slots)
         n_vectors = -(-n_clusters // panels.lanes)
         self._tiles = tiles_of(centers, TILE, -2.0)
@@ -125,21 +128,23 @@ class PanelLloyd:
             slot_zeros(n_slots, n_clusters, dtype=np.int64),
             np.empty(n_slots, dtype=np.int64),
         )
-        n_panels = len(panels.values)
-        self._plain_cost = n_panels * n_clusters * (n_features + 3)  # all in vector operations
+        may_skip = skip and n_slots >= LEAST_SLOTS and panels.n_samples <= MOST_ROWS
+        self._filter = None
+        if may_skip or filters:
+            largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
+            self._radius_sq = max(panels.largest_square, largest_center)
+            may_skip &= 16 * self._radius_sq <= float(np.finfo(panels.dtype).max)
+            if filters and float32_filter.is_possible(panels, self._radius_sq):
+                self._filter = float32_filter.Float32Filter(panels, n_slots, self._radius_sq)
+        n_panels = len(panels.values)  # the costs are all in vector operations
+        self._unfiltered_cost = n_panels * n_clusters * (n_features + 3)
+        filtered_cost = n_panels * n_clusters * (n_features + 5) // 2
+        self._plain_cost = filtered_cost if self._filter else self._unfiltered_cost
         row_cost = ROW_COST + VALUE_COST * n_features
         self._regroup_cost = n_panels * panels.lanes * row_cost
         self._may_regroup = (
-            skip
-            and n_slots >= LEAST_SLOTS
-            and self._regroup_cost <= MOST_REGROUP_COST_APART * self._plain_cost
-            and panels.n_samples <= MOST_ROWS
+            may_skip and self._regroup_cost <= MOST_REGROUP_COST_APART * self._plain_cost
         )
-        if self._may_regroup:
-            largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
-            self._radius_sq = max(panels.largest_square, largest_center)
-            overflows = 16 * self._radius_sq > float(np.finfo(panels.dtype).max)
-            self._may_regroup = not overflows
         self._cost, self._n_plain = 0, 0
         self._bounds = self._all_bounds = None
         self._wait_to_regroup(self._regroup_cost, FIRST_REGROUP * self._regroup_cost)
@@ -247,12 +252,17 @@ class PanelLloyd:
         if self._may_regroup and too_early > 0:
             n_steps, few_changes = min(n_steps, too_early), -1
         work = self._panels.work(len(self.centers))
+        kernel, of_filter = lloyd.iterate, ()
+        if self._filter:
+            kernel, of_filter = filtered.iterate_filtered, self._filter.arguments(self._tiles)
         self._launch(
-            lloyd.iterate, self._slots, (few_changes, self._new_labels),
+            kernel, self._slots, (few_changes, *of_filter, self._new_labels),
             first_iteration, n_steps, tol, work, progress,
         )  # fmt: skip
         self._n_plain += int(progress[lloyd.N_ITER])
         self._cost += int(progress[lloyd.N_ITER]) * self._plain_cost
+        if self._filter and not self._filter.helps:
+            self._filter, self._plain_cost = None, self._unfiltered_cost
         few = progress[lloyd.N_CHANGED] * FEW_CHANGES <= self._panels.n_samples
         if self._may_regroup and few and self._cost >= self._regroup_at and goes_on(progress, tol):
             self._consider_regrouping()

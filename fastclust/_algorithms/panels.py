@@ -13,7 +13,7 @@ from fastclust._kernels.assign import assign_nearest, assign_with_inertia
 from fastclust._kernels.centers import sum_clusters
 from fastclust._kernels.distances import distances_to_labels, transform_rows
 from fastclust._kernels.jit import n_workers, steps_in_launch
-from fastclust._kernels.rows import pack_rows, sum_columns
+from fastclust._kernels.rows import narrow_panels, pack_rows, sum_columns
 from fastclust._kernels.simd import DISTANCE_TILE, TILE, VECTOR_BYTES
 
 PACK_WORK = 8
@@ -99,6 +99,7 @@ class Panels:
     def _pack(self):
         """Fill the panels and their weights with the rows, in their order."""
         X, n_panels = self._X, len(self.values)
+        self._singles = None
         slots = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         numbers = np.empty((len(slots), self.lanes), dtype=np.int64)
         squares, largest = np.empty(len(slots)), np.empty(len(slots))
@@ -166,6 +167,21 @@ class Panels:
             values.copy(), labels.copy(), labels.copy(),
         )  # fmt: skip
 
+    @property
+    def has_singles(self):
+        """Whether the rows are there in float32 as well."""
+        return self._singles is not None
+
+    def singles(self):
+        """Every two panels side by side in float32, made at the first call."""
+        if self._singles is None:
+            n_pairs = -(-len(self.values) // 2)
+            singles = aligned_empty((n_pairs, self.n_features, 2 * self.lanes), np.float32)
+            slots = split(n_pairs, 2 * PACK_WORK * self.lanes * self.n_features)
+            narrow_panels(slots, self.values, singles, work=PACK_WORK * self.values.size)
+            self._singles = singles  # made twice, if by two threads at once
+        return self._singles
+
     def restore_order(self):
         """Put the rows back into their first order."""
         if len(self._order):
@@ -189,6 +205,14 @@ class Panels:
     def slots(self, n_clusters, max_slots=MAX_SLOTS):
         """Slots of panels for a pass that meets every row with every center."""
         return split(len(self.values), self.lanes * self.n_features * n_clusters, max_slots)
+
+    def even_slots(self, n_clusters, max_slots):
+        """The same, each of which begins at an even panel."""
+        n_panels = len(self.values)
+        pair_work = 2 * self.lanes * self.n_features * n_clusters
+        slots = split(-(-n_panels // 2), pair_work, max_slots) * [1, 2, 2]
+        slots[-1, 2] = n_panels
+        return slots
 
     def work(self, n_clusters):
         """Multiply-adds of such a pass."""

@@ -57,31 +57,58 @@ def _full_and_narrow_tile(panels, p, tiles, center_sq, t):
     return acc, narrow
 
 
+def make_search(name, start, meet):
+    """Make a function that has all centers met by one panel, tile by tile.
+
+    `start(panels)` is what has been found before the first, `meet(found, acc, first)` after the
+    tile of centers from `first`.
+    """
+
+    @inner
+    @variant(name)
+    def search(panels, p, n_clusters, tiles, center_sq):
+        found = start(panels)
+        last = tiles.shape[0] - 1
+        n_last = n_clusters - last * TILE
+        joined = HAS_AVX512 and last > 0 and n_last <= NARROW_TILE
+        for t in range(last - joined):
+            acc = _full_tile(panels, p, tiles, center_sq, t)
+            found = meet(found, acc, t * TILE)
+        if joined:
+            acc, narrow = _full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
+            found = meet(found, acc, (last - 1) * TILE)
+            found = meet(found, narrow, last * TILE)
+        elif n_last > HALF_TILE:
+            acc = _full_tile(panels, p, tiles, center_sq, last)
+            found = meet(found, acc, last * TILE)
+        elif n_last > NARROW_TILE:
+            half = _half_tile(panels, p, tiles, center_sq, last)
+            found = meet(found, half, last * TILE)
+        else:
+            narrow = _narrow_tile(panels, p, tiles, center_sq, last)
+            found = meet(found, narrow, last * TILE)
+        return found
+
+    return search
+
+
+@inner
+def _none_yet(panels):
+    return splat(panels, np.inf), splat_labels(panels, 0)
+
+
+@inner
+def _meet_tile(found, acc, first):
+    return argmin_tile(found[0], found[1], acc, first)
+
+
+_search_nearest = make_search("nearest", _none_yet, _meet_tile)
+
+
 @inner
 def nearest(panels, p, n_clusters, tiles, center_sq):
     """Label vector of one panel, the first label of equally near centers."""
-    nearest_sq = splat(panels, np.inf)
-    labels = splat_labels(panels, 0)
-    last = tiles.shape[0] - 1
-    n_last = n_clusters - last * TILE
-    joined = HAS_AVX512 and last > 0 and n_last <= NARROW_TILE
-    for t in range(last - joined):
-        acc = _full_tile(panels, p, tiles, center_sq, t)
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, t * TILE)
-    if joined:
-        acc, narrow = _full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, (last - 1) * TILE)
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, narrow, last * TILE)
-    elif n_last > HALF_TILE:
-        acc = _full_tile(panels, p, tiles, center_sq, last)
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, acc, last * TILE)
-    elif n_last > NARROW_TILE:
-        half = _half_tile(panels, p, tiles, center_sq, last)
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, half, last * TILE)
-    else:
-        narrow = _narrow_tile(panels, p, tiles, center_sq, last)
-        nearest_sq, labels = argmin_tile(nearest_sq, labels, narrow, last * TILE)
-    return labels
+    return _search_nearest(panels, p, n_clusters, tiles, center_sq)[1]
 
 
 @kernel

@@ -130,3 +130,23 @@ def pack_rows(slots, X, mean, order, numbers_out, panels_out, squares_out, large
             X, mean, order, slots[s, 0], slots[s, 1], slots[s, 2],
             numbers_out, panels_out, squares_out, largest_out,
         )  # fmt: skip
+
+
+@kernel
+def narrow_panels(slots, panels, singles_out):
+    """Put every two panels side by side in float32.
+
+    panels : (n_panels, n_features, LANES), float64              # IN
+    singles_out : (n_panels / 2, n_features, 2 * LANES),         # OUT: 0 for a panel that is not
+        float32
+    """
+    n_panels, n_features, lanes = panels.shape
+    for s in prange(slots.shape[0]):
+        for p in range(slots[s, 1], slots[s, 2]):
+            for f in range(n_features):
+                for i in range(lanes):
+                    singles_out[p, f, i] = panels[2 * p, f, i]
+            for f in range(n_features):
+                for i in range(lanes):
+                    value = panels[2 * p + 1, f, i] if 2 * p + 1 < n_panels else 0.0
+                    singles_out[p, f, lanes + i] = value

@@ -555,6 +555,27 @@ def argmin_tile(typingctx, best, labels, acc, first):
     return result(best, labels, acc, first), codegen
 
 
+@intrinsic
+def two_least_tile(typingctx, best, second, labels, acc, first):
+    """As argmin_tile, with the second least value: (minimum, second, label of the minimum)."""
+    result = types.Tuple((best, second, labels))
+
+    def codegen(context, builder, signature, args):
+        best_value, second_value, label_value, accs, j = args
+        j = context.cast(builder, j, first, labels.scalar)
+        first_label = emit_splat(builder, j, label_value.type)
+        for offset, a in enumerate(cgutils.unpack_tuple(builder, accs)):
+            closer = builder.fcmp_ordered("<", a, best_value)
+            label = builder.add(first_label, ir.Constant(label_value.type, [offset] * labels.lanes))
+            label_value = builder.select(closer, label, label_value)
+            farther = builder.select(closer, best_value, a)
+            second_value = _emit_minimum(builder, farther, second_value)
+            best_value = builder.select(closer, a, best_value)
+        return context.make_tuple(builder, result, [best_value, second_value, label_value])
+
+    return result(best, second, labels, acc, first), codegen
+
+
 # -- tiles of listed centers: array.flat[list[index + j]] for every j -----------------------------
 
 

@@ -1,0 +1,62 @@
+"""Rows in float32 beside those in float64, for iterations that look there first."""
+
+import numpy as np
+
+from fastclust._algorithms.memory import is_available
+
+LEAST_WORK = 2**19
+"""Multiply-adds of an iteration below which there is nothing to gain."""
+
+LEAST_CLUSTERS, LEAST_FEATURES = 4, 3
+"""With fewer, narrowing the rows takes as long as some iterations gain."""
+
+MOST_NEAR = 4
+"""Iterations look into float32 until they have to meet one panel in so many again."""
+
+SMALLEST_SQ, LARGEST_SQ = 1e-20, 1e30
+"""Largest squared norms between which products neither vanish nor overflow in float32."""
+
+
+def pays(panels, n_clusters):
+    """Whether iterations gain more than narrowing the rows takes."""
+    return (
+        panels.dtype == np.float64
+        and n_clusters >= LEAST_CLUSTERS
+        and panels.n_features >= LEAST_FEATURES
+        and panels.work(n_clusters) >= LEAST_WORK
+    )
+
+
+def is_possible(panels, radius_sq):
+    """Whether float32 can hold rows and centers of at most this squared norm, and memory both."""
+    in_range = SMALLEST_SQ < radius_sq < LARGEST_SQ
+    return in_range and (panels.has_singles or is_available(panels.values.nbytes // 2))
+
+
+class Float32Filter:
+    """What `iterate_filtered` wants beside what `iterate` does; see `_kernels.filtered`.
+
+    Parameters
+    ----------
+    panels : Panels
+        The rows, in float64.
+    n_slots : int
+        Number of slots.
+    radius_sq : float
+        Largest squared norm of a row or first center.
+    """
+
+    def __init__(self, panels, n_slots, radius_sq):
+        self._panels, self._radius = panels, float(np.sqrt(radius_sq))
+        self._most_near = len(panels.values) // MOST_NEAR
+        self._slot_near = np.zeros(n_slots, dtype=np.int64)
+
+    def arguments(self, tiles):
+        """What the kernel wants, `tiles` being the centers and their norms in float64."""
+        singles = (part.astype(np.float32) for part in tiles)
+        return self._radius, self._most_near, self._panels.singles(), *singles, self._slot_near
+
+    @property
+    def helps(self):
+        """Whether few enough panels were met again in the last iteration."""
+        return int(self._slot_near.sum()) <= self._most_near

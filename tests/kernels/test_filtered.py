@@ -1,0 +1,164 @@
+"""Iterations that look into float32 first: the labels of those that do not."""
+
+import numpy as np
+import pytest
+
+from fastclust import KMeans
+from fastclust._algorithms import float32_filter
+from fastclust._algorithms.panels import Panels
+from fastclust._kernels import rows
+from fastclust._kernels.simd import NARROW_TILE, TILE
+from tests.kernels.conftest import slots_of
+from tests.kernels.test_bounds import make_data, run_to_bits
+
+
+@pytest.fixture
+def always_filtered(monkeypatch):
+    """Look into float32 whatever the shape, however many panels are met again."""
+    for name in ("LEAST_WORK", "LEAST_CLUSTERS", "LEAST_FEATURES"):
+        monkeypatch.setattr(float32_filter, name, 0)
+    monkeypatch.setattr(float32_filter, "MOST_NEAR", 1)
+
+
+@pytest.fixture
+def slots_at_most(monkeypatch, max_slots):
+    """As many slots as there may be, however few the rows."""
+    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1)
+    monkeypatch.setattr("fastclust._algorithms.panel_lloyd.MAX_SLOTS", max_slots)
+
+
+def panels_of(X, sample_weight=None):
+    return Panels(X, sample_weight, np.zeros(X.shape[1]))
+
+
+def near_share(state):
+    """Share of the panels that the last iteration met again in float64."""
+    return state._filter._slot_near.sum() / len(state._panels.values)
+
+
+def assert_labels_of_plain_iterations(X, centers, n_iter=12):
+    """Iterate; return the largest share of panels that were met again."""
+    panels = panels_of(X)
+    state = panels.start_lloyd(centers, skip=False)
+    shares = []
+    for iteration in range(n_iter):
+        before = state.centers.copy()
+        state.advance(iteration, 1, 0.0)
+        np.testing.assert_array_equal(
+            panels.unpadded(state.labels), panels.unpadded(panels.assign(before))
+        )
+        shares.append(near_share(state))
+    return max(shares)
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, NARROW_TILE + 1, TILE, TILE + 1, 2 * TILE + 5])
+@pytest.mark.parametrize("n_samples", [7, 8, 9, 16, 17, 24, 41, 300])
+@pytest.mark.usefixtures("always_filtered", "slots_at_most")
+def test_labels_on_every_shape(rng, n_samples, n_clusters):
+    X = rng.normal(size=(n_samples, 5))
+    centers = rng.normal(size=(min(n_clusters, n_samples), 5))
+    assert_labels_of_plain_iterations(X, centers, n_iter=3)
+
+
+@pytest.mark.parametrize("n_features", [1, 3, 70])
+@pytest.mark.parametrize("kind", ["normal", "clusters", "duplicates", "far"])
+@pytest.mark.usefixtures("always_filtered", "slots_at_most")
+def test_labels_on_every_kind_of_rows(rng, kind, n_features):
+    X = make_data(rng, kind, np.float64, n_features)
+    distinct = np.unique(X, axis=0)
+    centers = distinct[rng.permutation(len(distinct))[:20]]
+    share = assert_labels_of_plain_iterations(X, centers)
+    if kind in ("normal", "clusters") and n_features == 3:
+        assert share < 0.1
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e-12, 1e-8, 1e-6, 1e-4])
+@pytest.mark.usefixtures("always_filtered", "slots_at_most")
+def test_rows_that_float32_cannot_tell_apart(rng, offset):
+    """Rows next to the middle of two centers, at distances from it about the rounding of both."""
+    C = rng.normal(size=(6, 40))
+    a, b = C[rng.integers(6, size=(2, 500))]
+    X = (a + b) / 2 + offset * rng.normal(size=(500, 1)) * (a - b)
+    panels = panels_of(X)
+    state = panels.start_lloyd(C, skip=False)
+    state.advance(0, 1, 0.0)
+    np.testing.assert_array_equal(state.labels, panels.assign(C))
+    assert near_share(state) > 0.9 or offset > 1e-6
+
+
+@pytest.mark.parametrize("scale", [1e-11, 1e-9, 1e14, 1e16])
+@pytest.mark.usefixtures("always_filtered")
+def test_rows_beyond_the_range_of_float32_are_not_filtered(rng, scale):
+    X = scale * rng.normal(size=(200, 3))
+    panels = panels_of(X)
+    state = panels.start_lloyd(X[:5], skip=False)
+    assert (state._filter is not None) == (1e-10 < scale < 1e15)
+    state.advance(0, 1, 0.0)
+    np.testing.assert_array_equal(state.labels, panels.assign(X[:5]))
+
+
+@pytest.mark.usefixtures("always_filtered")
+def test_the_filter_is_left_where_it_does_not_help(rng, monkeypatch):
+    monkeypatch.setattr(float32_filter, "MOST_NEAR", 4)
+    X = np.repeat(rng.normal(size=(5, 3)), 100, axis=0)
+    X[:, 0] += np.tile([-1.0, 1.0], 250)
+    C = X[:10].copy()
+    C[5:] = C[:5] + 1e-9  # each twice, but for what float32 does not see
+    panels = panels_of(X)
+    state = panels.start_lloyd(C, skip=False)
+    cost = state._plain_cost
+    progress = state.advance(0, 50, 0.0)
+    assert progress.n_iter == 1
+    assert state._filter is None
+    assert state._plain_cost > cost
+    before = state.centers.copy()
+    state.advance(1, 1, 0.0)
+    np.testing.assert_array_equal(state.labels, panels.assign(before))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.usefixtures("always_filtered")
+def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
+    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)
+    X = make_data(rng, "normal", np.float64)
+    sample_weight = rng.uniform(0.5, 2.0, size=len(X)) if weighted else None
+    results = []
+    for steps_in_launch in (1e9, 3.5, 0.01):
+        monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
+        panels = panels_of(X, sample_weight)
+        results.append(run_to_bits(panels, panels.start_lloyd(X[:20]), 30))
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_fit_of_float64_rows_is_filtered(monkeypatch):
+    """With the constants as they are; so that the tests of threads and restarts cover it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 20))
+    filters = []
+
+    class Observed(float32_filter.Float32Filter):
+        def __init__(self, *args):
+            super().__init__(*args)
+            filters.append(self)
+
+    monkeypatch.setattr(float32_filter, "Float32Filter", Observed)
+    model = KMeans(20, n_init=2, random_state=0).fit(X)
+    assert len(filters) == 2
+    monkeypatch.setattr(float32_filter, "LEAST_WORK", np.inf)
+    plain = KMeans(20, n_init=2, random_state=0).fit(X)
+    assert len(filters) == 2
+    np.testing.assert_array_equal(model.labels_, plain.labels_)
+    assert model.n_iter_ == plain.n_iter_
+
+
+@pytest.mark.parametrize("n_samples", [1, 8, 9, 40, 41])
+def test_narrow_panels(rng, n_samples, max_slots):
+    X = rng.normal(size=(n_samples, 3))
+    panels = panels_of(X)
+    n_pairs = -(-len(panels.values) // 2)
+    singles = np.full((n_pairs, 3, 16), np.nan, dtype=np.float32)
+    rows.narrow_panels(slots_of(n_pairs, max_slots), panels.values, singles)
+    expected = np.zeros((16 * n_pairs, 3), dtype=np.float32)
+    expected[:n_samples] = X
+    np.testing.assert_array_equal(singles.swapaxes(1, 2).reshape(-1, 3), expected)
+    np.testing.assert_array_equal(panels.singles(), singles)
