@@ -13,8 +13,8 @@ LEAST_CLUSTERS, LEAST_FEATURES = 4, 3
 MOST_NEAR = 4
 """Iterations look into float32 until they have to meet one panel in so many again."""
 
-SMALLEST_SQ, LARGEST_SQ = 1e-20, 1e30
-"""Largest squared norms between which products neither vanish nor overflow in float32."""
+LARGEST_SQ = 1e30
+"""Largest squared norm with which no sum overflows in float32."""
 
 
 def pays(panels, n_clusters):
@@ -29,8 +29,9 @@ def pays(panels, n_clusters):
 
 def is_possible(panels, radius_sq):
     """Whether float32 can hold rows and centers of at most this squared norm, and memory both."""
-    in_range = SMALLEST_SQ < radius_sq < LARGEST_SQ
-    return in_range and (panels.has_singles or is_available(panels.values.nbytes // 2))
+    return radius_sq < LARGEST_SQ and (
+        panels.has_singles or is_available(panels.values.nbytes // 2)
+    )
 
 
 class Float32Filter:

@@ -233,7 +233,7 @@ class PanelLloyd:
         """
         panels = self._panels
         centers_sq = np.square(centers, dtype=np.float64).sum(axis=1)
-        if not self.is_bounded or centers_sq.max() > self._radius_sq:
+        if self._bounds is None or centers_sq.max() > self._radius_sq:
             return panels.assign_with_inertia(centers)
         moved = np.subtract(centers, self.centers, dtype=np.float64)
         self._shifts[: len(centers)] += ROUND_UP * np.sqrt(np.square(moved).sum(axis=1))

@@ -7,11 +7,12 @@ other rows are met again in float64. So the labels are those of a plain iteratio
 Rounded to float32 are x and -2 c, with a relative error of u = 2^-24 each, and |c|^2; then each of
 the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x||c|, so that
 
-    E = (n_features + 4) u (C^2 + 2 R C)
+    E = (n_features + 4) (u (C^2 + 2 R C) + v (1 + R))
 
-bounds the error of |c|^2 - 2 x.c, with R the largest norm of a row and C that of a center. What
-float64 computes is off by next to nothing of it, for which there is room: of two values that differ
-by more than 2.1 E, the lesser is the lesser in float64.
+bounds the error of |c|^2 - 2 x.c, with R the largest norm of a row, C that of a center, and
+v = 2^-126 for what is too small for float32. What float64 computes is off by next to nothing of it,
+for which there is room: of two values that differ by more than 2.1 E, the lesser is the lesser in
+float64.
 """
 
 import numpy as np
@@ -30,8 +31,8 @@ from fastclust._kernels.simd import (
     two_least_tile,
 )
 
-ROUNDING = 2.0**-24
-"""Relative error of float32."""
+ROUNDING, TINY = 2.0**-24, 2.0**-126
+"""Relative error of float32, and absolute error of what underflows: u and v of the header."""
 
 
 @inner
@@ -57,7 +58,7 @@ def find_margin(center_sq, radius, n_features):
             if center_sq[t, j] < np.inf:  # not a padding center
                 largest_sq = max(largest_sq, center_sq[t, j])
     terms = largest_sq + 2 * radius * np.sqrt(largest_sq)
-    return 2.1 * (n_features + 4) * ROUNDING * terms
+    return 2.1 * (n_features + 4) * (ROUNDING * terms + TINY * (1 + radius))
 
 
 @outlined

@@ -86,15 +86,25 @@ def test_rows_that_float32_cannot_tell_apart(rng, offset):
     assert near_share(state) > 0.9 or offset > 1e-6
 
 
-@pytest.mark.parametrize("scale", [1e-11, 1e-9, 1e14, 1e16])
+@pytest.mark.parametrize("scale", [1e-160, 1e-30, 1e-16, 1e-9, 1e14, 1e16, 1e100])
 @pytest.mark.usefixtures("always_filtered")
-def test_rows_beyond_the_range_of_float32_are_not_filtered(rng, scale):
+def test_rows_at_the_ends_of_the_range_of_float32(rng, scale):
     X = scale * rng.normal(size=(200, 3))
     panels = panels_of(X)
     state = panels.start_lloyd(X[:5], skip=False)
-    assert (state._filter is not None) == (1e-10 < scale < 1e15)
+    assert (state._filter is not None) == (scale < 1e15)
     state.advance(0, 1, 0.0)
     np.testing.assert_array_equal(state.labels, panels.assign(X[:5]))
+
+
+@pytest.mark.parametrize("scale", [1e-46, 1e-44, 1e-42, 1e-38, 0.0])
+@pytest.mark.usefixtures("always_filtered")
+def test_centers_too_small_for_float32(rng, scale):
+    panels = panels_of(rng.normal(size=(200, 3)))
+    C = scale * rng.normal(size=(5, 3))
+    state = panels.start_lloyd(C, skip=False)
+    state.advance(0, 1, 0.0)
+    np.testing.assert_array_equal(state.labels, panels.assign(C))
 
 
 @pytest.mark.usefixtures("always_filtered")
