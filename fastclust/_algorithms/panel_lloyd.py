@@ -131,8 +131,7 @@ class PanelLloyd:
         may_skip = skip and n_slots >= LEAST_SLOTS and panels.n_samples <= MOST_ROWS
         self._filter = None
         if may_skip or filters:
-            largest_center = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
-            self._radius_sq = max(panels.largest_square, largest_center)
+            self._radius_sq = max(panels.largest_square, _largest_square(centers))
             may_skip &= 16 * self._radius_sq <= float(np.finfo(panels.dtype).max)
             if filters and float32_filter.is_possible(panels, self._radius_sq):
                 self._filter = float32_filter.Float32Filter(panels, n_slots, self._radius_sq)
@@ -232,8 +231,7 @@ class PanelLloyd:
         of 31).
         """
         panels = self._panels
-        centers_sq = np.square(centers, dtype=np.float64).sum(axis=1)
-        if self._bounds is None or centers_sq.max() > self._radius_sq:
+        if self._bounds is None or _largest_square(centers) > self._radius_sq:
             return panels.assign_with_inertia(centers)
         moved = np.subtract(centers, self.centers, dtype=np.float64)
         self._shifts[: len(centers)] += ROUND_UP * np.sqrt(np.square(moved).sum(axis=1))
@@ -365,6 +363,11 @@ class PanelLloyd:
             n_changed = progress[lloyd.N_CHANGED]
             self._launch(kernel, slots, own, first_iteration, 1, tol, work, progress, resum_every=1)
             progress[lloyd.N_CHANGED] = n_changed
+
+
+def _largest_square(centers):
+    """Largest squared norm of a center."""
+    return float(np.square(centers, dtype=np.float64).sum(axis=1).max())
 
 
 def goes_on(progress, tol):
