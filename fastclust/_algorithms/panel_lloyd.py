@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from fastclust._algorithms import float32_filter
-from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_items
+from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split
 from fastclust._algorithms.statistics import (
     RESUM_EVERY,
     ClusterStatistics,
@@ -156,20 +156,17 @@ class PanelLloyd:
             self._compile_bounded()
 
     def _compile_bounded(self):
-        """Compile what later iterations may call: no fit but the first is to wait for that.
-
-        The kernels run on no slots.
-        """
+        """Compile what later iterations may call: no fit but the first is to wait for that."""
         self._panels.compile_regroup(self.centers)
         block_bounds = BlockBounds(
             self._panels, len(self.centers), self._radius_sq, len(self._slots)
         )
-        block_bounds.slots = without_items(block_bounds.slots)
         lanes = self._panels.lanes
         values = np.empty((0, lanes), dtype=self._panels.dtype)
-        block_bounds.start(np.empty((0, lanes), dtype=np.int32), values, self.centers)
+        labels = np.empty((0, lanes), dtype=np.int32)
+        block_bounds.start(labels, values, self.centers, regroup.start_bounds.compile)
         self._launch(
-            bounds.iterate_bounded, block_bounds.slots, block_bounds.arguments(0.0),
+            bounds.iterate_bounded.compile, block_bounds.slots, block_bounds.arguments(0.0),
             0, 0, 0.0, 0.0, np.zeros(lloyd.N_PROGRESS),
         )  # fmt: skip
 
@@ -436,9 +433,9 @@ class BlockBounds:
         self._apart = np.empty((n_slots, n_clusters))
         self.n_iter = 0
 
-    def start(self, labels, distances_sq, centers):
+    def start(self, labels, distances_sq, centers, kernel=regroup.start_bounds):
         """Make the bounds of rows with these labels and squared distances to their centers."""
-        regroup.start_bounds(
+        kernel(
             self.slots, distances_sq, labels, np.ascontiguousarray(centers.T), self._n_samples,
             self._error, self._block_panels, self._apart, *self._arrays[:3],
         )  # fmt: skip

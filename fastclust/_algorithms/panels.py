@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.panel_lloyd import PanelLloyd
-from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split, without_items
+from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
 from fastclust._kernels import regroup, seeding
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
@@ -155,16 +155,13 @@ class Panels:
         return chunk_panels, split(-(-n_panels // chunk_panels), chunk_work, SORT_SLOTS)
 
     def compile_regroup(self, centers):
-        """Compile what `regroup` and `panel_distances_sq` call, on no rows."""
+        """Compile what `regroup` and `panel_distances_sq` call."""
         values = np.empty((0, self.lanes), dtype=self.dtype)
         labels = np.empty((0, self.lanes), dtype=np.int32)
-        distance_slots = without_items(self.slots(PACK_WORK))
-        distances_to_labels(distance_slots, self.values, centers, labels, values)
-        _, slots = self._chunks(len(centers))
-        regroup.sort_rows(
-            without_items(slots), values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)),
-            labels.copy(), np.empty((0, 1), dtype=np.int64),
-            values.copy(), labels.copy(), labels.copy(),
+        distances_to_labels.compile(self.slots(PACK_WORK), self.values, centers, labels, values)
+        regroup.sort_rows.compile(
+            self._chunks(len(centers))[1], values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)),
+            labels, np.empty((0, 1), dtype=np.int64), values, labels, labels,
         )  # fmt: skip
 
     @property

@@ -40,11 +40,6 @@ def split(n_items, item_work, max_slots=MAX_SLOTS):
     return slots
 
 
-def without_items(slots):
-    """Slots that run the same driver, serial for one slot, and have nothing to do."""
-    return np.zeros((1, 3), dtype=np.int64) if len(slots) == 1 else slots[:0]
-
-
 def new_crew():
     """Counters of a launch's crew; see `_kernels.crew`."""
     return np.empty((N_COUNTERS, COUNTER_VALUES), dtype=np.int64)

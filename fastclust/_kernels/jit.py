@@ -104,7 +104,7 @@ class Kernel:
         alone : bool, default=False
             Whether this thread does all slots.
         """
-        parallel = len(slots) != 1 and not alone and _threads.parallel_is_safe()
+        parallel = _is_parallel(slots, alone)
         compiled = self._compiled.get((args[0].dtype.char, parallel))
         if compiled is None:
             compiled = self._compile(parallel, (slots, *args))
@@ -119,6 +119,12 @@ class Kernel:
             with _threads.launching(n_threads, parallel):
                 compiled(part, *args)
 
+    def compile(self, slots, *args, work=0.0):
+        """Compile what such a call would run, if it is not yet, and run nothing."""
+        parallel = _is_parallel(slots, alone=False)
+        if (args[0].dtype.char, parallel) not in self._compiled:
+            self._compile(parallel, (slots, *args))
+
     def _compile(self, parallel, args):
         key = (args[1].dtype.char, parallel)
         with parts_linked_only():  # under Numba's lock: of several threads one compiles
@@ -130,6 +136,11 @@ class Kernel:
                 dispatcher.disable_compile()
                 self._compiled[key] = dispatcher
         return self._compiled[key]
+
+
+def _is_parallel(slots, alone):
+    """Whether the slots are shared by threads."""
+    return len(slots) != 1 and not alone and _threads.parallel_is_safe()
 
 
 def _type_of(name, value):
