@@ -165,10 +165,8 @@ class PanelLloyd:
         values = np.empty((0, lanes), dtype=self._panels.dtype)
         labels = np.empty((0, lanes), dtype=np.int32)
         block_bounds.start(labels, values, self.centers, regroup.start_bounds.compile)
-        self._launch(
-            bounds.iterate_bounded.compile, block_bounds.slots, block_bounds.arguments(0.0),
-            0, 0, 0.0, 0.0, np.zeros(lloyd.N_PROGRESS),
-        )  # fmt: skip
+        kernel, slots, own = block_bounds.call(0.0)
+        self._launch((kernel.compile, slots, own), 0, 0, 0.0, 0.0, np.zeros(lloyd.N_PROGRESS))
 
     @property
     def cost(self):
@@ -224,21 +222,30 @@ class PanelLloyd:
         """Labels of the centers that are returned, and the inertia; nothing may follow.
 
         They are the current ones but for rounding, by which bounds are lowered once more. As
-        `Panels.assign_with_inertia`, bit for bit in the labels (200,000 x 64, k=256: 2 ms instead
-        of 31).
+        `Panels.assign_with_inertia`, bit for bit in the labels, with the bounds (200,000 x 64,
+        k=256: 2 ms instead of 31) or in float32 first.
         """
         panels = self._panels
-        if self._bounds is None or _largest_square(centers) > self._radius_sq:
+        if self._bounds is None and self._filter is None:
             return panels.assign_with_inertia(centers)
-        moved = np.subtract(centers, self.centers, dtype=np.float64)
-        self._shifts[: len(centers)] += ROUND_UP * np.sqrt(np.square(moved).sum(axis=1))
+        block_bounds = self._bounds if _largest_square(centers) <= self._radius_sq else None
+        if block_bounds is not None:
+            moved = np.subtract(centers, self.centers, dtype=np.float64)
+            self._shifts[: len(centers)] += ROUND_UP * np.sqrt(np.square(moved).sum(axis=1))
         self.centers, self._tiles = centers, tiles_of(centers, TILE, -2.0)
         self._launch(
-            bounds.iterate_bounded, self._bounds.slots, self._bounds.arguments(0.0),
+            block_bounds.call(0.0) if block_bounds is not None else self._plain_call(-1),
             1, 1, 0.0, panels.work(len(centers)), np.zeros(lloyd.N_PROGRESS),
             resum_every=2, only_label=True,
         )  # fmt: skip
         return self.labels, panels.inertia(centers, self.labels)
+
+    def _plain_call(self, few_changes):
+        """Kernel of plain iterations, its slots, and what it alone wants."""
+        if self._filter is None:
+            return lloyd.iterate, self._slots, (few_changes, self._new_labels)
+        own = few_changes, *self._filter.arguments(self._tiles), self._new_labels
+        return filtered.iterate_filtered, self._slots, own
 
     def _iterate(self, first_iteration, n_steps, tol, progress):
         """Plain iterations, then a regrouping where it pays."""
@@ -247,16 +254,10 @@ class PanelLloyd:
         if self._may_regroup and too_early > 0:
             n_steps, few_changes = min(n_steps, too_early), -1
         work = self._panels.work(len(self.centers))
-        kernel, of_filter = lloyd.iterate, ()
-        if self._filter:
-            kernel, of_filter = filtered.iterate_filtered, self._filter.arguments(self._tiles)
-        self._launch(
-            kernel, self._slots, (few_changes, *of_filter, self._new_labels),
-            first_iteration, n_steps, tol, work, progress,
-        )  # fmt: skip
+        self._launch(self._plain_call(few_changes), first_iteration, n_steps, tol, work, progress)
         self._n_plain += int(progress[lloyd.N_ITER])
         self._cost += int(progress[lloyd.N_ITER]) * self._plain_cost
-        if self._filter and not self._filter.helps:
+        if self._filter is not None and not self._filter.helps:
             self._filter, self._plain_cost = None, self._unfiltered_cost
         few = progress[lloyd.N_CHANGED] * FEW_CHANGES <= self._panels.n_samples
         if self._may_regroup and few and self._cost >= self._regroup_at and goes_on(progress, tol):
@@ -292,10 +293,7 @@ class PanelLloyd:
         if block_bounds.n_iter < 2:  # the first makes them, the second shows what they are worth
             n_steps = 1
         work = self._panels.work(len(self.centers))
-        self._launch(
-            bounds.iterate_bounded, block_bounds.slots, block_bounds.arguments(budget),
-            first_iteration, n_steps, tol, work, progress,
-        )  # fmt: skip
+        self._launch(block_bounds.call(budget), first_iteration, n_steps, tol, work, progress)
         cost = block_bounds.note(progress)
         self._cost += cost
         if not goes_on(progress, tol):
@@ -336,10 +334,11 @@ class PanelLloyd:
         self._regroup_at = math.inf  # until it is judged
 
     def _launch(
-        self, kernel, slots, own, first_iteration, n_steps, tol, work, progress, resum_every=None,
+        self, call, first_iteration, n_steps, tol, work, progress, resum_every=None,
         only_label=False,
     ):  # fmt: skip
         """Run a kernel, in several launches where one would be too long."""
+        kernel, slots, own = call
         possible = steps_in_launch(slots, work)
         resum_every = RESUM_EVERY if resum_every is None else resum_every
         if only_label or possible < 1:  # in several launches; what follows them is one more
@@ -358,7 +357,7 @@ class PanelLloyd:
         if progress[lloyd.IMPRECISE]:  # the launch that finished had no rows to form the sums of
             progress[lloyd.IMPRECISE] = 0
             n_changed = progress[lloyd.N_CHANGED]
-            self._launch(kernel, slots, own, first_iteration, 1, tol, work, progress, resum_every=1)
+            self._launch(call, first_iteration, 1, tol, work, progress, resum_every=1)
             progress[lloyd.N_CHANGED] = n_changed
 
 
@@ -441,9 +440,10 @@ class BlockBounds:
         )  # fmt: skip
         self.n_iter = 0
 
-    def arguments(self, budget):
-        """What `iterate_bounded` wants, to stop at this cost."""
-        return self._error, self._block_panels, *self._costs, float(budget), *self._arrays
+    def call(self, budget):
+        """Kernel of iterations that stop at this cost, its slots, and what it alone wants."""
+        own = self._error, self._block_panels, *self._costs, float(budget), *self._arrays
+        return bounds.iterate_bounded, self.slots, own
 
     def note(self, progress):
         """Count what a launch did; return its cost."""

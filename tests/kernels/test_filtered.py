@@ -48,6 +48,10 @@ def assert_labels_of_plain_iterations(X, centers, n_iter=12):
             panels.unpadded(state.labels), panels.unpadded(panels.assign(before))
         )
         shares.append(near_share(state))
+    labels, inertia = state.assign_with_inertia(centers)
+    expected, expected_inertia = panels.assign_with_inertia(centers)
+    np.testing.assert_array_equal(panels.unpadded(labels), panels.unpadded(expected))
+    assert inertia == pytest.approx(expected_inertia, rel=1e-12)  # sums in another order
     return max(shares)
 
 
