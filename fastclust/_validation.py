@@ -8,11 +8,14 @@ import contextlib
 import math
 import warnings
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 import sklearn
 import sklearn.exceptions
+import sklearn.utils
+from numpy.random.bit_generator import ISeedSequence
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
@@ -108,6 +111,28 @@ def check_parameters(owner, parameters, rules):
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must be {words}. Got {value!r} instead."
         )
+
+
+class _NoEntropy(ISeedSequence):
+    """Words for the state of a generator that is seeded next."""
+
+    def generate_state(self, n_words, dtype=np.uint32):
+        return np.zeros(n_words, dtype=dtype)
+
+
+NO_ENTROPY: Any = _NoEntropy()  # NumPy's annotations know its subclass SeedSequence only
+
+
+def check_random_state(seed):
+    """As scikit-learn's, but an integer takes 30 us instead of 87, a tenth of a small fit.
+
+    `RandomState(seed)` first asks the operating system for entropy, which the seed replaces.
+    """
+    if isinstance(seed, Integral):
+        random_state = np.random.RandomState(np.random.MT19937(NO_ENTROPY))
+        random_state.seed(int(seed))
+        return random_state
+    return sklearn.utils.check_random_state(seed)
 
 
 def check_sample_weight(sample_weight, X):

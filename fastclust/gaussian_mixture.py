@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import entr
 from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _validation
@@ -321,7 +321,7 @@ class GaussianMixture(DensityMixin, Estimator):
         panels = panels or _algorithms.panels.Panels(X, sample_weight, mean)
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
         rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, k)
-        random_state = check_random_state(self.random_state)
+        random_state = _validation.check_random_state(self.random_state)
         progress = em.Progress(int(self.verbose), self.verbose_interval)
         goes_on = self._goes_on()
         recover = self.on_singular == "regularize"
@@ -577,7 +577,7 @@ class GaussianMixture(DensityMixin, Estimator):
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at "
                 "least one sample."
             )
-        rng = check_random_state(self.random_state)
+        rng = _validation.check_random_state(self.random_state)
         counts = rng.multinomial(n_samples, self.weights_)
         drawn = self._covariance.draw(rng, self.means_, self.covariances_, counts)
         return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)

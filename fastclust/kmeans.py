@@ -10,7 +10,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -190,7 +190,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
                     assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             _validation.check_enough_samples(X, self.n_clusters)
             n_init = self._effective_n_init()
-            random_state = check_random_state(self.random_state)
+            random_state = _validation.check_random_state(self.random_state)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             best = self._run(X, sample_weight, n_init, random_state)
             n_distinct = np.count_nonzero(np.bincount(best.labels))
@@ -574,7 +574,7 @@ def kmeans_plusplus(
                 f"The length of x_squared_norms {len(x_squared_norms)} should "
                 f"be equal to the length of n_samples {X.shape[0]}."
             )
-    random_state = check_random_state(random_state)
+    random_state = _validation.check_random_state(random_state)
     if scipy.sparse.issparse(X):
         rows = _algorithms.csr_rows.CsrRows(rows_X, sample_weight)
     else:

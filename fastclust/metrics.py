@@ -4,7 +4,7 @@ import numpy as np
 import sklearn.metrics
 from scipy.sparse import issparse
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_random_state, check_X_y
+from sklearn.utils import check_X_y
 
 from fastclust import _algorithms
 from fastclust._validation import (
@@ -15,6 +15,7 @@ from fastclust._validation import (
     RANDOM_STATE,
     SPARSE,
     check_parameters,
+    check_random_state,
     integer,
 )
 

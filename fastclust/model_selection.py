@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, metrics
@@ -18,6 +18,7 @@ from fastclust._validation import (
     InvalidParameterError,
     check_enough_samples,
     check_parameters,
+    check_random_state,
     integer,
     one_of,
 )

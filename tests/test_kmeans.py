@@ -21,9 +21,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils import check_random_state
 
 import fastclust
-from fastclust import KMeans
+from fastclust import KMeans, _validation
 from fastclust._algorithms import panels
 
 NAMES = ["one", "two", "three"]
@@ -748,3 +749,17 @@ def test_sample_weight_can_be_routed_through_a_pipeline():
         assert kmeans.get_metadata_routing().fit.requests == {"sample_weight": True}
     expected = KMeans(4, random_state=0).fit(routed[0].transform(X), sample_weight=weights)
     np.testing.assert_array_equal(routed[-1].cluster_centers_, expected.cluster_centers_)
+
+
+@pytest.mark.parametrize("seed", [0, 1, np.int64(12345), True, 2**32 - 1])
+def test_generators_are_those_of_scikit_learn(seed):
+    ours, theirs = _validation.check_random_state(seed), check_random_state(seed)
+    np.testing.assert_array_equal(ours.get_state()[1], theirs.get_state()[1])
+    np.testing.assert_array_equal(ours.normal(size=3), theirs.normal(size=3))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "0"])
+def test_seeds_that_scikit_learn_refuses(seed):
+    for check in _validation.check_random_state, check_random_state:
+        with pytest.raises(ValueError, match=r"Seed must be between|cannot be used to seed"):
+            check(seed)
