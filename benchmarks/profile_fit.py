@@ -50,9 +50,9 @@ PHASES = {  # each with the functions that belong to it, as (owner, name)
         (em, "run_em"),
     ],
     "final labels": [
-        (panels.Panels, "assign_with_inertia"),
+        (panel_lloyd.PanelLloyd, "assign_with_inertia"),
         (panels.Panels, "row_labels"),
-        (csr_rows.CsrRows, "assign_with_inertia"),
+        (csr_rows.CsrLloyd, "assign_with_inertia"),
     ],
 }
 REST = "the rest"
