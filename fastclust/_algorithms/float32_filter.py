@@ -27,11 +27,9 @@ def pays(panels, n_clusters):
     )
 
 
-def is_possible(panels, radius_sq):
-    """Whether float32 can hold rows and centers of at most this squared norm, and memory both."""
-    return radius_sq < LARGEST_SQ and (
-        panels.has_singles or is_available(panels.values.nbytes // 2)
-    )
+def has_memory(panels):
+    """Whether there is memory for the rows in float32."""
+    return panels.has_singles or is_available(panels.values.nbytes // 2)
 
 
 class Float32Filter:
@@ -54,7 +52,8 @@ class Float32Filter:
 
     def arguments(self, tiles):
         """What the kernel wants, `tiles` being the centers and their norms in float64."""
-        singles = (part.astype(np.float32) for part in tiles)
+        with np.errstate(under="ignore"):  # which the margin covers
+            singles = [part.astype(np.float32) for part in tiles]
         return self._radius, self._most_near, self._panels.singles(), *singles, self._slot_near
 
     @property

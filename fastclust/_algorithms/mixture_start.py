@@ -24,10 +24,12 @@ def run_kmeans(rows, mean, sample_weight, random_state):
         return lambda: panels.take(panels.run_seeding(*draws))
 
     variance = panels.total_square / (panels.n_samples * panels.n_features)
-    return run_restarts(
+    result = run_restarts(
         panels, mean, draw_start, 1, n_components,
         max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * variance, verbose=False, line_end=".",
     )  # fmt: skip
+    panels.drop_singles()
+    return result
 
 
 def start_from_kmeans(rows, m_step, kmeans, mean):

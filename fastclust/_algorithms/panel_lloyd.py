@@ -133,12 +133,13 @@ class PanelLloyd:
         if may_skip or filters:
             self._radius_sq = max(panels.largest_square, _largest_square(centers))
             may_skip &= 16 * self._radius_sq <= float(np.finfo(panels.dtype).max)
-            if filters and float32_filter.is_possible(panels, self._radius_sq):
-                self._filter = float32_filter.Float32Filter(panels, n_slots, self._radius_sq)
+            filters &= self._radius_sq < float32_filter.LARGEST_SQ
+        if filters and float32_filter.has_memory(panels):
+            self._filter = float32_filter.Float32Filter(panels, n_slots, self._radius_sq)
         n_panels = len(panels.values)  # the costs are all in vector operations
         self._unfiltered_cost = n_panels * n_clusters * (n_features + 3)
         filtered_cost = n_panels * n_clusters * (n_features + 5) // 2
-        self._plain_cost = filtered_cost if self._filter else self._unfiltered_cost
+        self._plain_cost = filtered_cost if filters else self._unfiltered_cost
         row_cost = ROW_COST + VALUE_COST * n_features
         self._regroup_cost = n_panels * panels.lanes * row_cost
         self._may_regroup = (
@@ -156,7 +157,7 @@ class PanelLloyd:
             self._compile_bounded()
 
     def _compile_bounded(self):
-        """Compile what later iterations may call: no fit but the first is to wait for that."""
+        """Compile what iterations with bounds call: no fit but the first is to wait for that."""
         self._panels.compile_regroup(self.centers)
         block_bounds = BlockBounds(
             self._panels, len(self.centers), self._radius_sq, len(self._slots)
@@ -236,7 +237,7 @@ class PanelLloyd:
         self._launch(
             block_bounds.call(0.0) if block_bounds is not None else self._plain_call(-1),
             1, 1, 0.0, panels.work(len(centers)), np.zeros(lloyd.N_PROGRESS),
-            resum_every=2, only_label=True,
+            resum_every=2, only_label=True,  # 1 % 2 is not 0: no sums are formed
         )  # fmt: skip
         return self.labels, panels.inertia(centers, self.labels)
 
@@ -341,8 +342,10 @@ class PanelLloyd:
         kernel, slots, own = call
         possible = steps_in_launch(slots, work)
         resum_every = RESUM_EVERY if resum_every is None else resum_every
-        if only_label or possible < 1:  # in several launches; what follows them is one more
-            parts = [(slots, 0, 1, work), (slots[:0], 1, 1, 0.0)][: 1 if only_label else 2]
+        if only_label:
+            parts = [(slots, 0, 1, work)]
+        elif possible < 1:  # label the rows in several launches, then finish in one more
+            parts = [(slots, 0, 1, work), (slots[:0], 1, 1, 0.0)]
         else:
             parts = [(slots, 1, min(n_steps, int(possible)), 0.0)]
         panels, statistics = self._panels, self.statistics

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.panel_lloyd import PanelLloyd
-from fastclust._algorithms.slots import MAX_SLOTS, new_crew, split
+from fastclust._algorithms.slots import MAX_SLOTS, MIN_SLOT_WORK, new_crew, split
 from fastclust._algorithms.tiles import aligned_empty, tiles_of
 from fastclust._kernels import regroup, seeding
 from fastclust._kernels.assign import assign_nearest, assign_with_inertia
@@ -164,6 +164,10 @@ class Panels:
             labels, np.empty((0, 1), dtype=np.int64), values, labels, labels,
         )  # fmt: skip
 
+    def drop_singles(self):
+        """Free the memory of the rows in float32."""
+        self._singles = None
+
     @property
     def has_singles(self):
         """Whether the rows are there in float32 as well."""
@@ -204,10 +208,11 @@ class Panels:
         return split(len(self.values), self.lanes * self.n_features * n_clusters, max_slots)
 
     def even_slots(self, n_clusters, max_slots):
-        """The same, each of which begins at an even panel."""
+        """No more slots than these, each of which begins at an even panel."""
         n_panels = len(self.values)
-        pair_work = 2 * self.lanes * self.n_features * n_clusters
-        slots = split(-(-n_panels // 2), pair_work, max_slots) * [1, 2, 2]
+        n_pairs = -(-n_panels // 2)
+        n_slots = min(n_pairs, len(self.slots(n_clusters, max_slots)))
+        slots = split(n_pairs, MIN_SLOT_WORK, n_slots) * [1, 2, 2]
         slots[-1, 2] = n_panels
         return slots
 

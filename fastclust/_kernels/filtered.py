@@ -3,6 +3,8 @@
 A vector holds twice as many float32, so the distances take half the time. Where the two nearest
 centers are farther apart than rounding can make them seem, float64 would choose the same; the few
 other rows are met again in float64. So the labels are those of a plain iteration, bit for bit.
+What is in float32, single precision, is named so: one panel of `singles` is two of float64 side by
+side.
 
 Rounded to float32 are x and -2 c, with a relative error of u = 2^-24 each, and |c|^2; then each of
 the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x||c|, so that
@@ -22,7 +24,7 @@ from fastclust._kernels.assign import make_search, nearest
 from fastclust._kernels.centers import touch_all
 from fastclust._kernels.crew import end_step, is_last_of_step, start_crew, take_slot
 from fastclust._kernels.jit import inner, kernel, outlined
-from fastclust._kernels.lloyd import finish_iteration, is_from_scratch, take_labels
+from fastclust._kernels.lloyd import REDO, finish_iteration, is_from_scratch, take_labels
 from fastclust._kernels.simd import (
     not_above_lanes,
     splat,
@@ -112,8 +114,8 @@ def iterate_filtered(
 
     radius : R of the header                                        # IN
     most_near : panels that may be met in float64, in an iteration  # IN
-    singles : (n_panels / 2, n_features, 2 * LANES), float32:       # IN
-        two panels side by side
+    singles : (n_panels / 2, rounded up, n_features, 2 * LANES),    # IN
+        float32
     single_tiles_out, single_center_sq_out : tiles in float32       # IN, OUT
     slot_near_out : (n_slots,), int64                               # OUT: panels met in float64
     """
@@ -139,11 +141,12 @@ def iterate_filtered(
                     slot_counts_out, slot_touched_out, slot_changed_out, sums_out, weights_out,
                     counts_out, peaks_out, progress_out,
                 )  # fmt: skip
-                few_near = _narrow(
+                n_near = _narrow(
                     tiles_out, center_sq_out, slot_near_out, single_tiles_out,
                     single_center_sq_out,
-                ) <= most_near  # fmt: skip
-                end_step(crew, n_turns, goes_on and few_near)
+                )  # fmt: skip
+                may_stop = progress_out[REDO] == 0  # an iteration that is done again is not over
+                end_step(crew, n_turns, goes_on and not (may_stop and n_near > most_near))
             s = take_slot(crew, n_turns)
 
 

@@ -120,7 +120,7 @@ class Kernel:
                 compiled(part, *args)
 
     def compile(self, slots, *args, work=0.0):
-        """Compile what such a call would run, if it is not yet, and run nothing."""
+        """Compile what such a call would run, if it is not yet; run nothing, whatever the work."""
         parallel = _is_parallel(slots, alone=False)
         if (args[0].dtype.char, parallel) not in self._compiled:
             self._compile(parallel, (slots, *args))

@@ -112,8 +112,8 @@ def iterate(
     tiles_out, center_sq_out : the same centers as tiles           # IN, OUT
     shifts_out : (n_vectors * LANES,): how far each center moved,  # OUT: 0 for the padding
         rounded up
-    slot_sums_out : (n_slots, n_clusters or more, n_features),     # scratch: left as it came, 0
-        float64
+    slot_sums_out : (n_slots, n_clusters or more, n_features),     # scratch: left as it came, 0 for
+        float64                                                    # the clusters
     slot_weights_out : (n_slots, n_clusters or more), float64      # scratch, 0
     slot_counts_out : (n_slots, n_clusters or more), int64         # scratch, 0
     slot_touched_out : (n_slots, n_clusters or more), int64        # scratch, 0

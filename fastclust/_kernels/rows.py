@@ -137,8 +137,8 @@ def narrow_panels(slots, panels, singles_out):
     """Put every two panels side by side in float32.
 
     panels : (n_panels, n_features, LANES), float64              # IN
-    singles_out : (n_panels / 2, n_features, 2 * LANES),         # OUT: 0 for a panel that is not
-        float32
+    singles_out : (n_panels / 2, rounded up, n_features,         # OUT: 0 for a panel that is not
+        2 * LANES), float32
     """
     n_panels, n_features, lanes = panels.shape
     for s in prange(slots.shape[0]):

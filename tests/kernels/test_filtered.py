@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from fastclust import KMeans
-from fastclust._algorithms import float32_filter
+from fastclust import GaussianMixture, KMeans
+from fastclust._algorithms import em, float32_filter
 from fastclust._algorithms.panels import Panels
 from fastclust._kernels import rows
 from fastclust._kernels.simd import NARROW_TILE, TILE
+from tests import reference
 from tests.kernels.conftest import slots_of
 from tests.kernels.test_bounds import make_data, run_to_bits
 
@@ -130,6 +131,45 @@ def test_the_filter_is_left_where_it_does_not_help(rng, monkeypatch):
     np.testing.assert_array_equal(state.labels, panels.assign(before))
 
 
+@pytest.mark.parametrize("steps_in_launch", [1e9, 0.01])
+@pytest.mark.usefixtures("always_filtered")
+def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
+    rng, monkeypatch, steps_in_launch
+):
+    X = make_data(rng, "duplicates", np.float64)
+    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
+    state = panels_of(X).start_lloyd(X[:20], skip=False)
+    state.advance(0, 1, 0.0)
+    state.statistics.sums += 1.0  # now imprecise
+    state.statistics.peaks *= 1e6
+    state._filter._most_near = -1  # so that this iteration is the last with it
+    before = state.centers.copy()
+    progress = state.advance(1, 1, 0.0)
+    assert state._filter is None
+    assert progress.n_iter == 1
+    assert progress.shift_sq > 0
+    sums, _, counts = reference.statistics(X, np.ones(len(X)), state.labels.ravel()[: len(X)], 20)
+    np.testing.assert_allclose(state.centers, sums / counts[:, np.newaxis], rtol=1e-12)
+    np.testing.assert_array_equal(
+        state._panels.unpadded(state.labels), panels_of(X).unpadded(panels_of(X).assign(before))
+    )
+
+
+@pytest.mark.usefixtures("always_filtered")
+def test_launches_however_cut_leave_the_filter_at_the_same_iteration(rng, monkeypatch):
+    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)
+    monkeypatch.setattr(float32_filter, "MOST_NEAR", 3)
+    X = make_data(rng, "duplicates", np.float64)
+    results = []
+    for steps_in_launch in (1e9, 3.5, 0.01):
+        monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
+        panels = panels_of(X)
+        state = panels.start_lloyd(X[:20])
+        results.append(run_to_bits(panels, state, 30))
+        assert state._filter is None
+    assert results[0] == results[1] == results[2]
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.usefixtures("always_filtered")
 def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
@@ -142,6 +182,28 @@ def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
         panels = panels_of(X, sample_weight)
         results.append(run_to_bits(panels, panels.start_lloyd(X[:20]), 30))
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("n_samples", [2032, 2033, 2040, 2041, 2047, 2048, 2049, 2056])
+def test_restarts_side_by_side_never_regroup_the_rows(rng, n_samples):
+    """Those that share the panels have one slot, at the border too."""
+    panels = panels_of(rng.normal(size=(n_samples, 32)))
+    state = panels.start_lloyd(panels.take(np.arange(32)))
+    assert panels.is_small(32, 10) == (len(panels.values) < 2048 // 8)
+    assert len(state._slots) == len(panels.slots(32))
+    assert state._may_regroup <= (not panels.is_small(32, 10))
+
+
+def test_rows_in_float32_do_not_outlive_the_start_of_a_mixture(rng, monkeypatch):
+    kept = []
+    run_em = em.run_em
+    monkeypatch.setattr(
+        em, "run_em", lambda rows, *args, **kwargs: (
+            kept.append(rows.panels.has_singles), run_em(rows, *args, **kwargs)
+        )[1],
+    )  # fmt: skip
+    GaussianMixture(6, max_iter=2, tol=1e3, random_state=0).fit(rng.normal(size=(8000, 20)))
+    assert kept == [False]
 
 
 def test_a_fit_of_float64_rows_is_filtered(monkeypatch):
