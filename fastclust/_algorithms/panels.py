@@ -50,8 +50,10 @@ def estimate_mean(X):
     """Mean of the rows of X, accumulated in float64, in X's dtype; not finite if X is not."""
     n_features = X.shape[1]
     side_by_side = -(-SIDE_BY_SIDE_VALUES // n_features)
+    if side_by_side > 1:  # a number by which every slot's sums begin at whole vectors
+        side_by_side = -(-side_by_side // 4) * 4
     slots = split(len(X), PACK_WORK * n_features)
-    sums = np.empty((len(slots), side_by_side, n_features))
+    sums = aligned_empty((len(slots), side_by_side, n_features), np.float64)
     flat_sums = sums.reshape(len(slots), -1)
     sum_columns(slots, X.reshape(-1), n_features, flat_sums, work=PACK_WORK * X.size)
     with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite

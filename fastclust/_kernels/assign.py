@@ -16,13 +16,16 @@ from fastclust._kernels.simd import (
     HAS_AVX512,
     NARROW_TILE,
     TILE,
+    add_products,
     argmin_tile,
     fma_tile,
+    lane,
     load,
     splat,
     splat_labels,
     splat_tile,
     store,
+    zero_doubles,
 )
 
 
@@ -142,12 +145,22 @@ def assign_with_inertia(
     distances_sq_out : (n_slots, LANES)                      # OUT: scratch
     inertia_out : (n_slots,), float64                        # OUT
     """
+    lanes = panels.shape[2]
     for s in prange(slots.shape[0]):
         slot, inertia = slots[s, 0], 0.0
+        sums, weight = zero_doubles(panels), splat(panels, 1.0)
         for p in range(slots[s, 1], slots[s, 2]):
             store(labels_out, p, nearest(panels, p, centers.shape[0], tiles, center_sq))
-            store(distances_sq_out, slot, own_distance_sq(panels, p, centers, labels_out))
-            inertia += weighted_sum(distances_sq_out, slot, weights, p, n_samples)
+            distance_sq = own_distance_sq(panels, p, centers, labels_out)
+            if (p + 1) * lanes <= n_samples:
+                if weights.shape[0] > 0:
+                    weight = load(weights, p)
+                sums = add_products(sums, distance_sq, weight)
+            else:
+                store(distances_sq_out, slot, distance_sq)
+                inertia += weighted_sum(distances_sq_out, slot, weights, p, n_samples)
+        for i in range(lanes):
+            inertia += lane(sums, i)
         inertia_out[slot] = inertia
 
 
