@@ -278,11 +278,10 @@ class Panels:
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         slots = self.slots(len(centers))
-        distances_sq = aligned_empty((len(slots), self.lanes), self.dtype)
         inertia = np.empty(len(slots))
         assign_with_inertia(
             slots, self.values, self.weights, self.n_samples, centers, tiles, center_sq, labels,
-            distances_sq, inertia, work=self.work(len(centers)),
+            inertia, work=self.work(len(centers)),
         )  # fmt: skip
         return labels, float(inertia.sum())
 

@@ -131,9 +131,8 @@ def assign_nearest(slots, panels, n_clusters, tiles, center_sq, labels_out):
 
 @kernel
 def assign_with_inertia(
-    slots, panels, weights, n_samples, centers, tiles, center_sq, labels_out, distances_sq_out,
-    inertia_out,
-):  # fmt: skip
+    slots, panels, weights, n_samples, centers, tiles, center_sq, labels_out, inertia_out
+):
     """Label every row, and sum the squared distances to the centers of the labels.
 
     panels : (n_panels, n_features, LANES)                   # IN
@@ -142,7 +141,6 @@ def assign_with_inertia(
     centers : (n_clusters, n_features)                       # IN
     tiles, center_sq : the same centers, as above            # IN
     labels_out : (n_panels, LANES), int32                    # OUT
-    distances_sq_out : (n_slots, LANES)                      # OUT: scratch
     inertia_out : (n_slots,), float64                        # OUT
     """
     lanes = panels.shape[2]
@@ -152,24 +150,13 @@ def assign_with_inertia(
         for p in range(slots[s, 1], slots[s, 2]):
             store(labels_out, p, nearest(panels, p, centers.shape[0], tiles, center_sq))
             distance_sq = own_distance_sq(panels, p, centers, labels_out)
+            if weights.shape[0] > 0:
+                weight = load(weights, p)
             if (p + 1) * lanes <= n_samples:
-                if weights.shape[0] > 0:
-                    weight = load(weights, p)
                 sums = add_products(sums, distance_sq, weight)
-            else:
-                store(distances_sq_out, slot, distance_sq)
-                inertia += weighted_sum(distances_sq_out, slot, weights, p, n_samples)
+            else:  # without the padding
+                for i in range(n_samples - p * lanes):
+                    inertia += np.float64(lane(weight, i)) * lane(distance_sq, i)
         for i in range(lanes):
             inertia += lane(sums, i)
         inertia_out[slot] = inertia
-
-
-@inner
-def weighted_sum(distances_sq, row, weights, p, n_samples):
-    """Sum of the weights of panel p times distances_sq[row], first lane first."""
-    lanes = distances_sq.shape[1]
-    total = 0.0
-    for i in range(min(lanes, n_samples - p * lanes)):
-        weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
-        total += weight * distances_sq[row, i]
-    return total

@@ -48,11 +48,11 @@ def _meet_tile(found, acc, first):
     return two_least_tile(found[0], found[1], found[2], acc, first)
 
 
-two_nearest = make_search("two", _none_yet, _meet_tile)
+_two_nearest = make_search("two", _none_yet, _meet_tile)
 
 
 @inner
-def find_margin(center_sq, radius, n_features):
+def _find_margin(center_sq, radius, n_features):
     """2.1 E of the header."""
     largest_sq = 0.0
     for t in range(center_sq.shape[0]):
@@ -75,12 +75,12 @@ def _assign_filtered(
         touch_all(slot_touched_out[slot])
     lanes = panels.shape[2]
     chunk_panels = new_labels_out.shape[1]
-    margin = splat(singles, find_margin(center_sq, radius, panels.shape[1]))
+    margin = splat(singles, _find_margin(center_sq, radius, panels.shape[1]))
     n_changed, n_near = 0, 0
     for first in range(start, stop, chunk_panels):
         last = min(first + chunk_panels, stop)
         for p in range(first, last, 2):
-            best, second, labels = two_nearest(
+            best, second, labels = _two_nearest(
                 singles, p // 2, n_clusters, single_tiles, single_center_sq
             )
             store(new_labels_out, (slot, p - first), labels)

@@ -101,11 +101,17 @@ def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_sl
     C = rng.normal(size=(TILE + 1, n_features)).astype(dtype)
     slots = slots_of(len(panels.values), max_slots)
     labels = panels.new_labels()
-    scratch, inertia = aligned_empty((len(slots), panels.lanes), dtype), np.empty(len(slots))
+    inertia = np.empty(len(slots))
     assign.assign_with_inertia(
-        slots, panels.values, panels.weights, n_samples, C, *tiles_of(C, TILE, -2.0), labels,
-        scratch, inertia,
-    )  # fmt: skip
+        slots,
+        panels.values,
+        panels.weights,
+        n_samples,
+        C,
+        *tiles_of(C, TILE, -2.0),
+        labels,
+        inertia,
+    )
     assert_nearest(panels.row_labels(labels), X, C)
     _, expected = reference.assign_with_inertia(X, sample_weight.astype(np.float64), C)
     assert inertia.sum() == pytest.approx(expected, rel=tolerance(dtype, n_features))
