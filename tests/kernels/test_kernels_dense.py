@@ -102,15 +102,9 @@ def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_sl
     slots = slots_of(len(panels.values), max_slots)
     labels = panels.new_labels()
     inertia = np.empty(len(slots))
+    tiles, center_sq = tiles_of(C, TILE, -2.0)
     assign.assign_with_inertia(
-        slots,
-        panels.values,
-        panels.weights,
-        n_samples,
-        C,
-        *tiles_of(C, TILE, -2.0),
-        labels,
-        inertia,
+        slots, panels.values, panels.weights, n_samples, C, tiles, center_sq, labels, inertia
     )
     assert_nearest(panels.row_labels(labels), X, C)
     _, expected = reference.assign_with_inertia(X, sample_weight.astype(np.float64), C)
