@@ -16,7 +16,7 @@ class _Kernel:
     """A kernel alone.
 
     `make(X, k)` returns what calls the kernel, and its operations per row. `source` is the kernel's
-    file; slower.py times `call` of the `chosen` cases.
+    file in `_kernels`; slower.py times `call` of the `chosen` cases.
     """
 
     chosen: list[str]

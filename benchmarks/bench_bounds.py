@@ -8,6 +8,8 @@ import time
 
 import numpy as np
 
+from . import internals
+
 WORKLOADS = {  # rows, features, clusters, standard deviation of the clusters (None: uniform), dtype
     "plane 300,000 x 2, k=50": (300_000, 2, 50, 0.3, "f8"),
     "clusters 300,000 x 8, k=256": (300_000, 8, 256, 0.5, "f4"),
@@ -31,17 +33,14 @@ def make_rows(n_samples, n_features, n_clusters, std, dtype):
     return (X + centers[rng.integers(n_clusters, size=n_samples)]).astype(dtype)
 
 
-def run(panels, centers, skip):
+def run(rows, centers, skip):
     """Seconds of 60 iterations at most, and their number."""
-    panels.restore_order()
     start = time.perf_counter()
-    state = panels.start_lloyd(centers, skip=skip)
-    n_iter = 0
-    while n_iter < 60:
-        progress = state.advance(n_iter, 60 - n_iter, 0.0)
-        n_iter += progress.n_iter
-        if progress.n_changed == 0:
-            break
+    state = internals.start_lloyd(rows, centers, skip=skip)
+    n_iter, converged = 0, False
+    while n_iter < 60 and not converged:
+        n_more, converged = internals.iterate(state, n_iter, 60 - n_iter, 0.0)
+        n_iter += n_more
     return time.perf_counter() - start, n_iter
 
 
@@ -57,22 +56,17 @@ class Bounds:
         return {name: make_rows(*shape) for name, shape in WORKLOADS.items()}
 
     def setup(self, rows, name):
-        from fastclust._algorithms.panels import Panels, estimate_mean
-        from fastclust._algorithms.seeding import run_kmeans_plusplus
-
-        n_clusters = WORKLOADS[name][2]
         X = rows[name]
-        self.panels = Panels(X, None, estimate_mean(X))
-        seeds = run_kmeans_plusplus(self.panels, n_clusters, None, np.random.RandomState(0))
-        self.centers = self.panels.take(seeds)
+        self.rows = internals.pack(X, internals.estimate_mean(X))
+        self.centers = internals.seeds(self.rows, WORKLOADS[name][2])
         for skip in (False, True):
-            run(self.panels, self.centers, skip)
+            run(self.rows, self.centers, skip)
 
     def track_gain(self, rows, name):
         ratios = []
         for _ in range(3):
-            plain, n_iter = run(self.panels, self.centers, False)
-            skipping, same_n_iter = run(self.panels, self.centers, True)
+            plain, n_iter = run(self.rows, self.centers, False)
+            skipping, same_n_iter = run(self.rows, self.centers, True)
             assert n_iter == same_n_iter
             ratios.append(plain / skipping)
         return float(np.median(ratios))

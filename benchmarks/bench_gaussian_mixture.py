@@ -7,7 +7,7 @@ worth, where components are far apart: rows of like components side by side, and
 
 import numpy as np
 
-from . import workloads
+from . import internals, workloads
 from .bases import _AgainstScikitLearn, _Fit, _Inference, _Kernel
 
 PASSES = {  # rows, features, components, covariance type, dtype
@@ -42,50 +42,6 @@ def make_rows(n_samples, n_features, n_components, kind, dtype):
     return X.astype(dtype), means
 
 
-class Iteration:
-    """An iteration that is the same at each call: its components are not those that it makes.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The rows.
-    means : ndarray of shape (n_components, n_features)
-        Means of the components; their covariances are the identity.
-    covariance_type : str
-        One of COVARIANCE_TYPES.
-    """
-
-    def __init__(self, X, means, covariance_type):
-        from fastclust._algorithms import covariance, em
-        from fastclust._algorithms.components import Components
-        from fastclust._algorithms.mixture_rows import MixtureRows
-        from fastclust._algorithms.panels import Panels
-
-        k, d = means.shape
-        origin = np.zeros(d, dtype=X.dtype)
-        shape = covariance.COVARIANCE_TYPES[covariance_type]
-        self.rows = MixtureRows(Panels(X, None, origin), shape, k)
-        self.components = Components(shape, k, d, X.dtype)
-        self.components.weights.fill(1 / k)
-        self.components.means[:] = means
-        self.components.factors[:] = np.eye(d) if covariance_type in ("full", "tied") else 1.0
-        self.components.lay_out()
-        self._m_step = em.MStep(self.rows, 1e-6, origin, False)
-
-    def run(self):
-        """E and M step."""
-        moments = self.rows.moments(self.components)
-        self._m_step.components.about[:] = self.components.about
-        self._m_step.update(moments)
-
-    def warm_up(self, groups=False):
-        """Compile; put rows of like components side by side or not, whatever it costs."""
-        self.rows._regrouping_pays = lambda: groups
-        for _ in range(2):
-            self.run()
-        self.rows._regrouping_pays = lambda: False
-
-
 class Pass(_Kernel):
     """One iteration where nothing can be skipped.
 
@@ -95,7 +51,7 @@ class Pass(_Kernel):
 
     params = list(PASSES)
     chosen = [params[0], *params[-3:]]  # each covariance type
-    source = "mixture"
+    source = "mixture.py"
 
     def setup_cache(self):
         return {
@@ -106,7 +62,7 @@ class Pass(_Kernel):
     def setup(self, rows, name):
         X, means = rows[name]
         _, n_features, n_components, covariance_type, _ = PASSES[name]
-        iteration = Iteration(X, means, covariance_type)
+        iteration = internals.MixtureIteration(X, means, covariance_type)
         iteration.warm_up()
         self.call, self.n_samples = iteration.run, len(X)
         exponent = 2 if covariance_type in ("full", "tied") else 1
@@ -126,10 +82,7 @@ class Separated:
         return {name: make_rows(*shape, "separated", "f8") for name, shape in SEPARATED.items()}
 
     def setup(self, rows, name, way):
-        self.iteration = Iteration(*rows[name], "full")
-        if "separators" in way:
-            self.iteration.components.separate()
-            self.iteration.components.lay_out()
+        self.iteration = internals.MixtureIteration(*rows[name], "full", "separators" in way)
         self.iteration.warm_up("grouped" in way)
 
     def time_pass(self, rows, name, way):

@@ -9,6 +9,7 @@ bench_metrics.py.
 import numpy as np
 import scipy.sparse
 
+from . import internals
 from .bases import _Kernel
 
 SHAPES = {  # rows, features, clusters, dtype
@@ -34,96 +35,89 @@ class _Dense(_Kernel):
     chosen = params[:1]
 
 
-def _pack(X):
-    from fastclust._algorithms.panels import Panels
-
-    return Panels(X, None, np.zeros(X.shape[1], dtype=X.dtype))
-
-
 class Mean(_Dense):
     """Mean of the columns."""
 
     params = FEW
-    source = "rows"
+    source = "rows.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        from fastclust._algorithms.panels import estimate_mean
-
-        return lambda: estimate_mean(X), X.shape[1]
+        return lambda: internals.estimate_mean(X), X.shape[1]
 
 
 class Pack(_Dense):
     """Rows into panels, and the sum of their squares."""
 
     params = FEW
-    source = "rows"
+    source = "rows.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        return _pack(X)._pack, 3 * X.shape[1]
+        rows = internals.pack(X)
+        return lambda: internals.pack_again(rows), 3 * X.shape[1]
 
 
 class Seeding(_Dense):
     """A round of greedy k-means++: distances of each row to the last seed and the candidates."""
 
-    source = "seeding"
+    source = "seeding.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
+        rows = internals.pack(X)
         n_rounds, n_candidates = 5, 2 + int(np.log(k))
         uniforms = np.random.default_rng(0).uniform(size=(n_rounds, n_candidates))
         flops = 3 * X.shape[1] * (n_candidates + 1) * n_rounds
-        return lambda: panels.run_seeding(0, uniforms), flops
+        return lambda: internals.seed_rounds(rows, uniforms), flops
 
 
 class Assign(_Dense):
     """Label of the nearest center."""
 
-    source = "assign"
+    source = "assign.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
-        return lambda: panels.assign(X[:k]), 2 * k * X.shape[1]
+        rows = internals.pack(X)
+        return lambda: internals.assign(rows, X[:k]), 2 * k * X.shape[1]
 
 
 class AssignWithInertia(_Dense):
     """The same, and the distance to it."""
 
     params = FEW
-    source = "assign"
+    source = "assign.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
-        return lambda: panels.assign_with_inertia(X[:k]), (2 * k + 3) * X.shape[1]
+        rows = internals.pack(X)
+        return lambda: internals.assign_with_inertia(rows, X[:k]), (2 * k + 3) * X.shape[1]
 
 
 class Iterate(_Dense):
     """A plain iteration of Lloyd's algorithm, late in a run: few rows change their cluster."""
 
-    source = "lloyd"
+    source = "lloyd.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        state = _pack(X).start_lloyd(X[:k].copy(), skip=False)
+        state = internals.start_lloyd(internals.pack(X), X[:k].copy(), skip=False)
         for iteration in range(10):
-            state.advance(iteration, 1, -1.0)
-        return lambda: state.advance(10, 1, -1.0), 2 * k * X.shape[1]
+            internals.iterate(state, iteration, 1)
+        return lambda: internals.iterate(state, 10, 1), 2 * k * X.shape[1]
 
 
 class IterateFiltered(Iterate):
@@ -131,7 +125,7 @@ class IterateFiltered(Iterate):
 
     params = ["digits 1,797 x 64, k=10, f8", "doubles 20,000 x 100, k=20, f8"]
     chosen = params[1:]
-    source = "filtered"
+    source = "filtered.py"
 
     def setup_cache(self):
         rng = np.random.default_rng(0)
@@ -143,20 +137,19 @@ class IterateFiltered(Iterate):
 class IterateBounded(_Dense):
     """20 iterations from random rows, which leave out distances as they choose."""
 
-    source = "bounds"
+    source = "bounds.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
+        rows = internals.pack(X)
 
         def run():
-            panels.restore_order()
-            state = panels.start_lloyd(X[:k].copy())
+            state = internals.start_lloyd(rows, X[:k].copy())
             n_iter = 0
             while n_iter < 20:
-                n_iter += state.advance(n_iter, 20 - n_iter, -1.0).n_iter
+                n_iter += internals.iterate(state, n_iter, 20 - n_iter)[0]
 
         return run, 20 * 2 * k * X.shape[1]
 
@@ -165,76 +158,70 @@ class Regroup(_Dense):
     """Rows sorted by label and distance, and packed anew."""
 
     params = FEW
-    source = "regroup"
+    source = "regroup.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
-        labels = panels.assign(X[:k])
-        distances_sq = panels.panel_distances_sq(X[:k], labels)
-        return lambda: panels.regroup(labels, distances_sq, k), 3 * X.shape[1]
+        return internals.regroup(internals.pack(X), X[:k]), 3 * X.shape[1]
 
 
 class SumClusters(_Dense):
     """Sums of the rows of each cluster, from scratch."""
 
-    source = "centers"
+    source = "centers.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
-        labels = panels.assign(X[:k])
-        return lambda: panels.sum_clusters(labels, k), X.shape[1]
+        rows = internals.pack(X)
+        labels = internals.assign(rows, X[:k])
+        return lambda: internals.sum_clusters(rows, labels, k), X.shape[1]
 
 
 class Transform(_Dense):
     """Distances of each row to each center, of which none is kept but the last block's."""
 
-    source = "distances"
+    source = "distances.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels, distances = _pack(X), np.empty((len(X), k), dtype=X.dtype)
-        return lambda: panels.transform(X[:k], distances), 3 * k * X.shape[1]
+        rows, distances = internals.pack(X), np.empty((len(X), k), dtype=X.dtype)
+        return lambda: internals.transform(rows, X[:k], distances), 3 * k * X.shape[1]
 
 
 class OwnDistances(_Dense):
     """Distance of each row to the center of its label."""
 
     params = FEW
-    source = "distances"
+    source = "distances.py"
 
     def setup_cache(self):
         return make_rows()
 
     def make(self, X, k):
-        panels = _pack(X)
-        labels = panels.assign(X[:k])
-        return lambda: panels.distances_sq(X[:k], labels), 3 * X.shape[1]
+        rows = internals.pack(X)
+        labels = internals.assign(rows, X[:k])
+        return lambda: internals.own_distances(rows, X[:k], labels), 3 * X.shape[1]
 
 
 class AssignSparse(_Kernel):
     """Label of the nearest center of sparse rows; the operations are those of stored values."""
 
     params = chosen = ["words 20,000 x 5,000, k=20"]
-    source = "csr"
+    source = "csr.py"
     n_stored = 25
 
     def setup_cache(self):
         return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 20)}
 
     def make(self, X, k):
-        from fastclust._algorithms.csr_rows import CsrRows
-
-        rows = CsrRows(X, None)
-        centers = X[:k].toarray()
-        return lambda: rows.assign(centers), 2 * k * self.n_stored
+        rows, centers = internals.pack_sparse(X), X[:k].toarray()
+        return lambda: internals.assign(rows, centers), 2 * k * self.n_stored
 
 
 class IterateSparse(AssignSparse):
@@ -244,12 +231,10 @@ class IterateSparse(AssignSparse):
         return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 20)}
 
     def make(self, X, k):
-        from fastclust._algorithms.csr_rows import CsrRows
-
-        state = CsrRows(X, None).start_lloyd(X[:k].toarray())
+        state = internals.start_lloyd(internals.pack_sparse(X), X[:k].toarray())
         for iteration in range(10):
-            state.advance(iteration, 1, -1.0)
-        return lambda: state.advance(10, 1, -1.0), 2 * k * self.n_stored
+            internals.iterate(state, iteration, 1)
+        return lambda: internals.iterate(state, 10, 1), 2 * k * self.n_stored
 
 
 def _sparse_rows(n_samples, n_features, n_stored):

@@ -4,8 +4,8 @@
     python benchmarks/profile_fit.py digits ellips    # those whose name holds one of the words
 
 Prints, for each workload (benchmarks/workloads.py), the milliseconds of the phases of one fit. They
-are the functions of `PHASES`, timed from outside; what is called inside another phase belongs to
-that one. All workloads make the picture benchmarks/profile_fit.png.
+are the functions of `internals.phases`, timed from outside; what is called inside another phase
+belongs to that one. All workloads make the picture benchmarks/profile_fit.png.
 """
 
 import functools
@@ -18,43 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
-import fastclust.gaussian_mixture
-import fastclust.kmeans
+from benchmarks import internals
 from benchmarks.workloads import KMEANS, MIXTURES
-from fastclust import _validation
-from fastclust._algorithms import csr_rows, em, mixture_rows, panel_lloyd, panels, seeding
 
-PHASES = {  # each with the functions that belong to it, as (owner, name)
-    "validation": [
-        (fastclust.kmeans, "validate_data"),
-        (fastclust.gaussian_mixture, "validate_data"),
-        (_validation, "check_parameters"),
-        (_validation, "check_sample_weight"),
-        (panels, "estimate_mean"),  # which finds NaN and infinity
-    ],
-    "packing": [
-        (panels.Panels, "__init__"),
-        (csr_rows.CsrRows, "__init__"),
-        (mixture_rows.MixtureRows, "__init__"),
-    ],
-    "seeding": [
-        (seeding, "draw_kmeans_plusplus"),
-        (panels.Panels, "run_seeding"),
-        (csr_rows.CsrRows, "run_seeding"),
-        (fastclust.GaussianMixture, "_start"),  # the k-means of the start in all
-    ],
-    "iterations": [
-        (panel_lloyd.PanelLloyd, "__init__"),
-        (panel_lloyd.PanelLloyd, "advance"),
-        (csr_rows.CsrLloyd, "advance"),
-        (em, "run_em"),
-    ],
-    "final labels": [
-        (panel_lloyd.PanelLloyd, "assign_with_inertia"),
-        (panels.Panels, "row_labels"),
-        (csr_rows.CsrLloyd, "assign_with_inertia"),
-    ],
-}
+PHASES = internals.phases()
 REST = "the rest"
 N_FITS = 5
 

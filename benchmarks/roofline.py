@@ -34,7 +34,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
-from benchmarks import bench_gaussian_mixture
+from benchmarks import bench_gaussian_mixture, internals
 from benchmarks.timing import best_seconds
 
 WORKLOADS = [  # rows, features, clusters, dtype
@@ -60,11 +60,9 @@ def multiply_add_peak(dtype):
 
 def read_bandwidth():
     """Bytes a second of a pass that reads memory and adds, on all threads."""
-    from fastclust._algorithms.panels import estimate_mean
-
     X = np.ones((4_000_000, 8))
-    estimate_mean(X)
-    return X.nbytes / best_seconds(estimate_mean, X)
+    internals.estimate_mean(X)
+    return X.nbytes / best_seconds(internals.estimate_mean, X)
 
 
 def blobs(n_samples, n_features, n_clusters, dtype):
@@ -77,36 +75,31 @@ def blobs(n_samples, n_features, n_clusters, dtype):
 
 def measure(n_samples, n_features, n_clusters, dtype):
     """Seconds of a plain iteration, shares labelled and met, seconds of seeding."""
-    from fastclust._algorithms.panels import Panels, estimate_mean
-    from fastclust._algorithms.seeding import run_kmeans_plusplus
-
     X = blobs(n_samples, n_features, n_clusters, dtype)
-    panels = Panels(X, None, estimate_mean(X))
+    rows = internals.pack(X, internals.estimate_mean(X))
     seconds = []
     for _ in range(2):  # the first compiles
         start = time.perf_counter()
-        seeds = run_kmeans_plusplus(panels, n_clusters, None, np.random.RandomState(0))
+        centers = internals.seeds(rows, n_clusters)
         seconds.append(time.perf_counter() - start)
-    state = panels.start_lloyd(panels.take(seeds), skip=False)
+    state = internals.start_lloyd(rows, centers, skip=False)
     for iteration in range(10):
-        state.advance(iteration, 1, -1.0)
-    plain = best_seconds(state.advance, 10, 1, -1.0)
-    state = panels.start_lloyd(panels.take(seeds))
-    tol = 1e-4 * panels.total_square / X.size
-    n_iter = 0
-    while n_iter < 300:
-        progress = state.advance(n_iter, 300 - n_iter, tol)
-        n_iter += progress.n_iter
-        if progress.n_changed == 0 or progress.shift_sq <= tol:
-            break
-    return plain, *state.shares(), seconds[1]
+        internals.iterate(state, iteration, 1)
+    plain = best_seconds(internals.iterate, state, 10, 1)
+    state = internals.start_lloyd(rows, centers)
+    tol = 1e-4 * internals.total_square(rows) / X.size
+    n_iter, converged = 0, False
+    while n_iter < 300 and not converged:
+        n_more, converged = internals.iterate(state, n_iter, 300 - n_iter, tol)
+        n_iter += n_more
+    return plain, *internals.shares(state), seconds[1]
 
 
 def measure_mixture(*workload):
     """Seconds of one iteration."""
     *shape, dtype = workload
     rows = bench_gaussian_mixture.make_rows(*shape, "overlapping", dtype)
-    iteration = bench_gaussian_mixture.Iteration(*rows, "full")
+    iteration = internals.MixtureIteration(*rows, "full")
     iteration.warm_up()
     return best_seconds(iteration.run)
 

@@ -1,5 +1,7 @@
 """Is this tree slower than another commit? Print a table; exit with 1 if something is slower.
 
+What could not be measured is no pass: then it exits with 2.
+
     python benchmarks/slower.py                   # the files as they are, against main
     python benchmarks/slower.py HEAD~1            # against another commit
     python benchmarks/slower.py v1.0 HEAD         # one commit against another
@@ -7,10 +9,11 @@
     python benchmarks/slower.py --bench Assign    # all cases of the benchmarks of that name
 
 Both run in this environment, so nothing is built: fastclust is Python, and its kernels are compiled
-and cached by their source. Two processes, one of each commit, take turns call by call, so that
-what slows the machine down slows both; the median over the turns of the ratio of their seconds is
-one measurement. Where memory lies differs from process to process and may be worth some percent, so
-each measurement has processes of its own. What seems slower after the first measurements is
+and cached by their source. Each commit brings its own `internals.py`, by which benchmarks find its
+kernels, whatever they are called there. Two processes, one of each commit, take turns call by call,
+so that what slows the machine down slows both; the median over the turns of the ratio of their
+seconds is one measurement. Where memory lies differs from process to process and may be worth some
+percent, so each measurement has processes of its own. What seems slower after the first is
 measured again, and only that decides. benchmarks/README.md says how often this is right.
 """
 
@@ -36,6 +39,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+INTERNALS = "benchmarks/internals.py"
 SUITES = ["bench_kernels", "bench_gaussian_mixture", "bench_kmeans", "bench_metrics"]
 
 SCREEN, DECIDE = 2, 5
@@ -56,13 +60,17 @@ PAUSE = 0.01
 
 @dataclass
 class Benchmark:
-    """One case of a benchmark, and its measurements: (seconds before, seconds now, ratio)."""
+    """One case of a benchmark, and its measurements: (seconds before, seconds now, ratio).
+
+    `failure` says why there is none; `is_new` that the commit before has not got what is measured.
+    """
 
     suite: str
     owner: type
     case: str
     measured: list[tuple[float, float, float]] = field(default_factory=list)
     failure: str = ""
+    is_new: bool = False
 
     def __str__(self):
         return f"{self.suite}.{self.owner.__name__}({self.case})"
@@ -96,26 +104,30 @@ def find_benchmarks(pattern=None):
                     yield benchmark
 
 
-def imported_kernels(file):
-    """Names of the kernels' file and of those that it is built from."""
-    found, waiting = set(), [file]
+def kernel_sources(source):
+    """Files that a kernel is built from, of which `source` is the first, without "_kernels/"."""
+    found, waiting = set(), [f"fastclust/_kernels/{source}"]
     while waiting:
         name = waiting.pop()
-        path = ROOT / "fastclust" / "_kernels" / f"{name}.py"
-        if name not in found and path.exists():
-            found.add(name)
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.module:
-                    waiting.append(node.module.removeprefix("fastclust._kernels."))
+        if name in found or not (ROOT / name).is_file():
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse((ROOT / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = node.module.replace(".", "/")
+                waiting.append(f"{module}.py")
+                waiting += [f"{module}/{alias.name}.py" for alias in node.names]
     return found
 
 
 def short_form(benchmarks, changed):
     """Fits against scikit-learn, and the kernels that are built from a changed file."""
-    changed = {Path(name).stem for name in changed if name.startswith("fastclust/_kernels/")}
     for benchmark in benchmarks:
         source = getattr(benchmark.owner, "source", None)
-        if source is None or imported_kernels(source) & changed:
+        files = kernel_sources(source) if source else set()
+        if source and not files:
+            raise FileNotFoundError(f"{benchmark}: there is no fastclust/_kernels/{source}")
+        if not source or files & set(changed):
             yield benchmark
 
 
@@ -127,7 +139,7 @@ class Worker:
 
     def __init__(self, tree):
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("worker.py")],
+            [sys.executable, Path(__file__).with_name("worker.py"), tree / INTERNALS],
             env=os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{ROOT}"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -147,15 +159,28 @@ class Worker:
         line = self._process.stdout.readline()
         answer = json.loads(line) if line else {"failure": "the process died"}
         if "failure" in answer:
-            raise RuntimeError(answer["failure"])
+            raise NotMeasured(answer["failure"], answer.get("is_lacking", False))
         return answer["seconds"]
+
+
+class NotMeasured(Exception):
+    """A worker's failure, and whether its `internals.py` lacks what the benchmark asks for."""
+
+    def __init__(self, reason, is_lacking):
+        super().__init__(reason)
+        self.is_lacking = is_lacking
 
 
 def measure(benchmark, workers, cache):
     """One measurement: the workers take turns."""
     for worker in workers:  # both at once, as they may compile
         worker.ask(set_up=(benchmark.suite, benchmark.owner.__name__, benchmark.case, str(cache)))
-    longest = max([worker.seconds() for worker in workers])
+    now = workers[1].seconds()
+    try:
+        longest = max(workers[0].seconds(), now)
+    except NotMeasured as error:
+        benchmark.is_new = error.is_lacking
+        raise
     number = max(1, round(TURN_SECONDS / longest))
     turns = []
     for i in range(N_TURNS):
@@ -168,18 +193,18 @@ def measure(benchmark, workers, cache):
     benchmark.measured.append(tuple(map(statistics.median, zip(*turns, strict=True))))
 
 
-def measure_all(benchmarks, trees, caches, deadline):
+def measure_all(benchmarks, trees, caches):
     """One measurement of each, in new processes; what fails is not measured again."""
     workers = []
     try:
         for benchmark in benchmarks:
-            if benchmark.failure or time.monotonic() > deadline:
+            if benchmark.failure:
                 continue
             workers = workers or [Worker(tree) for tree in trees]
             try:
                 measure(benchmark, workers, caches[benchmark.owner])
-            except (RuntimeError, BrokenPipeError) as error:
-                benchmark.failure = str(error)
+            except (NotMeasured, BrokenPipeError) as error:
+                benchmark.failure = str(error) or "the process died"
                 stop(workers)  # as the other's answer has not been read
     finally:
         stop(workers)
@@ -213,13 +238,23 @@ def git(*arguments):
 
 
 def tree_of(commit, directory):
-    """Directory with a commit's fastclust; None stands for the files as they are."""
+    """Directory with a commit's fastclust and `internals.py`; None: the files as they are."""
     if commit is None:
         return ROOT
     place = directory / f"commit-{commit.replace('/', '-')}"
     with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "fastclust"))) as archive:
         archive.extractall(place, filter="data")
+    (place / INTERNALS).parent.mkdir()
+    (place / INTERNALS).write_bytes(internals_of(commit))
     return place
+
+
+def internals_of(commit):
+    """A commit's `internals.py`, or the oldest that there is if it had none yet."""
+    if git("ls-tree", "--name-only", commit, INTERNALS):
+        return git("show", f"{commit}:{INTERNALS}")
+    added = git("log", "--diff-filter=A", "--format=%H", "--", INTERNALS).decode().split()
+    return git("show", f"{added[-1]}:{INTERNALS}") if added else (ROOT / INTERNALS).read_bytes()
 
 
 # -- the answer ---------------------------------------------------------------------------------
@@ -230,10 +265,10 @@ def print_table(benchmarks):
     print("| benchmark | before, ms | now, ms | now / before | |")
     print("| --- | ---: | ---: | ---: | --- |")
     for benchmark in benchmarks:
-        if benchmark.failure:
-            print(f"| {benchmark} | | | | not measured: {benchmark.failure[:60]} |")
-        elif not benchmark.measured:
-            print(f"| {benchmark} | | | | not measured: out of time |")
+        if benchmark.is_new:
+            print(f"| {benchmark} | | | | new: not in the commit before |")
+        elif benchmark.failure:
+            print(f"| {benchmark} | | | | **not measured**: {benchmark.failure[:80]} |")
         else:
             decided = SCREEN if len(benchmark.measured) > SCREEN else 0
             before, now, _ = map(statistics.median, zip(*benchmark.measured[decided:], strict=True))
@@ -253,9 +288,7 @@ def main():
     parser.add_argument("commit", nargs="?", help="the commit now (the files as they are)")
     parser.add_argument("--bench", metavar="NAME", help="benchmarks whose name holds this")
     parser.add_argument("--quick", action="store_true", help="fits, and changed kernels")
-    parser.add_argument("--limit", type=float, default=math.inf, metavar="SECONDS")
     options = parser.parse_args()
-    deadline = time.monotonic() + options.limit
     benchmarks = list(find_benchmarks(options.bench))
     if options.quick:
         commits = [options.base] + ([options.commit] if options.commit else [])
@@ -268,16 +301,18 @@ def main():
         trees = [tree_of(commit, directory) for commit in (options.base, options.commit)]
         caches = make_caches({benchmark.owner for benchmark in benchmarks}, directory)
         for _ in range(SCREEN):
-            measure_all(benchmarks, trees, caches, deadline)
+            measure_all(benchmarks, trees, caches)
         suspects = [b for b in benchmarks if b.measured and b.ratio() > SUSPECT]
         for _ in range(DECIDE if suspects else 0):
-            measure_all(suspects, trees, caches, math.inf)
+            measure_all(suspects, trees, caches)
     print_table(benchmarks)
     slower = [benchmark for benchmark in benchmarks if benchmark.is_slower()]
     for benchmark in slower:
         print(f"\n{benchmark} takes {benchmark.ratio(SCREEN) - 1:.0%} longer.")
-    if not any(benchmark.measured for benchmark in benchmarks):
-        print("\nNothing was measured.")
+    failed = [benchmark for benchmark in benchmarks if benchmark.failure and not benchmark.is_new]
+    for benchmark in failed:
+        print(f"\n{benchmark} could not be measured.")
+    if failed or not any(benchmark.measured for benchmark in benchmarks):
         return 2
     return 1 if slower else 0
 

@@ -1,0 +1,193 @@
+"""Where the benchmarks reach into fastclust: the only file that knows the names behind its API.
+
+A benchmark of a kernel says `internals.assign(rows, centers)`, whatever the modules are called.
+`slower.py` gives each of two commits the file that the commit carries (commits from before there
+was one get the oldest), so that commits are compared across renamed modules. So a function here
+keeps its name and meaning for good; what it calls follows the tree. Rows, states and iterations
+are passed on as they come.
+"""
+
+import numpy as np
+
+
+def estimate_mean(X):
+    """Mean of the columns."""
+    from fastclust._algorithms.panels import estimate_mean
+
+    return estimate_mean(X)
+
+
+def pack(X, mean=None):
+    """Dense rows, packed for the kernels, less their mean or nothing."""
+    from fastclust._algorithms.panels import Panels
+
+    return Panels(X, None, np.zeros(X.shape[1], dtype=X.dtype) if mean is None else mean)
+
+
+def pack_sparse(X):
+    """CSR rows, as the kernels want them."""
+    from fastclust._algorithms.csr_rows import CsrRows
+
+    return CsrRows(X, None)
+
+
+def pack_again(rows):
+    """Pack the same dense rows once more."""
+    rows._pack()
+
+
+def seed_rounds(rows, uniforms):
+    """Rounds of greedy k-means++ from row 0, with these draws."""
+    return rows.run_seeding(0, uniforms)
+
+
+def seeds(rows, n_clusters):
+    """Centers of greedy k-means++."""
+    from fastclust._algorithms.seeding import run_kmeans_plusplus
+
+    indices = run_kmeans_plusplus(rows, n_clusters, None, np.random.RandomState(0))
+    return rows.take(indices)
+
+
+def assign(rows, centers):
+    """Label of the nearest center of each row."""
+    return rows.assign(centers)
+
+
+def assign_with_inertia(rows, centers):
+    """The same, and the inertia."""
+    return rows.assign_with_inertia(centers)
+
+
+def own_distances(rows, centers, labels):
+    """Squared distance of each row to the center of its label."""
+    return rows.distances_sq(centers, labels)
+
+
+def regroup(rows, centers):
+    """Return a function that sorts rows by their nearest center and distance, and packs them."""
+    labels = rows.assign(centers)
+    distances_sq = rows.panel_distances_sq(centers, labels)
+    return lambda: rows.regroup(labels, distances_sq, len(centers))
+
+
+def sum_clusters(rows, labels, n_clusters):
+    """Sums of the rows of each label."""
+    return rows.sum_clusters(labels, n_clusters)
+
+
+def transform(rows, centers, distances_out):
+    """Distances of each row to each center."""
+    rows.transform(centers, distances_out)
+
+
+def start_lloyd(rows, centers, skip=True):
+    """State of Lloyd's algorithm, on rows in the order of X; it may skip distances."""
+    if not hasattr(rows, "values"):
+        return rows.start_lloyd(centers)
+    rows.restore_order()
+    return rows.start_lloyd(centers, skip=skip)
+
+
+def iterate(state, n_iter, n_steps, tol=-1.0):
+    """Iterate up to n_steps times after n_iter; return (iterations done, whether it converged)."""
+    progress = state.advance(n_iter, n_steps, tol)
+    return progress.n_iter, progress.n_changed == 0 or progress.shift_sq <= tol
+
+
+def shares(state):
+    """Shares of the rows that were labelled, and of the distances computed, in all iterations."""
+    return state.shares()
+
+
+def total_square(rows):
+    """Sum of the squares of all values."""
+    return rows.total_square
+
+
+class MixtureIteration:
+    """An iteration of EM that is the same each time: its components are not those that it makes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The rows.
+    means : ndarray of shape (n_components, n_features)
+        Means of the components; their covariances are the identity.
+    covariance_type : str
+        One of scikit-learn's.
+    separate : bool, default=False
+        Whether separators are laid out.
+    """
+
+    def __init__(self, X, means, covariance_type, separate=False):
+        from fastclust._algorithms import covariance, em
+        from fastclust._algorithms.components import Components
+        from fastclust._algorithms.mixture_rows import MixtureRows
+        from fastclust._algorithms.panels import Panels
+
+        k, d = means.shape
+        origin = np.zeros(d, dtype=X.dtype)
+        shape = covariance.COVARIANCE_TYPES[covariance_type]
+        self._rows = MixtureRows(Panels(X, None, origin), shape, k)
+        self._components = Components(shape, k, d, X.dtype)
+        self._components.weights.fill(1 / k)
+        self._components.means[:] = means
+        self._components.factors[:] = np.eye(d) if covariance_type in ("full", "tied") else 1.0
+        if separate:
+            self._components.separate()
+        self._components.lay_out()
+        self._m_step = em.MStep(self._rows, 1e-6, origin, False)
+
+    def run(self):
+        """E and M step."""
+        moments = self._rows.moments(self._components)
+        self._m_step.components.about[:] = self._components.about
+        self._m_step.update(moments)
+
+    def warm_up(self, groups=False):
+        """Compile; put rows of like components side by side or not, whatever it costs."""
+        self._rows._regrouping_pays = lambda: groups
+        for _ in range(2):
+            self.run()
+        self._rows._regrouping_pays = lambda: False
+
+
+def phases():
+    """Functions of fastclust by the phase of a fit that they are, as (owner, name)."""
+    import fastclust.gaussian_mixture
+    import fastclust.kmeans
+    from fastclust import _validation
+    from fastclust._algorithms import csr_rows, em, mixture_rows, panel_lloyd, panels, seeding
+
+    return {
+        "validation": [
+            (fastclust.kmeans, "validate_data"),
+            (fastclust.gaussian_mixture, "validate_data"),
+            (_validation, "check_parameters"),
+            (_validation, "check_sample_weight"),
+            (panels, "estimate_mean"),  # which finds NaN and infinity
+        ],
+        "packing": [
+            (panels.Panels, "__init__"),
+            (csr_rows.CsrRows, "__init__"),
+            (mixture_rows.MixtureRows, "__init__"),
+        ],
+        "seeding": [
+            (seeding, "draw_kmeans_plusplus"),
+            (panels.Panels, "run_seeding"),
+            (csr_rows.CsrRows, "run_seeding"),
+            (fastclust.GaussianMixture, "_start"),  # the k-means of the start in all
+        ],
+        "iterations": [
+            (panel_lloyd.PanelLloyd, "__init__"),
+            (panel_lloyd.PanelLloyd, "advance"),
+            (csr_rows.CsrLloyd, "advance"),
+            (em, "run_em"),
+        ],
+        "final labels": [
+            (panel_lloyd.PanelLloyd, "assign_with_inertia"),
+            (panels.Panels, "row_labels"),
+            (csr_rows.CsrLloyd, "assign_with_inertia"),
+        ],
+    }
