@@ -51,7 +51,7 @@ class Pass(_Kernel):
 
     params = list(PASSES)
     chosen = [params[0], *params[-3:]]  # each covariance type
-    source = "mixture.py"
+    source = "mixture/passes.py"
 
     def setup_cache(self):
         return {

@@ -39,7 +39,7 @@ class Mean(_Dense):
     """Mean of the columns."""
 
     params = FEW
-    source = "rows.py"
+    source = "rows/pack.py"
 
     def setup_cache(self):
         return make_rows()
@@ -52,7 +52,7 @@ class Pack(_Dense):
     """Rows into panels, and the sum of their squares."""
 
     params = FEW
-    source = "rows.py"
+    source = "rows/pack.py"
 
     def setup_cache(self):
         return make_rows()
@@ -65,7 +65,7 @@ class Pack(_Dense):
 class Seeding(_Dense):
     """A round of greedy k-means++: distances of each row to the last seed and the candidates."""
 
-    source = "seeding.py"
+    source = "kmeans/seeding.py"
 
     def setup_cache(self):
         return make_rows()
@@ -81,7 +81,7 @@ class Seeding(_Dense):
 class Assign(_Dense):
     """Label of the nearest center."""
 
-    source = "assign.py"
+    source = "kmeans/assign.py"
 
     def setup_cache(self):
         return make_rows()
@@ -95,7 +95,7 @@ class AssignWithInertia(_Dense):
     """The same, and the distance to it."""
 
     params = FEW
-    source = "assign.py"
+    source = "kmeans/assign.py"
 
     def setup_cache(self):
         return make_rows()
@@ -108,7 +108,7 @@ class AssignWithInertia(_Dense):
 class Iterate(_Dense):
     """A plain iteration of Lloyd's algorithm, late in a run: few rows change their cluster."""
 
-    source = "lloyd.py"
+    source = "kmeans/lloyd.py"
 
     def setup_cache(self):
         return make_rows()
@@ -125,7 +125,7 @@ class IterateFiltered(Iterate):
 
     params = ["digits 1,797 x 64, k=10, f8", "doubles 20,000 x 100, k=20, f8"]
     chosen = params[1:]
-    source = "filtered.py"
+    source = "kmeans/filtered.py"
 
     def setup_cache(self):
         rng = np.random.default_rng(0)
@@ -137,7 +137,7 @@ class IterateFiltered(Iterate):
 class IterateBounded(_Dense):
     """20 iterations from random rows, which leave out distances as they choose."""
 
-    source = "bounds.py"
+    source = "kmeans/bounds.py"
 
     def setup_cache(self):
         return make_rows()
@@ -158,7 +158,7 @@ class Regroup(_Dense):
     """Rows sorted by label and distance, and packed anew."""
 
     params = FEW
-    source = "regroup.py"
+    source = "rows/sort.py"
 
     def setup_cache(self):
         return make_rows()
@@ -170,7 +170,7 @@ class Regroup(_Dense):
 class SumClusters(_Dense):
     """Sums of the rows of each cluster, from scratch."""
 
-    source = "centers.py"
+    source = "kmeans/centers.py"
 
     def setup_cache(self):
         return make_rows()
@@ -184,7 +184,7 @@ class SumClusters(_Dense):
 class Transform(_Dense):
     """Distances of each row to each center, of which none is kept but the last block's."""
 
-    source = "distances.py"
+    source = "kmeans/distances.py"
 
     def setup_cache(self):
         return make_rows()
@@ -198,7 +198,7 @@ class OwnDistances(_Dense):
     """Distance of each row to the center of its label."""
 
     params = FEW
-    source = "distances.py"
+    source = "kmeans/distances.py"
 
     def setup_cache(self):
         return make_rows()
@@ -213,7 +213,7 @@ class AssignSparse(_Kernel):
     """Label of the nearest center of sparse rows; the operations are those of stored values."""
 
     params = chosen = ["words 20,000 x 5,000, k=20"]
-    source = "csr.py"
+    source = "kmeans/csr.py"
     n_stored = 25
 
     def setup_cache(self):

@@ -64,7 +64,7 @@ class Silhouettes:
     chosen = params[:1]
     param_names = ["rows"]
     timeout = 600
-    source = "silhouette.py"
+    source = "metrics/silhouette.py"
 
     def setup_cache(self):
         return {name: make_rows(*shape) for name, shape in LARGE.items()}

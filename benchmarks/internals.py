@@ -12,21 +12,21 @@ import numpy as np
 
 def estimate_mean(X):
     """Mean of the columns."""
-    from fastclust._algorithms.panels import estimate_mean
+    from fastclust._algorithms.rows.panels import estimate_mean
 
     return estimate_mean(X)
 
 
 def pack(X, mean=None):
     """Dense rows, packed for the kernels, less their mean or nothing."""
-    from fastclust._algorithms.panels import Panels
+    from fastclust._algorithms.rows.panels import Panels
 
     return Panels(X, None, np.zeros(X.shape[1], dtype=X.dtype) if mean is None else mean)
 
 
 def pack_sparse(X):
     """CSR rows, as the kernels want them."""
-    from fastclust._algorithms.csr_rows import CsrRows
+    from fastclust._algorithms.rows.csr import CsrRows
 
     return CsrRows(X, None)
 
@@ -43,7 +43,7 @@ def seed_rounds(rows, uniforms):
 
 def seeds(rows, n_clusters):
     """Centers of greedy k-means++."""
-    from fastclust._algorithms.seeding import run_kmeans_plusplus
+    from fastclust._algorithms.kmeans.seeding import run_kmeans_plusplus
 
     indices = run_kmeans_plusplus(rows, n_clusters, None, np.random.RandomState(0))
     return rows.take(indices)
@@ -121,10 +121,10 @@ class MixtureIteration:
     """
 
     def __init__(self, X, means, covariance_type, separate=False):
-        from fastclust._algorithms import covariance, em
-        from fastclust._algorithms.components import Components
-        from fastclust._algorithms.mixture_rows import MixtureRows
-        from fastclust._algorithms.panels import Panels
+        from fastclust._algorithms.mixture import covariance, em
+        from fastclust._algorithms.mixture.components import Components
+        from fastclust._algorithms.mixture.passes import MixtureRows
+        from fastclust._algorithms.rows.panels import Panels
 
         k, d = means.shape
         origin = np.zeros(d, dtype=X.dtype)
@@ -158,7 +158,9 @@ def phases():
     import fastclust.gaussian_mixture
     import fastclust.kmeans
     from fastclust import _validation
-    from fastclust._algorithms import csr_rows, em, mixture_rows, panel_lloyd, panels, seeding
+    from fastclust._algorithms.kmeans import panel_lloyd, seeding
+    from fastclust._algorithms.mixture import em, passes
+    from fastclust._algorithms.rows import csr, panels
 
     return {
         "validation": [
@@ -170,24 +172,24 @@ def phases():
         ],
         "packing": [
             (panels.Panels, "__init__"),
-            (csr_rows.CsrRows, "__init__"),
-            (mixture_rows.MixtureRows, "__init__"),
+            (csr.CsrRows, "__init__"),
+            (passes.MixtureRows, "__init__"),
         ],
         "seeding": [
             (seeding, "draw_kmeans_plusplus"),
             (panels.Panels, "run_seeding"),
-            (csr_rows.CsrRows, "run_seeding"),
+            (csr.CsrRows, "run_seeding"),
             (fastclust.GaussianMixture, "_start"),  # the k-means of the start in all
         ],
         "iterations": [
             (panel_lloyd.PanelLloyd, "__init__"),
             (panel_lloyd.PanelLloyd, "advance"),
-            (csr_rows.CsrLloyd, "advance"),
+            (csr.CsrLloyd, "advance"),
             (em, "run_em"),
         ],
         "final labels": [
             (panel_lloyd.PanelLloyd, "assign_with_inertia"),
             (panels.Panels, "row_labels"),
-            (csr_rows.CsrLloyd, "assign_with_inertia"),
+            (csr.CsrLloyd, "assign_with_inertia"),
         ],
     }

@@ -3,7 +3,7 @@
     python benchmarks/prove_slower.py        # half an hour, on an idle machine
     python benchmarks/prove_slower.py 3      # three tries of each instead of ten
 
-The kernel `assign` of a copy labels the first tenth of each slot's rows twice, which takes up to
+The kernel `assign` of a copy labels the first tenth of each chunk's rows twice, which takes up to
 10 % longer and changes no label.
 """
 
@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-KERNEL = Path("fastclust/_kernels/assign.py")
+KERNEL = Path("fastclust/_kernels/kmeans/assign.py")
 LINE = "            store(labels_out, p, nearest(panels, p, n_clusters, tiles, center_sq))\n"
 AGAIN = """\
-        tenth = (slots[s, 2] - slots[s, 1]) // 10
-        for p in range(slots[s, 1], slots[s, 1] + tenth):
+        tenth = (chunks[s, 2] - chunks[s, 1]) // 10
+        for p in range(chunks[s, 1], chunks[s, 1] + tenth):
 """
 
 

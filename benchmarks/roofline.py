@@ -108,11 +108,11 @@ def main():
     """Print the report."""
     import numba
 
-    peaks = {dtype: multiply_add_peak(dtype) for dtype in ("f4", "f8")}
+    max_weights = {dtype: multiply_add_peak(dtype) for dtype in ("f4", "f8")}
     bandwidth = read_bandwidth()
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, numba {numba.__version__}: matrix product "
-        f"{peaks['f4'] / 1e9:.0f} GFLOP/s f4, {peaks['f8'] / 1e9:.0f} f8; "
+        f"{max_weights['f4'] / 1e9:.0f} GFLOP/s f4, {max_weights['f8'] / 1e9:.0f} f8; "
         f"reading {bandwidth / 1e9:.0f} GB/s\n"
     )
     header = ["plain", "limit", "of it", "reachable", "labelled", "met", "seeding", "passes"]
@@ -122,8 +122,8 @@ def main():
         plain, labelled, met, seeding = measure(*workload)
         n_bytes = n_samples * n_features * np.dtype(dtype).itemsize
         pairs = 2 * n_samples * n_clusters
-        limit = max(pairs * n_features / peaks[dtype], n_bytes / bandwidth)
-        reachable = max(pairs * (n_features + 3) / peaks[dtype], n_bytes / bandwidth)
+        limit = max(pairs * n_features / max_weights[dtype], n_bytes / bandwidth)
+        reachable = max(pairs * (n_features + 3) / max_weights[dtype], n_bytes / bandwidth)
         passes = n_clusters * n_bytes / bandwidth / seeding
         name = f"{n_samples:,} x {n_features}, {n_clusters} {dtype}"
         print(
@@ -139,7 +139,7 @@ def main():
         seconds = measure_mixture(*workload)
         rate = 2 * n_samples * n_components * n_features**2 / seconds
         name = f"{n_samples:,} x {n_features}, {n_components} {dtype}"
-        print(f"{name:28}{1e3 * seconds:11.2f}{rate / 1e9:11.1f}{rate / peaks[dtype]:11.0%}")
+        print(f"{name:28}{1e3 * seconds:11.2f}{rate / 1e9:11.1f}{rate / max_weights[dtype]:11.0%}")
     return 0
 
 

@@ -3,7 +3,7 @@
 import functools
 import math
 
-from fastclust._progress import progress
+from fastclust._progress_bar import progress
 
 DTYPES = "float32", "float64"
 N_FEATURES = 16

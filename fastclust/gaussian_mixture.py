@@ -270,7 +270,7 @@ class GaussianMixture(DensityMixin, Estimator):
                 self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,
                 ensure_all_finite=False,
             )  # fmt: skip
-            mean = _algorithms.panels.estimate_mean(X)
+            mean = _algorithms.rows.panels.estimate_mean(X)
             if not np.isfinite(mean).all():  # the mean's pass is the first over X
                 assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             if X.shape[0] < self.n_components:
@@ -313,14 +313,14 @@ class GaussianMixture(DensityMixin, Estimator):
 
     @property
     def _covariance(self):
-        return _algorithms.covariance.COVARIANCE_TYPES[self.covariance_type]
+        return _algorithms.mixture.covariance.COVARIANCE_TYPES[self.covariance_type]
 
     def _fit(self, X, mean, sample_weight, given, panels=None):
         """Pack the rows, unless they are, run n_init times, and set the attributes to the best."""
-        em = _algorithms.em
-        panels = panels or _algorithms.panels.Panels(X, sample_weight, mean)
+        em = _algorithms.mixture.em
+        panels = panels or _algorithms.rows.panels.Panels(X, sample_weight, mean)
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
-        rows = _algorithms.mixture_rows.MixtureRows(panels, self._covariance, k)
+        rows = _algorithms.mixture.passes.MixtureRows(panels, self._covariance, k)
         random_state = _validation.check_random_state(self.random_state)
         progress = em.Progress(int(self.verbose), self.verbose_interval)
         goes_on = self._goes_on()
@@ -364,7 +364,7 @@ class GaussianMixture(DensityMixin, Estimator):
         components.lay_out()
 
     def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state):
-        start, panels, k = _algorithms.mixture_start, rows.panels, int(self.n_components)
+        start, panels, k = _algorithms.mixture.start, rows.panels, int(self.n_components)
         rows.start_run()
         if self.init_params == "kmeans":
             kmeans = start.run_kmeans(rows, mean, sample_weight, random_state)
@@ -373,7 +373,9 @@ class GaussianMixture(DensityMixin, Estimator):
         elif self.init_params == "random":
             start.start_from_noise(rows, m_step, X, mean, sample_weight, random_state)
         elif self.init_params == "k-means++":
-            seeds = _algorithms.seeding.run_kmeans_plusplus(panels, k, sample_weight, random_state)
+            seeds = _algorithms.kmeans.seeding.run_kmeans_plusplus(
+                panels, k, sample_weight, random_state
+            )
             start.start_from_seeds(rows, m_step, seeds, mean)
         else:
             p = None if sample_weight is None else sample_weight / sample_weight.sum()
@@ -594,7 +596,7 @@ class GaussianMixture(DensityMixin, Estimator):
         log_density = np.empty(X.shape[0], dtype=X.dtype)
         if resp_out is None:
             resp_out = np.empty((0, len(self.means_)), dtype=X.dtype)
-        _algorithms.mixture_rows.infer(
+        _algorithms.mixture.passes.infer(
             X,
             self._covariance,
             np.asarray(self.weights_, dtype=np.float64),

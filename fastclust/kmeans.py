@@ -185,7 +185,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
                 accept_large_sparse=False, ensure_all_finite=is_sparse,
             )  # fmt: skip
             if not is_sparse:
-                self._mean = _algorithms.panels.estimate_mean(X)
+                self._mean = _algorithms.rows.panels.estimate_mean(X)
                 if not np.isfinite(self._mean).all():  # the mean's pass is the first over X
                     assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             _validation.check_enough_samples(X, self.n_clusters)
@@ -237,13 +237,13 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         """Pack the rows, unless they are, run n_init times, return the best result."""
         if scipy.sparse.issparse(X):
             self._mean = np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
-            rows = _algorithms.csr_rows.CsrRows(X, sample_weight)
+            rows = _algorithms.rows.csr.CsrRows(X, sample_weight)
             variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         else:
-            rows = panels or _algorithms.panels.Panels(X, sample_weight, self._mean)
+            rows = panels or _algorithms.rows.panels.Panels(X, sample_weight, self._mean)
             variance = rows.total_square / X.size
         draw_start = self._start_drawer(X, rows, sample_weight, random_state)
-        return _algorithms.lloyd.run_restarts(
+        return _algorithms.kmeans.lloyd.run_restarts(
             rows,
             self._mean,
             draw_start,
@@ -258,7 +258,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
 
     def _start_drawer(self, X, rows, sample_weight, random_state):
         """Return what `run_restarts` wants; centers are relative to the mean."""
-        seeding, k = _algorithms.seeding, int(self.n_clusters)
+        seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
         if _is_string(self.init, "k-means++"):
 
             def draw_start():
@@ -324,7 +324,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         labels : ndarray of shape (n_samples,), int32
             Index of the nearest center, the first of equally near ones.
         """
-        return _algorithms.inference.predict_labels(*self._check_test_data(X))
+        return _algorithms.kmeans.inference.predict_labels(*self._check_test_data(X))
 
     def transform(self, X):
         """Distances of the rows to the centers.
@@ -339,7 +339,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         X_new : ndarray of shape (n_samples, n_clusters)
             Euclidean distance of each row to each center, in the units of X.
         """
-        return _algorithms.inference.transform_to_distances(*self._check_test_data(X))
+        return _algorithms.kmeans.inference.transform_to_distances(*self._check_test_data(X))
 
     def fit_transform(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their distances to the centers.
@@ -383,7 +383,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         """
         X, centers, mean = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
-        return -_algorithms.inference.score_inertia(X, centers, mean, sample_weight)
+        return -_algorithms.kmeans.inference.score_inertia(X, centers, mean, sample_weight)
 
     def _check_test_data(self, X):
         """Check new rows; return them, the centers less the mean, and the mean, in one dtype.
@@ -576,12 +576,12 @@ def kmeans_plusplus(
             )
     random_state = _validation.check_random_state(random_state)
     if scipy.sparse.issparse(X):
-        rows = _algorithms.csr_rows.CsrRows(rows_X, sample_weight)
+        rows = _algorithms.rows.csr.CsrRows(rows_X, sample_weight)
     else:
-        mean = _algorithms.panels.estimate_mean(rows_X)
-        rows = _algorithms.panels.Panels(rows_X, sample_weight, mean)
+        mean = _algorithms.rows.panels.estimate_mean(rows_X)
+        rows = _algorithms.rows.panels.Panels(rows_X, sample_weight, mean)
     n_local_trials = None if n_local_trials is None else int(n_local_trials)
-    indices = _algorithms.seeding.run_kmeans_plusplus(
+    indices = _algorithms.kmeans.seeding.run_kmeans_plusplus(
         rows, int(n_clusters), sample_weight, random_state, n_local_trials
     )
     centers = X[indices]

@@ -81,7 +81,7 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     if metric == "sqeuclidean":
         silhouettes = _dispersion(X, labels).squared_silhouettes()
     else:
-        silhouette = _algorithms.silhouette
+        silhouette = _algorithms.metrics.silhouette
         rows = X.astype(np.float64, copy=False)
         silhouettes = silhouette.coefficients(*silhouette.mean_distances(rows, labels))
     return silhouettes.astype(X.dtype, copy=False)
@@ -293,5 +293,5 @@ def _check(X, labels):
 
 def _dispersion(X, labels):
     X = X.astype(np.float64, copy=False)
-    panels = _algorithms.panels.Panels(X, None, _algorithms.panels.estimate_mean(X))
-    return _algorithms.dispersion.Dispersion(panels, labels)
+    panels = _algorithms.rows.panels.Panels(X, None, _algorithms.rows.panels.estimate_mean(X))
+    return _algorithms.metrics.dispersion.Dispersion(panels, labels)

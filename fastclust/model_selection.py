@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, metrics
-from fastclust._progress import progress
+from fastclust._progress_bar import progress
 from fastclust._validation import (
     FLOAT_DTYPES,
     NONE,
@@ -239,7 +239,7 @@ def select_kmeans(
     options = options | {"n_init": n_init, "random_state": random_state}
     X_checked, mean = _check_rows(X)
     check_enough_samples(X_checked, max(ks) + 1)
-    panels = _algorithms.panels.Panels(X_checked, None, mean)
+    panels = _algorithms.rows.panels.Panels(X_checked, None, mean)
     rng = check_random_state(random_state)
     sample = rng.permutation(len(X_checked))[:silhouette_sample_size]
     rows, estimators = [], []
@@ -329,7 +329,7 @@ def select_gaussian_mixture(
     ks = _check_numbers(n_components, "n_components", 1)
     models = [(name, k) for name in types for k in ks]
     X_checked, mean = _check_rows(X)
-    panels = _algorithms.panels.Panels(X_checked, None, mean)
+    panels = _algorithms.rows.panels.Panels(X_checked, None, mean)
     rows, estimators, singular, not_converged = [], [], [], []
     for name, k in progress(models, "GaussianMixture"):
         estimator = GaussianMixture(k, covariance_type=name, random_state=random_state, **options)
@@ -383,7 +383,7 @@ def _check_numbers(numbers, name, least):
 
 def _check_rows(X):
     X = check_array(X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, input_name="X")
-    return X, _algorithms.panels.estimate_mean(X)
+    return X, _algorithms.rows.panels.estimate_mean(X)
 
 
 def _prepare(estimator, X):
@@ -427,7 +427,7 @@ def _judge_labels(X, panels, labels, sample):
     if len(present) < 2:
         return values
     panels.restore_order()
-    dispersion = _algorithms.dispersion.Dispersion(panels, labels)
+    dispersion = _algorithms.metrics.dispersion.Dispersion(panels, labels)
     values["simplified_silhouette"] = float(dispersion.simplified_silhouettes().mean())
     values["davies_bouldin"] = dispersion.davies_bouldin()
     values["calinski_harabasz"] = dispersion.calinski_harabasz()
@@ -453,7 +453,7 @@ def _gap_statistic(X, mean, ks, inertias, n_references, rng):
     buffer = None
     for b in progress(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
-        panels = _algorithms.panels.Panels(reference, None, mean, buffer)
+        panels = _algorithms.rows.panels.Panels(reference, None, mean, buffer)
         buffer = panels.values
         for i, k in enumerate(ks):
             estimator = KMeans(k, n_init=1, random_state=rng)

@@ -91,11 +91,11 @@ def iterate(X, sample_weight, centers, labels, n_steps, tol):
     return step + 1, n_changed, shift_sq, labels, centers, (sums, weights, counts)
 
 
-def sort_rows(distances_sq, labels, chunk_rows, n_bins):
-    """Rows of each chunk by label, then by bin of the distance, as `regroup` places the bins."""
+def sort_rows(distances_sq, labels, segment_rows, n_bins):
+    """Rows of each segment by label, then by bin of the distance, as `regroup` places the bins."""
     order = []
-    for first in range(0, len(labels), chunk_rows):
-        rows = np.arange(first, min(first + chunk_rows, len(labels)))
+    for first in range(0, len(labels), segment_rows):
+        rows = np.arange(first, min(first + segment_rows, len(labels)))
         bins = np.zeros(len(rows))
         for j in np.unique(labels[rows]):
             mine = labels[rows] == j

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PANELS = "fastclust/_algorithms/panels.py"
+PANELS = "fastclust/_algorithms/rows/panels.py"
 SECTION = r"<!-- compare ([\w-]+): begin -->\n(.*?)\n<!-- compare \1: end -->"
 
 

@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastclust
-from fastclust import __main__, model_selection
-from fastclust.__main__ import main
+from fastclust import model_selection
+from fastclust._cli import main as cli
+from fastclust._cli.main import main
 
 pytest.importorskip("pyarrow")
 
@@ -91,7 +92,7 @@ def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
 
 
 def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
-    from fastclust._model_file import load_model
+    from fastclust._cli.model_file import load_model
 
     rows, model = tmp_path / "rows.csv", tmp_path / "model.npz"
     frame.dropna().to_csv(rows, index=False)
@@ -139,9 +140,9 @@ def test_only_the_columns_chosen_are_read(frame, tmp_path, monkeypatch):
 
 
 def test_the_last_row_is_checked_as_the_first(tmp_path, monkeypatch, capsys):
-    from fastclust import _commands
+    from fastclust._cli import commands
 
-    monkeypatch.setattr(_commands, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(commands, "BLOCK_ROWS", 7)
     X = np.arange(40.0).reshape(20, 2)
     X[19, 1] = np.inf
     np.save(tmp_path / "rows.npy", X)
@@ -234,12 +235,12 @@ def test_numbers_that_are_none(text, capsys):
 
 
 def test_options_name_what_there_is():
-    from fastclust._algorithms.covariance import COVARIANCE_TYPES
+    from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 
-    assert __main__.KMEANS_CRITERIA == model_selection.KMEANS_CRITERIA
-    assert __main__.MIXTURE_CRITERIA == model_selection.MIXTURE_CRITERIA
-    assert list(__main__.COVARIANCE_TYPES) == list(COVARIANCE_TYPES)
-    assert list(__main__.DTYPES) == list(fastclust._warmup.DTYPES)
+    assert cli.KMEANS_CRITERIA == model_selection.KMEANS_CRITERIA
+    assert cli.MIXTURE_CRITERIA == model_selection.MIXTURE_CRITERIA
+    assert list(cli.COVARIANCE_TYPES) == list(COVARIANCE_TYPES)
+    assert list(cli.DTYPES) == list(fastclust._warmup.DTYPES)
 
 
 # -- in a shell ----------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ def test_without_pyarrow_the_error_says_what_to_install(tmp_path):
     rows.write_text("a,b\n1,2\n3,4\n")
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"
-        "from fastclust.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        "from fastclust._cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     fit = ["fit", "kmeans", str(rows), "--model", str(tmp_path / "m.npz")]
     command = [sys.executable, "-c", code, *fit]
@@ -276,11 +277,11 @@ def test_sigterm_leaves_no_temporary_file(frame, tmp_path):
     frame.dropna().to_csv(tmp_path / "rows.csv", index=False)
     code = (
         "import sys, time\n"
-        "from fastclust import _tables, __main__\n"
+        "from fastclust._cli import main, tables\n"
         "def write(file, kind, columns):\n"
         "    file.write(b'half'); print('writing', flush=True); time.sleep(60)\n"
-        "_tables.write_table = write\n"
-        "sys.exit(__main__.main(sys.argv[1:]))"
+        "tables.write_table = write\n"
+        "sys.exit(main.main(sys.argv[1:]))"
     )
     rows, model, labels = (str(tmp_path / name) for name in ("rows.csv", "m.npz", "labels.csv"))
     fit = ["fit", "kmeans", rows, "--columns", "a", "--model", model, "--output", labels]
@@ -314,6 +315,6 @@ def test_an_interrupted_demo_says_so(monkeypatch, capsys):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastclust._demo.run_demo", interrupt)
+    monkeypatch.setattr("fastclust._cli.demo.run_demo", interrupt)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "interrupted\n"

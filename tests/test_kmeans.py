@@ -25,7 +25,7 @@ from sklearn.utils import check_random_state
 
 import fastclust
 from fastclust import KMeans, _validation
-from fastclust._algorithms import panels
+from fastclust._algorithms.rows import panels
 
 NAMES = ["one", "two", "three"]
 

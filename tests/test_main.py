@@ -7,7 +7,7 @@ import pytest
 import sklearn.datasets
 
 import fastclust
-from fastclust.__main__ import main
+from fastclust._cli.main import main
 
 
 @pytest.fixture

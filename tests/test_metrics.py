@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastclust import KMeans, metrics
-from fastclust._algorithms import silhouette
-from fastclust._algorithms.dispersion import Dispersion
-from fastclust._algorithms.panels import Panels
-from fastclust._kernels.silhouette import add_distances
-from fastclust._kernels.simd import PAIR_TILE
+from fastclust._algorithms.metrics import silhouette
+from fastclust._algorithms.metrics.dispersion import Dispersion
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.metrics.silhouette import add_distances
+from fastclust._kernels.simd.tiles import PAIR_TILE
 from tests import reference
-from tests.kernels.conftest import slots_of
+from tests.kernels.conftest import chunks_of
 
 SILHOUETTES = ["silhouette_samples", "silhouette_score"]
 NAMES = [*SILHOUETTES, "calinski_harabasz_score", "davies_bouldin_score"]
@@ -135,7 +135,7 @@ def test_blocks_of_rows_make_no_difference(monkeypatch):
     X, labels = make_rows()
     panels = Panels(X, None, X.mean(axis=0))
     whole = Dispersion(panels, labels).squared_silhouettes()
-    monkeypatch.setattr("fastclust._algorithms.dispersion.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("fastclust._algorithms.metrics.dispersion.BLOCK_BYTES", 1000)
     np.testing.assert_array_equal(Dispersion(panels, labels).squared_silhouettes(), whole)
 
 
@@ -158,8 +158,8 @@ def test_silhouettes_are_the_same_bits_on_any_number_of_threads(n_clusters):
         numba.set_num_threads(before)
 
 
-def test_many_slots_for_a_cluster(monkeypatch):
-    monkeypatch.setattr(silhouette, "MOST_SLOT_ROWS", 16)
+def test_many_chunks_for_a_cluster(monkeypatch):
+    monkeypatch.setattr(silhouette, "MOST_CHUNK_ROWS", 16)
     assert_same("silhouette_samples", *make_rows(700, 3, 3))
 
 
@@ -175,11 +175,13 @@ def test_add_distances():
     points_real = np.ones((2, PAIR_TILE))
     points_real[1, -1] = 0
     groups = np.array([1, 0])
-    for n_slots in (1, 3):
-        slots = slots_of(len(real), n_slots)
+    for n_chunks in (1, 3):
+        chunks = chunks_of(len(real), n_chunks)
         row_sums = np.full((2, *real.shape), 2.0)
-        point_sums = np.full((n_slots, points_real.size), np.nan)
-        add_distances(slots, panels.values, real, points, points_real, groups, row_sums, point_sums)
+        point_sums = np.full((n_chunks, points_real.size), np.nan)
+        add_distances(
+            chunks, panels.values, real, points, points_real, groups, row_sums, point_sums
+        )
         for group in (0, 1):
             weights = points_real * (groups == group)[:, np.newaxis]
             rows, columns = reference.add_distances(X, X[: 2 * PAIR_TILE], weights.ravel())

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastclust import GaussianMixture
-from fastclust._algorithms import panels
+from fastclust._algorithms.rows import panels
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fastclust.__main__ import main
+from fastclust._cli.main import main
 
 ESTIMATORS = [
     ["kmeans", "--clusters", "3"],

@@ -12,12 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastclust import GaussianMixture, KMeans, outliers
-from fastclust.outliers import (
-    DensityOutliers,
-    DistanceOutliers,
-    TrimmedKMeans,
-    confident_labels,
-)
+from fastclust.outliers import DensityOutliers, DistanceOutliers, TrimmedKMeans, confident_labels
 
 X, _ = make_blobs(500, centers=3, random_state=1)
 MIXTURE = GaussianMixture(3, random_state=0)

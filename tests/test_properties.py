@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastclust import KMeans
-from fastclust._algorithms.panels import Panels
+from fastclust._algorithms.rows.panels import Panels
 
 LANES = (8, 16)  # float64 and float32
 BORDERS = sorted({m * lanes + d for m in (1, 2, 3, 8) for lanes in LANES for d in (-1, 0, 1)})

@@ -6,8 +6,8 @@ import scipy.sparse
 import sklearn.cluster
 
 from fastclust import KMeans
-from fastclust._algorithms.panels import Panels
-from fastclust._algorithms.statistics import ClusterStatistics, update_centers
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics, update_centers
+from fastclust._algorithms.rows.panels import Panels
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_cluster_that_gives_its_last_row_away_leaves_no_residue():
         sums=np.array([[0.0], [5.0 + 1e-15], [0.0]]),
         weights=np.array([3.0, np.nextafter(0.1, 1.0), 0.0]),
         counts=np.array([3, 1, 0]),
-        peaks=np.array([3.0, 0.1, 0.0]),
+        max_weights=np.array([3.0, 0.1, 0.0]),
     )
     centers = np.array([[0.0], [40.0], [9.0]])
     new_centers, _ = update_centers(statistics, rows, centers, labels)

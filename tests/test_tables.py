@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastclust.__main__ import main
+from fastclust._cli.main import main
 
 pa = pytest.importorskip("pyarrow")
 
@@ -26,7 +26,7 @@ def model(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow", "feather"])
 def test_files_of_every_kind_and_columns_by_name(tmp_path, model, suffix, capsys):
-    from fastclust._tables import read_table, write_table
+    from fastclust._cli.tables import read_table, write_table
 
     path, output = tmp_path / f"new.{suffix}", tmp_path / f"labels.{suffix}"
     rows = {"b": np.arange(9.0, dtype="f4"), "other": np.ones(9), "a": np.ones(9, dtype="f4")}
@@ -80,7 +80,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, model, monkeypatch, error, 
         file.write(b"half")
         raise error
 
-    monkeypatch.setattr("fastclust._tables.write_table", fail)
+    monkeypatch.setattr("fastclust._cli.tables.write_table", fail)
     before = sorted(tmp_path.iterdir())
     predict = ["predict", str(tmp_path / "rows.csv"), "--model", str(model)]
     status = main([*predict, "--output", str(tmp_path / "x.csv")])
@@ -92,7 +92,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path):
     output = tmp_path / "x.csv"
     output.write_text("before")
     code = (
-        "import os, sys; from fastclust._tables import whole_or_not_at_all\n"
+        "import os, sys; from fastclust._cli.tables import whole_or_not_at_all\n"
         "with whole_or_not_at_all(sys.argv[1]) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), 9)"
     )

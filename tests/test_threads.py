@@ -378,7 +378,7 @@ def test_import_does_not_import_numba_and_compiles_nothing(tmp_path):
 def test_the_first_fit_compiles_what_a_longer_one_needs(cache):
     code = """
 from fastclust._kernels.jit import Kernel
-from fastclust._algorithms import panel_lloyd
+from fastclust._algorithms.kmeans import panel_lloyd
 
 rows = rng.normal(size=(64, 8))[rng.integers(64, size=60_000)] * 3 + X[:60_000]
 hashed(rows, k=64, max_iter=1)

@@ -57,8 +57,10 @@ def cache_directory():
 def _sources_hash():
     """Hash of every kernel source, of the versions and of the options that shape the code."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(
+            str(path.relative_to(Path(__file__).parent)).encode() + b"\0" + path.read_bytes()
+        )
     names = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE")
     settings = [getattr(numba.config, name, None) for name in names]
     python = platform.python_version(), sysconfig.get_config_var("SOABI")

@@ -1,16 +1,16 @@
 """The decorators that make kernels: all compile, cache and parallel policy is here.
 
-`@inner` marks a serial function that is inlined into kernels, `@outlined` one that is not.
-`@kernel` marks a function that Python calls: a thin `prange` over slots around these.
+`@inner` marks a serial function that is inlined into kernels, `@noinline` one that is not.
+`@kernel` marks a function that Python calls: a thin `prange` over chunks around these.
 
-The first argument of every kernel is `slots`, an int64 array of rows (slot, start, stop): the
-slot's own number and the range of items that it works on. Slots depend on the shape of the work
-alone, so results are the same bits for any number of threads, and any subset of the slots can be
+The first argument of every kernel is `chunks`, an int64 array of rows (chunk, start, stop): the
+chunk's own number and the range of items that it works on. Chunks depend on the shape of the work
+alone, so results are the same bits for any number of threads, and any subset of the chunks can be
 launched by itself.
 
 The names of a kernel's parameters are its signature: an array whose name ends in `_out` is
 written to, every other array is read-only. The dtype of the second argument is the kernel's real
-type, and it is compiled once for each real type, serial (one slot) or parallel (any other number).
+type, and it is compiled once for each real type, serial (one chunk) or parallel (any other number).
 """
 
 import inspect
@@ -21,7 +21,7 @@ from numba.core import types
 
 from fastclust import _threads
 from fastclust._kernels.cache import attach_cache
-from fastclust._kernels.linked import PARTS, parts_linked_only
+from fastclust._kernels.link_only import PARTS, parts_linked_only
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 
@@ -34,7 +34,7 @@ def inner(function):
     return _part(function, forceinline=True)
 
 
-def outlined(function):
+def noinline(function):
     """Compile a serial function to be called by kernels.
 
     For large ones that are called seldom: LLVM takes longer for one function than for its parts
@@ -65,18 +65,18 @@ def variant(name):
     return rename
 
 
-def n_workers(slots):
-    """Threads that share these slots."""
-    return 1 if len(slots) == 1 else _threads.effective_n_threads()
+def n_workers(chunks):
+    """Threads that share these chunks."""
+    return 1 if len(chunks) == 1 else _threads.effective_n_threads()
 
 
-def steps_in_launch(slots, work):
+def steps_in_launch(chunks, work):
     """How many steps of this many multiply-adds one launch may hold; less than 1 for none."""
-    return LAUNCH_WORK * n_workers(slots) / max(work, 1.0)
+    return LAUNCH_WORK * n_workers(chunks) / max(work, 1.0)
 
 
 def kernel(function):
-    """Compile a function of slots, at its first call for each real type and driver."""
+    """Compile a function of chunks, at its first call for each real type and driver."""
     return Kernel(function)
 
 
@@ -90,40 +90,40 @@ class Kernel:
         self._parameters = list(inspect.signature(function).parameters)
         self._compiled = {}
 
-    def __call__(self, slots, *args, work=0.0, alone=False):
-        """Run the kernel over the slots.
+    def __call__(self, chunks, *args, work=0.0, alone=False):
+        """Run the kernel over the chunks.
 
         Parameters
         ----------
-        slots : ndarray of shape (n_slots, 3), int64
-            Slot number, first item and end of each slot.
+        chunks : ndarray of shape (n_chunks, 3), int64
+            Chunk number, first item and end of each chunk.
         *args : ndarray or scalar
             The kernel's other arguments.
         work : float, default=0.0
             Multiply-adds of the whole call; a long call is cut into several launches.
         alone : bool, default=False
-            Whether this thread does all slots.
+            Whether this thread does all chunks.
         """
-        parallel = _is_parallel(slots, alone)
+        parallel = _is_parallel(chunks, alone)
         compiled = self._compiled.get((args[0].dtype.char, parallel))
         if compiled is None:
-            compiled = self._compile(parallel, (slots, *args))
+            compiled = self._compile(parallel, (chunks, *args))
         if not parallel and work < LAUNCH_WORK:
-            compiled(slots, *args)
+            compiled(chunks, *args)
             return
         n_threads = _threads.effective_n_threads() if parallel else 1
         n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
-        most_launches = max(1, len(slots) // n_threads)  # each with work for every thread
+        most_launches = max(1, len(chunks) // n_threads)  # each with work for every thread
         n_launches = min(n_launches, most_launches)
-        for part in np.array_split(slots, n_launches) if n_launches > 1 else [slots]:
+        for part in np.array_split(chunks, n_launches) if n_launches > 1 else [chunks]:
             with _threads.launching(n_threads, parallel):
                 compiled(part, *args)
 
-    def compile(self, slots, *args, work=0.0):
+    def compile(self, chunks, *args, work=0.0):
         """Compile what such a call would run, if it is not yet; run nothing, whatever the work."""
-        parallel = _is_parallel(slots, alone=False)
+        parallel = _is_parallel(chunks, alone=False)
         if (args[0].dtype.char, parallel) not in self._compiled:
-            self._compile(parallel, (slots, *args))
+            self._compile(parallel, (chunks, *args))
 
     def _compile(self, parallel, args):
         key = (args[1].dtype.char, parallel)
@@ -138,9 +138,9 @@ class Kernel:
         return self._compiled[key]
 
 
-def _is_parallel(slots, alone):
-    """Whether the slots are shared by threads."""
-    return len(slots) != 1 and not alone and _threads.parallel_is_safe()
+def _is_parallel(chunks, alone):
+    """Whether the chunks are shared by threads."""
+    return len(chunks) != 1 and not alone and _threads.parallel_is_safe()
 
 
 def _type_of(name, value):

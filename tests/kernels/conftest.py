@@ -1,4 +1,4 @@
-"""Shapes around the lane width and the tile, and slots for both drivers."""
+"""Shapes around the lane width and the tile, and chunks for both drivers."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ def dtype(request):
 
 
 @pytest.fixture(params=[1, 3], ids=["serial", "parallel"])
-def max_slots(request):
-    """Number of slots asked for: one runs the serial driver, more the parallel one."""
+def max_chunks(request):
+    """Number of chunks asked for: one runs the serial driver, more the parallel one."""
     return request.param
 
 
@@ -32,11 +32,11 @@ def rng():
     return np.random.default_rng(0)
 
 
-def slots_of(n_items, max_slots):
-    """At most max_slots slots over the items, whatever their work."""
-    n_slots = min(n_items, max_slots)
-    borders = np.arange(n_slots + 1) * n_items // n_slots
-    return np.column_stack([np.arange(n_slots), borders[:-1], borders[1:]])
+def chunks_of(n_items, max_chunks):
+    """At most max_chunks chunks over the items, whatever their work."""
+    n_chunks = min(n_items, max_chunks)
+    borders = np.arange(n_chunks + 1) * n_items // n_chunks
+    return np.column_stack([np.arange(n_chunks), borders[:-1], borders[1:]])
 
 
 def tolerance(dtype, n_terms):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from fastclust import KMeans
-from fastclust._algorithms import panel_lloyd
-from fastclust._algorithms import slots as slots_module
-from fastclust._algorithms.panels import Panels
-from fastclust._kernels import regroup
-from fastclust._kernels.simd import TILE
+from fastclust._algorithms import chunks as chunks_module
+from fastclust._algorithms.kmeans import panel_lloyd
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.kmeans.start_bounds import start_bounds
+from fastclust._kernels.rows.sort import sort_rows
+from fastclust._kernels.simd.tiles import TILE
 from tests import reference
-from tests.kernels.conftest import slots_of
+from tests.kernels.conftest import chunks_of
 
 
 def make_data(rng, kind, dtype, n_features=3):
@@ -33,13 +34,13 @@ def make_data(rng, kind, dtype, n_features=3):
 
 
 @pytest.fixture
-def always_bounded(monkeypatch, max_slots):
+def always_bounded(monkeypatch, max_chunks):
     """Regroup after every other bounded iteration, however little it helps."""
-    monkeypatch.setattr(panel_lloyd, "MAX_SLOTS", max_slots)
-    monkeypatch.setattr(panel_lloyd, "LEAST_SLOTS", 1)
-    monkeypatch.setattr(panel_lloyd, "split", slots_module.split.__wrapped__)
-    monkeypatch.setattr("fastclust._algorithms.panels.split", slots_module.split.__wrapped__)
-    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 100)
+    monkeypatch.setattr(panel_lloyd, "MAX_CHUNKS", max_chunks)
+    monkeypatch.setattr(panel_lloyd, "LEAST_CHUNKS", 1)
+    monkeypatch.setattr(panel_lloyd, "split", chunks_module.split.__wrapped__)
+    monkeypatch.setattr("fastclust._algorithms.rows.panels.split", chunks_module.split.__wrapped__)
+    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 100)
     monkeypatch.setattr(panel_lloyd, "FEW_CHANGES", 1)
     monkeypatch.setattr(panel_lloyd, "HELPS", np.inf)
     monkeypatch.setattr(panel_lloyd, "ROW_COST", 0.0)
@@ -179,13 +180,13 @@ def test_sums_no_longer_precise_are_formed_anew_by_launches_however_cut(rng, mon
             state.advance(iteration, 1, 0.0)
         assert state.is_bounded
         state.statistics.sums += 1.0
-        state.statistics.peaks *= 1e6
+        state.statistics.max_weights *= 1e6
         progress = state.advance(6, 1, 0.0)
         assert progress.n_changed > 0
         labels = panels.row_labels(state.labels)
         sums, weights, _ = reference.statistics(X, np.ones(len(X)), labels, 20)
         np.testing.assert_allclose(state.statistics.sums, sums, rtol=0, atol=1e-10)
-        np.testing.assert_array_equal(state.statistics.peaks, weights)
+        np.testing.assert_array_equal(state.statistics.max_weights, weights)
         results.append((progress.n_changed, *run_to_bits(panels, state, 20)))
     assert results[0] == results[1]
 
@@ -234,52 +235,52 @@ def test_restored_rows_are_in_their_order(rng, dtype):
     np.testing.assert_array_equal(panels.weights, weights)
 
 
-@pytest.mark.parametrize("chunk_panels", [1, 5, 1000])
-def test_sort_rows(rng, dtype, max_slots, chunk_panels):
+@pytest.mark.parametrize("segment_panels", [1, 5, 1000])
+def test_sort_rows(rng, dtype, max_chunks, segment_panels):
     X = make_data(rng, "clusters", dtype)[:1001]
     panels = Panels(X, None, np.zeros(3, dtype=dtype))
     labels = panels.assign(X[:7])
     distances_sq = panels.panel_distances_sq(X[:7], labels)
     order = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
     n_panels = len(labels)
-    chunk_panels = min(chunk_panels, n_panels)
-    slots = slots_of(-(-n_panels // chunk_panels), max_slots)
+    segment_panels = min(segment_panels, n_panels)
+    chunks = chunks_of(-(-n_panels // segment_panels), max_chunks)
     out = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(order)
-    regroup.sort_rows(
-        slots, distances_sq, labels, order, len(X), chunk_panels, 4,
-        np.empty((len(slots), 7, 3)), np.empty_like(labels),
-        np.empty((len(slots), 7 * 4), dtype=np.int64), *out,
+    sort_rows(
+        chunks, distances_sq, labels, order, len(X), segment_panels, 4,
+        np.empty((len(chunks), 7, 3)), np.empty_like(labels),
+        np.empty((len(chunks), 7 * 4), dtype=np.int64), *out,
     )  # fmt: skip
     expected = reference.sort_rows(
-        panels.unpadded(distances_sq), panels.unpadded(labels), chunk_panels * panels.lanes, 4
+        panels.unpadded(distances_sq), panels.unpadded(labels), segment_panels * panels.lanes, 4
     )
     np.testing.assert_array_equal(panels.unpadded(out[2]), expected)
     np.testing.assert_array_equal(panels.unpadded(out[1]), panels.unpadded(labels)[expected])
     np.testing.assert_array_equal(panels.unpadded(out[0]), panels.unpadded(distances_sq)[expected])
 
 
-def test_sort_rows_at_distances_whose_squares_overflow(rng, max_slots):
+def test_sort_rows_at_distances_whose_squares_overflow(rng, max_chunks):
     X = make_data(rng, "clusters", np.float64)[:1001]
     panels = Panels(1e100 * X, None, np.zeros(3))
     labels = panels.assign(1e100 * X[:7])
     distances_sq = panels.panel_distances_sq(1e100 * X[:7], labels)
     order = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
-    slots = slots_of(-(-len(labels) // 40), max_slots)
+    chunks = chunks_of(-(-len(labels) // 40), max_chunks)
     out = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(order)
-    places = np.empty((2 * len(slots), 7 * 4), dtype=np.int64)  # and room to be written to
-    regroup.sort_rows(
-        slots, distances_sq, labels, order, len(X), 40, 4,
-        np.empty((len(slots), 7, 3)), np.empty_like(labels), places, *out,
+    places = np.empty((2 * len(chunks), 7 * 4), dtype=np.int64)  # and room to be written to
+    sort_rows(
+        chunks, distances_sq, labels, order, len(X), 40, 4,
+        np.empty((len(chunks), 7, 3)), np.empty_like(labels), places, *out,
     )  # fmt: skip
     own, new = panels.unpadded(labels), panels.unpadded(out[2])
     np.testing.assert_array_equal(np.sort(new), np.arange(len(X)))
     for first in range(0, len(X), 40 * panels.lanes):
-        chunk = slice(first, first + 40 * panels.lanes)
-        np.testing.assert_array_equal(own[new[chunk]], np.sort(own[chunk]))
+        segment = slice(first, first + 40 * panels.lanes)
+        np.testing.assert_array_equal(own[new[segment]], np.sort(own[segment]))
 
 
 @pytest.mark.parametrize("block_panels", [1, 3])
-def test_start_bounds(rng, dtype, max_slots, block_panels):
+def test_start_bounds(rng, dtype, max_chunks, block_panels):
     X = make_data(rng, "normal", dtype)[:1001]
     C = X[:19]
     panels = Panels(X, None, np.zeros(3, dtype=dtype))
@@ -287,24 +288,24 @@ def test_start_bounds(rng, dtype, max_slots, block_panels):
     distances_sq = panels.panel_distances_sq(C, labels)
     labels, distances_sq = panels.regroup(labels, distances_sq, len(C))
     n_blocks = -(-len(labels) // block_panels)
-    slots = slots_of(n_blocks, max_slots)
-    homes, uppers = np.empty(n_blocks, dtype=np.int32), np.empty(n_blocks, dtype=dtype)
+    chunks = chunks_of(n_blocks, max_chunks)
+    assigned, uppers = np.empty(n_blocks, dtype=np.int32), np.empty(n_blocks, dtype=dtype)
     lowers = np.empty((n_blocks, 2 * 16), dtype=dtype)
-    regroup.start_bounds(
-        slots, distances_sq, labels, np.ascontiguousarray(C.T), len(X), 1e-6, block_panels,
-        np.empty((len(slots), 19)), homes, uppers, lowers,
+    start_bounds(
+        chunks, distances_sq, labels, np.ascontiguousarray(C.T), len(X), 1e-6, block_panels,
+        np.empty((len(chunks), 19)), assigned, uppers, lowers,
     )  # fmt: skip
     true = np.sqrt(reference.all_distances_sq(reference.unpack(panels.values, len(X)), C))
     for block in range(n_blocks):
         part = slice(block * block_panels * panels.lanes, (block + 1) * block_panels * panels.lanes)
         own = panels.unpadded(labels)[part]
-        home = homes[block] if homes[block] >= 0 else ~homes[block]
-        assert home == own[0]
-        assert (homes[block] < 0) == (own != home).any()
+        center = assigned[block] if assigned[block] >= 0 else ~assigned[block]
+        assert center == own[0]
+        assert (assigned[block] < 0) == (own != center).any()
         assert uppers[block] >= true[part][np.arange(len(own)), own].max()
-        others = np.arange(19) != home
+        others = np.arange(19) != center
         assert (lowers[block, :19][others] <= true[part].min(axis=0)[others]).all()
-        assert lowers[block, home] == -np.inf
+        assert lowers[block, center] == -np.inf
         assert (lowers[block, 19:] == np.inf).all()
 
 
@@ -320,7 +321,7 @@ def test_a_fit_of_clustered_rows_skips_distances(monkeypatch):
             super().__init__(*args)
             states.append(self)
 
-    monkeypatch.setattr("fastclust._algorithms.panels.PanelLloyd", Observed)
+    monkeypatch.setattr("fastclust._algorithms.rows.panels.PanelLloyd", Observed)
     model = KMeans(64, random_state=0, max_iter=60, tol=0).fit(X)
     labelled, met = states[0].shares()
     assert met < labelled < 0.9

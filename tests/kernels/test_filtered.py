@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from fastclust import GaussianMixture, KMeans
-from fastclust._algorithms import em, float32_filter
-from fastclust._algorithms.panels import Panels
-from fastclust._kernels import rows
-from fastclust._kernels.simd import NARROW_TILE, TILE
+from fastclust._algorithms.kmeans import float32_filter
+from fastclust._algorithms.mixture import em
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.rows import pack
+from fastclust._kernels.simd.tiles import NARROW_TILE, TILE
 from tests import reference
-from tests.kernels.conftest import slots_of
+from tests.kernels.conftest import chunks_of
 from tests.kernels.test_bounds import make_data, run_to_bits
 
 
@@ -22,10 +23,10 @@ def always_filtered(monkeypatch):
 
 
 @pytest.fixture
-def slots_at_most(monkeypatch, max_slots):
-    """As many slots as there may be, however few the rows."""
-    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1)
-    monkeypatch.setattr("fastclust._algorithms.panel_lloyd.MAX_SLOTS", max_slots)
+def chunks_at_most(monkeypatch, max_chunks):
+    """As many chunks as there may be, however few the pack."""
+    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1)
+    monkeypatch.setattr("fastclust._algorithms.kmeans.panel_lloyd.MAX_CHUNKS", max_chunks)
 
 
 def panels_of(X, sample_weight=None):
@@ -34,7 +35,7 @@ def panels_of(X, sample_weight=None):
 
 def near_share(state):
     """Share of the panels that the last iteration met again in float64."""
-    return state._filter._slot_near.sum() / len(state._panels.values)
+    return state._filter._chunk_near.sum() / len(state._panels.values)
 
 
 def assert_labels_of_plain_iterations(X, centers, n_iter=12):
@@ -58,7 +59,7 @@ def assert_labels_of_plain_iterations(X, centers, n_iter=12):
 
 @pytest.mark.parametrize("n_clusters", [1, 2, NARROW_TILE + 1, TILE, TILE + 1, 2 * TILE + 5])
 @pytest.mark.parametrize("n_samples", [7, 8, 9, 16, 17, 24, 41, 300])
-@pytest.mark.usefixtures("always_filtered", "slots_at_most")
+@pytest.mark.usefixtures("always_filtered", "chunks_at_most")
 def test_labels_on_every_shape(rng, n_samples, n_clusters):
     X = rng.normal(size=(n_samples, 5))
     centers = rng.normal(size=(min(n_clusters, n_samples), 5))
@@ -67,7 +68,7 @@ def test_labels_on_every_shape(rng, n_samples, n_clusters):
 
 @pytest.mark.parametrize("n_features", [1, 3, 70])
 @pytest.mark.parametrize("kind", ["normal", "clusters", "duplicates", "far"])
-@pytest.mark.usefixtures("always_filtered", "slots_at_most")
+@pytest.mark.usefixtures("always_filtered", "chunks_at_most")
 def test_labels_on_every_kind_of_rows(rng, kind, n_features):
     X = make_data(rng, kind, np.float64, n_features)
     distinct = np.unique(X, axis=0)
@@ -78,7 +79,7 @@ def test_labels_on_every_kind_of_rows(rng, kind, n_features):
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e-12, 1e-8, 1e-6, 1e-4])
-@pytest.mark.usefixtures("always_filtered", "slots_at_most")
+@pytest.mark.usefixtures("always_filtered", "chunks_at_most")
 def test_rows_that_float32_cannot_tell_apart(rng, offset):
     """Rows next to the middle of two centers, at distances from it about the rounding of both."""
     C = rng.normal(size=(6, 40))
@@ -141,7 +142,7 @@ def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
     state = panels_of(X).start_lloyd(X[:20], skip=False)
     state.advance(0, 1, 0.0)
     state.statistics.sums += 1.0  # now imprecise
-    state.statistics.peaks *= 1e6
+    state.statistics.max_weights *= 1e6
     state._filter._most_near = -1  # so that this iteration is the last with it
     before = state.centers.copy()
     progress = state.advance(1, 1, 0.0)
@@ -157,7 +158,7 @@ def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
 
 @pytest.mark.usefixtures("always_filtered")
 def test_launches_however_cut_leave_the_filter_at_the_same_iteration(rng, monkeypatch):
-    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)
+    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1000)
     monkeypatch.setattr(float32_filter, "MOST_NEAR", 3)
     X = make_data(rng, "duplicates", np.float64)
     results = []
@@ -173,7 +174,7 @@ def test_launches_however_cut_leave_the_filter_at_the_same_iteration(rng, monkey
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.usefixtures("always_filtered")
 def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
-    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)
+    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1000)
     X = make_data(rng, "normal", np.float64)
     sample_weight = rng.uniform(0.5, 2.0, size=len(X)) if weighted else None
     results = []
@@ -186,11 +187,11 @@ def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
 
 @pytest.mark.parametrize("n_samples", [2032, 2033, 2040, 2041, 2047, 2048, 2049, 2056])
 def test_restarts_side_by_side_never_regroup_the_rows(rng, n_samples):
-    """Those that share the panels have one slot, at the border too."""
+    """Those that share the panels have one chunk, at the border too."""
     panels = panels_of(rng.normal(size=(n_samples, 32)))
     state = panels.start_lloyd(panels.take(np.arange(32)))
     assert panels.is_small(32, 10) == (len(panels.values) < 2048 // 8)
-    assert len(state._slots) == len(panels.slots(32))
+    assert len(state._chunks) == len(panels.chunks(32))
     assert state._may_regroup <= (not panels.is_small(32, 10))
 
 
@@ -199,7 +200,7 @@ def test_rows_in_float32_do_not_outlive_the_start_of_a_mixture(rng, monkeypatch)
     run_em = em.run_em
     monkeypatch.setattr(
         em, "run_em", lambda rows, *args, **kwargs: (
-            kept.append(rows.panels.has_singles), run_em(rows, *args, **kwargs)
+            kept.append(pack.panels.has_f32), run_em(rows, *args, **kwargs)
         )[1],
     )  # fmt: skip
     GaussianMixture(6, max_iter=2, tol=1e3, random_state=0).fit(rng.normal(size=(8000, 20)))
@@ -228,13 +229,13 @@ def test_a_fit_of_float64_rows_is_filtered(monkeypatch):
 
 
 @pytest.mark.parametrize("n_samples", [1, 8, 9, 40, 41])
-def test_narrow_panels(rng, n_samples, max_slots):
+def test_narrow_panels(rng, n_samples, max_chunks):
     X = rng.normal(size=(n_samples, 3))
     panels = panels_of(X)
     n_pairs = -(-len(panels.values) // 2)
-    singles = np.full((n_pairs, 3, 16), np.nan, dtype=np.float32)
-    rows.narrow_panels(slots_of(n_pairs, max_slots), panels.values, singles)
+    panels_f32 = np.full((n_pairs, 3, 16), np.nan, dtype=np.float32)
+    pack.narrow_panels(chunks_of(n_pairs, max_chunks), panels.values, panels_f32)
     expected = np.zeros((16 * n_pairs, 3), dtype=np.float32)
     expected[:n_samples] = X
-    np.testing.assert_array_equal(singles.swapaxes(1, 2).reshape(-1, 3), expected)
-    np.testing.assert_array_equal(panels.singles(), singles)
+    np.testing.assert_array_equal(panels_f32.swapaxes(1, 2).reshape(-1, 3), expected)
+    np.testing.assert_array_equal(panels.panels_f32(), panels_f32)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastclust._algorithms.csr_rows import CsrRows, lanes_of
-from fastclust._kernels import csr
+from fastclust._algorithms.rows.csr import CsrRows, lanes_of
+from fastclust._kernels.kmeans import csr
 from tests import reference
-from tests.kernels.conftest import slots_of, tolerance
+from tests.kernels.conftest import chunks_of, tolerance
 
 
 def make_rows(rng, n_samples, n_features, dtype, weighted=False):
@@ -22,24 +22,24 @@ def make_rows(rng, n_samples, n_features, dtype, weighted=False):
 
 
 @pytest.mark.parametrize("n_clusters", [1, 7, 8, 9, 16, 17])
-def test_assign_csr(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+def test_assign_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
     C = rng.random((n_clusters, n_features)).astype(dtype)
-    slots = slots_of(n_samples, max_slots)
+    chunks = chunks_of(n_samples, max_chunks)
     centers_t, center_sq = lanes_of(C, dtype)
-    dots = np.empty((len(slots), *centers_t.shape[1:]), dtype=dtype)
-    labels, n_changed = rows.new_labels(), np.empty(len(slots), dtype=np.int64)
-    csr.assign_csr(slots, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
+    dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=dtype)
+    labels, n_changed = rows.new_labels(), np.empty(len(chunks), dtype=np.int64)
+    csr.assign_csr(chunks, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
     D = reference.all_distances_sq(X.toarray(), C)
     gap = D[np.arange(n_samples), labels] - D.min(axis=1)
     assert (gap <= tolerance(dtype, n_features + 1) * n_features).all()
     assert n_changed.sum() == n_samples
-    csr.assign_csr(slots, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
+    csr.assign_csr(chunks, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
     assert n_changed.sum() == 0
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_slots):
+def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_chunks):
     rows, X, sample_weight = make_rows(rng, n_samples, n_features, dtype, weighted)
     k = 5
     written = np.zeros((k, n_features)), np.zeros(k), np.zeros(k, dtype=np.int64)
@@ -48,7 +48,7 @@ def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_slots):
     nowhere = np.full(n_samples, -1, dtype=np.int32)
     for before, labels, from_scratch in [(nowhere, old, 1), (old, new, 0)]:
         csr.accumulate_csr(
-            slots_of(k, max_slots),
+            chunks_of(k, max_chunks),
             *rows.arrays,
             rows.weights,
             before,
@@ -61,28 +61,28 @@ def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_slots):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)  # float64 sums
 
 
-def test_distances_to_labels_csr(rng, n_samples, n_features, dtype, max_slots):
+def test_distances_to_labels_csr(rng, n_samples, n_features, dtype, max_chunks):
     rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
     C = rng.random((5, n_features)).astype(dtype)
     labels = rng.integers(5, size=n_samples, dtype=np.int32)
     center_sq = (C.astype(np.float64) ** 2).sum(axis=1)
     out = np.empty(n_samples, dtype=dtype)
-    slots = slots_of(n_samples, max_slots)
-    csr.distances_to_labels_csr(slots, *rows.arrays, C, center_sq, labels, out)
+    chunks = chunks_of(n_samples, max_chunks)
+    csr.distances_to_labels_csr(chunks, *rows.arrays, C, center_sq, labels, out)
     expected = reference.distances_to_labels_csr(X, C, labels)
     np.testing.assert_allclose(out, expected, rtol=tolerance(dtype, n_features), atol=1e-12)
 
 
 @pytest.mark.parametrize("n_clusters", [1, 8, 9])
-def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
     C = rng.random((n_clusters, n_features)).astype(dtype)
     centers_t, center_sq = lanes_of(C, np.float64)
     row_sq = (X.toarray().astype(np.float64) ** 2).sum(axis=1)
-    slots = slots_of(n_samples, max_slots)
-    dots = np.empty((len(slots), *centers_t.shape[1:]))
+    chunks = chunks_of(n_samples, max_chunks)
+    dots = np.empty((len(chunks), *centers_t.shape[1:]))
     out = np.empty((n_samples, n_clusters))
-    csr.distances_sq_csr(slots, *rows.arrays, row_sq, centers_t, center_sq, dots, out)
+    csr.distances_sq_csr(chunks, *rows.arrays, row_sq, centers_t, center_sq, dots, out)
     # The expanded form in float64: absolute rounding of |x|^2 + |c|^2.
     np.testing.assert_allclose(out, reference.distances_sq_csr(X, C), rtol=0, atol=1e-12)
 

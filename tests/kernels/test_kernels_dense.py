@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from fastclust._algorithms import slots as slots_module
-from fastclust._algorithms.panels import Panels, aligned_empty, tiles_of
-from fastclust._algorithms.slots import new_crew
-from fastclust._kernels import assign, centers, distances, lloyd, rows
+from fastclust._algorithms import chunks as chunks_module
+from fastclust._algorithms.chunks import new_team
+from fastclust._algorithms.rows.panels import Panels, aligned_empty, tiles_of
 from fastclust._kernels.jit import n_workers
-from fastclust._kernels.seeding import WIDEST_TILE
-from fastclust._kernels.simd import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
+from fastclust._kernels.kmeans import assign, centers, distances, lloyd
+from fastclust._kernels.kmeans.seeding import WIDEST_TILE
+from fastclust._kernels.rows import pack
+from fastclust._kernels.simd.tiles import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
 from tests import reference
-from tests.kernels.conftest import slots_of, tolerance
+from tests.kernels.conftest import chunks_of, tolerance
 
 N_CLUSTERS = [1, 2, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, TILE + NARROW_TILE + 1]
 N_CLUSTERS += [2 * TILE + NARROW_TILE, 2 * TILE + HALF_TILE]
@@ -36,17 +37,17 @@ def assert_nearest(labels, X, C):
     assert (chosen - D.min(axis=1) <= tolerance(X.dtype, X.shape[1] + 1) * scale).all()
 
 
-def test_sum_columns(rng, n_samples, n_features, dtype, max_slots):
+def test_sum_columns(rng, n_samples, n_features, dtype, max_chunks):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
-    slots = slots_of(n_samples, max_slots)
-    sums = np.empty((len(slots), 3, n_features))
-    rows.sum_columns(slots, X.reshape(-1), n_features, sums.reshape(len(slots), -1))
+    chunks = chunks_of(n_samples, max_chunks)
+    sums = np.empty((len(chunks), 3, n_features))
+    pack.sum_columns(chunks, X.reshape(-1), n_features, sums.reshape(len(chunks), -1))
     # Both sums are in float64; only their order differs.
     np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("in_order", [True, False])
-def test_pack_rows(rng, n_samples, n_features, dtype, max_slots, in_order):
+def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
     mean = X.mean(axis=0)
     lanes = 64 // X.dtype.itemsize
@@ -55,12 +56,12 @@ def test_pack_rows(rng, n_samples, n_features, dtype, max_slots, in_order):
     if not in_order:
         order.ravel()[:n_samples] = rng.permutation(n_samples)
     expected, square = reference.pack_rows(X[order.ravel()[:n_samples]], mean, lanes)
-    slots = slots_of(n_panels, max_slots)
+    chunks = chunks_of(n_panels, max_chunks)
     panels = np.full_like(expected, np.nan, order="C")
-    numbers = np.empty((len(slots), lanes), dtype=np.int64)
-    squares, largest = np.empty(len(slots)), np.empty(len(slots))
+    numbers = np.empty((len(chunks), lanes), dtype=np.int64)
+    squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
     given = order[:0] if in_order else order
-    rows.pack_rows(slots, X, mean, given, numbers, panels, squares, largest)
+    pack.pack_rows(chunks, X, mean, given, numbers, panels, squares, largest)
     np.testing.assert_array_equal(panels, expected)
     row_sq = (reference.unpack(expected, n_samples).astype(np.float64) ** 2).sum(axis=1)
     assert squares.sum() == pytest.approx(square, rel=1e-12)  # the order of a float64 sum
@@ -69,22 +70,22 @@ def test_pack_rows(rng, n_samples, n_features, dtype, max_slots, in_order):
 
 @pytest.mark.parametrize("width", [TILE, DISTANCE_TILE])
 @pytest.mark.parametrize("n_clusters", N_CLUSTERS)
-def test_tile_centers(rng, n_clusters, width, dtype, max_slots):
+def test_tile_centers(rng, n_clusters, width, dtype, max_chunks):
     C = rng.normal(size=(n_clusters, 3)).astype(dtype)
     tiles, center_sq = reference.tile_centers(C, -2.0, width)
     tiles_out, center_sq_out = np.empty(tiles.shape, dtype), np.empty(center_sq.shape, dtype)
-    centers.tile_centers(slots_of(len(tiles), max_slots), C, -2.0, tiles_out, center_sq_out)
+    centers.tile_centers(chunks_of(len(tiles), max_chunks), C, -2.0, tiles_out, center_sq_out)
     np.testing.assert_array_equal(tiles_out, tiles)  # a power of two scales exactly
     np.testing.assert_allclose(center_sq_out, center_sq, rtol=tolerance(dtype, 1))
 
 
 @pytest.mark.parametrize("n_clusters", N_CLUSTERS)
-def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
     C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
-    slots = slots_of(len(panels.values), max_slots)
-    assign.assign_nearest(slots, panels.values, len(C), *tiles_of(C, TILE, -2.0), labels)
+    chunks = chunks_of(len(panels.values), max_chunks)
+    assign.assign_nearest(chunks, panels.values, len(C), *tiles_of(C, TILE, -2.0), labels)
     assert_nearest(panels.row_labels(labels), X, C)
 
 
@@ -96,89 +97,89 @@ def test_assign_nearest_takes_the_first_of_equal_centers(dtype):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_slots):
+def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_chunks):
     panels, X, sample_weight = make_panels(rng, n_samples, n_features, dtype, weighted)
     C = rng.normal(size=(TILE + 1, n_features)).astype(dtype)
-    slots = slots_of(len(panels.values), max_slots)
+    chunks = chunks_of(len(panels.values), max_chunks)
     labels = panels.new_labels()
-    inertia = np.empty(len(slots))
+    inertia = np.empty(len(chunks))
     tiles, center_sq = tiles_of(C, TILE, -2.0)
     assign.assign_with_inertia(
-        slots, panels.values, panels.weights, n_samples, C, tiles, center_sq, labels, inertia
+        chunks, panels.values, panels.weights, n_samples, C, tiles, center_sq, labels, inertia
     )
     assert_nearest(panels.row_labels(labels), X, C)
     _, expected = reference.assign_with_inertia(X, sample_weight.astype(np.float64), C)
     assert inertia.sum() == pytest.approx(expected, rel=tolerance(dtype, n_features))
 
 
-def test_distances_to_labels(rng, n_samples, n_features, dtype, max_slots):
+def test_distances_to_labels(rng, n_samples, n_features, dtype, max_chunks):
     panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
     C = rng.normal(size=(5, n_features)).astype(dtype)
     labels = rng.integers(5, size=(len(panels.values), panels.lanes), dtype=np.int32)
     out = np.empty(labels.shape, dtype=dtype)
-    slots = slots_of(len(panels.values), max_slots)
-    distances.distances_to_labels(slots, panels.values, C, labels, out)
+    chunks = chunks_of(len(panels.values), max_chunks)
+    distances.distances_to_labels(chunks, panels.values, C, labels, out)
     expected = reference.distances_to_labels(X, C, panels.row_labels(labels))
     rtol = tolerance(dtype, n_features)
     np.testing.assert_allclose(panels.row_labels(out), expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("n_clusters", [1, DISTANCE_TILE, DISTANCE_TILE + 1])
-def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_slots):
+def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
     C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
     C[0] = X[0]  # a distance of exactly 0
-    slots = slots_of(len(panels.values), max_slots)
-    scratch = aligned_empty((len(slots), DISTANCE_TILE, panels.lanes), dtype)
+    chunks = chunks_of(len(panels.values), max_chunks)
+    scratch = aligned_empty((len(chunks), DISTANCE_TILE, panels.lanes), dtype)
     out = np.full((n_samples, n_clusters), np.nan, dtype=dtype)
     tiles, _ = tiles_of(C, DISTANCE_TILE, 1.0)
-    distances.transform_rows(slots, panels.values, tiles, scratch, out)
+    distances.transform_rows(chunks, panels.values, tiles, scratch, out)
     rtol = tolerance(dtype, n_features)
     np.testing.assert_allclose(out, reference.transform_rows(X, C), rtol=rtol)
     assert out[0, 0] == 0
 
 
-def run_iterate(panels, C, max_slots, n_steps, tol, few_changes=-1):
+def run_iterate(panels, C, max_chunks, n_steps, tol, few_changes=-1):
     """Call the kernel with buffers of its own; return what it writes."""
     n_panels, n_features, lanes = panels.values.shape
     k, dtype = len(C), panels.dtype
-    slots = slots_of(n_panels, max_slots)
-    n_slots = len(slots)
+    chunks = chunks_of(n_panels, max_chunks)
+    n_chunks = len(chunks)
     tiles, center_sq = tiles_of(C, TILE, -2.0)
     written = {
-        "new_labels": np.full((n_slots, 3, lanes), -1, dtype=np.int32),
-        "crew": new_crew(),
+        "new_labels": np.full((n_chunks, 3, lanes), -1, dtype=np.int32),
+        "team": new_team(),
         "labels": panels.new_labels(),
         "centers": C.copy(),
         "tiles": tiles,
         "center_sq": center_sq,
         "shifts": np.zeros(-(-k // lanes) * lanes, dtype=dtype),
-        "slot_sums": np.zeros((n_slots, k, n_features)),
-        "slot_weights": np.zeros((n_slots, k)),
-        "slot_counts": np.zeros((n_slots, k), dtype=np.int64),
-        "slot_touched": np.zeros((n_slots, k), dtype=np.int64),
-        "slot_changed": np.full(n_slots, -1),
+        "chunk_sums": np.zeros((n_chunks, k, n_features)),
+        "chunk_weights": np.zeros((n_chunks, k)),
+        "chunk_counts": np.zeros((n_chunks, k), dtype=np.int64),
+        "chunk_touched": np.zeros((n_chunks, k), dtype=np.int64),
+        "chunk_changed": np.full(n_chunks, -1),
         "sums": np.full((k, n_features), np.nan),
         "weights": np.full(k, np.nan),
         "counts": np.full(k, -1),
-        "peaks": np.full(k, np.nan),
+        "max_weights": np.full(k, np.nan),
         "progress": np.zeros(lloyd.N_PROGRESS),
     }
     lloyd.iterate(
-        slots, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
-        tol, n_workers(slots), few_changes, *written.values(),
+        chunks, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
+        tol, n_workers(chunks), few_changes, *written.values(),
     )  # fmt: skip
     return written
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_iterate_is_lloyds_algorithm(rng, weighted, max_slots):
+def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
     panels, X, sample_weight = make_panels(rng, 333, 3, np.float64, weighted)
     C = X[1 : TILE + 3]  # row 0 may have no weight
     n_iter, n_changed, shift_sq, labels, expected, (sums, weights, counts) = reference.iterate(
         X, sample_weight, C, np.full(333, -1), 100, tol=1e-9
     )
-    written = run_iterate(panels, C, max_slots, 100, 1e-9)
+    written = run_iterate(panels, C, max_chunks, 100, 1e-9)
     progress = written["progress"]
     assert n_iter > 2  # so that sums were formed from changes
     assert progress[lloyd.N_ITER] == n_iter
@@ -193,18 +194,18 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_slots):
     np.testing.assert_array_equal(written["counts"], counts)
 
 
-def test_iterate_stops_when_few_labels_change(rng, max_slots):
+def test_iterate_stops_when_few_labels_change(rng, max_chunks):
     panels, X, _ = make_panels(rng, 333, 3, np.float64)
-    until = run_iterate(panels, X[:5], max_slots, 100, 0.0, few_changes=30)["progress"]
+    until = run_iterate(panels, X[:5], max_chunks, 100, 0.0, few_changes=30)["progress"]
     assert 0 < until[lloyd.N_CHANGED] <= 30
-    before = run_iterate(panels, X[:5], max_slots, int(until[lloyd.N_ITER]) - 1, 0.0)["progress"]
+    before = run_iterate(panels, X[:5], max_chunks, int(until[lloyd.N_ITER]) - 1, 0.0)["progress"]
     assert before[lloyd.N_CHANGED] > 30
 
 
-def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_slots):
+def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_chunks):
     panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
     C = X[: max(1, n_samples // 3)]
-    written = run_iterate(panels, C, max_slots, 1, tol=0.0)
+    written = run_iterate(panels, C, max_chunks, 1, tol=0.0)
     labels = panels.row_labels(written["labels"])
     sums, _, counts = reference.statistics(X, np.ones(n_samples), labels, len(C))
     np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-12)
@@ -215,15 +216,15 @@ def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_slot
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_features", [1, 7, 8, 9, 24])
-def test_sum_clusters(rng, n_features, dtype, max_slots, weighted):
+def test_sum_clusters(rng, n_features, dtype, max_chunks, weighted):
     panels, X, sample_weight = make_panels(rng, 101, n_features, dtype, weighted)
     labels = rng.integers(4, size=(len(panels.values), panels.lanes), dtype=np.int32)
-    slots = slots_of(len(panels.values), max_slots)
-    n_slots = len(slots)
-    sums, weights = np.zeros((n_slots, 4, n_features)), np.zeros((n_slots, 4))
-    counts = np.zeros((n_slots, 4), dtype=np.int64)
+    chunks = chunks_of(len(panels.values), max_chunks)
+    n_chunks = len(chunks)
+    sums, weights = np.zeros((n_chunks, 4, n_features)), np.zeros((n_chunks, 4))
+    counts = np.zeros((n_chunks, 4), dtype=np.int64)
     centers.sum_clusters(
-        slots, panels.values, panels.weights, len(X), labels, sums, weights, counts
+        chunks, panels.values, panels.weights, len(X), labels, sums, weights, counts
     )
     in_doubles = sample_weight.astype(np.float64)
     expected = reference.statistics(X, in_doubles, panels.row_labels(labels), 4)
@@ -233,10 +234,10 @@ def test_sum_clusters(rng, n_features, dtype, max_slots, weighted):
     np.testing.assert_array_equal(counts.sum(axis=0), expected[2])
 
 
-def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_slots):
+def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_chunks):
     panels, X, _ = make_panels(rng, 50, 2, np.float64)
     C = np.vstack([X[:3], [[1e3, 1e3]]])
-    written = run_iterate(panels, C, max_slots, 10, tol=0.0)
+    written = run_iterate(panels, C, max_chunks, 10, tol=0.0)
     assert written["progress"][lloyd.N_EMPTY] == 1
     assert written["progress"][lloyd.N_ITER] == 1
     np.testing.assert_array_equal(written["centers"], C)
@@ -290,8 +291,8 @@ def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
     panels, X, sample_weight = make_panels(rng, 3000, 5, np.float64, weighted=True)
     uniforms = rng.random((20, 6))
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
-    monkeypatch.setattr("fastclust._algorithms.panels.split", slots_module.split.__wrapped__)
-    monkeypatch.setattr("fastclust._algorithms.slots.MIN_SLOT_WORK", 1000)  # several slots
+    monkeypatch.setattr("fastclust._algorithms.rows.panels.split", chunks_module.split.__wrapped__)
+    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1000)  # several chunks
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
     monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)  # a launch for each round
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
@@ -299,7 +300,7 @@ def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
 
 def test_seed_rounds_in_float32_follow_the_potentials(rng):
     panels, X, sample_weight = make_panels(rng, 500, 4, np.float32)
-    # No draw of these falls within the rounding of float32 of a border between two rows.
+    # No draw of these falls within the rounding of float32 of a border between two pack.
     assert_seeds_are_right(panels, X, sample_weight, 0, rng.random((10, 5)))
 
 

@@ -5,15 +5,15 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from fastclust._algorithms import mixture_rows
-from fastclust._algorithms.components import Components
-from fastclust._algorithms.covariance import COVARIANCE_TYPES, unpack_products
-from fastclust._algorithms.em import MStep
-from fastclust._algorithms.mixture_rows import MixtureRows, infer
-from fastclust._algorithms.panels import Panels
-from fastclust._kernels.mixture import BLOCK_PANELS
+from fastclust._algorithms.mixture import passes
+from fastclust._algorithms.mixture.components import Components
+from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, unpack_products
+from fastclust._algorithms.mixture.em import MStep
+from fastclust._algorithms.mixture.passes import MixtureRows, infer
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.mixture.passes import BLOCK_PANELS
 from tests import reference
-from tests.kernels.conftest import slots_of, tolerance
+from tests.kernels.conftest import chunks_of, tolerance
 
 N_COMPONENTS = [1, 3, 4, 5]
 
@@ -45,10 +45,10 @@ def make_components(covariance, weights, means, factors, dtype):
     return components
 
 
-def make_rows(X, sample_weight, covariance, k, max_slots):
+def make_rows(X, sample_weight, covariance, k, max_chunks):
     weights = None if sample_weight is None else sample_weight.astype(X.dtype)
     panels = Panels(X, weights, np.zeros(X.shape[1], dtype=X.dtype))
-    with mock.patch.object(mixture_rows, "pass_slots", lambda n, *_: slots_of(n, max_slots)):
+    with mock.patch.object(passes, "pass_chunks", lambda n, *_: chunks_of(n, max_chunks)):
         return MixtureRows(panels, covariance, k)
 
 
@@ -97,7 +97,7 @@ def test_estimate_posterior(rng, covariance, dtype, n_components, n_features):
 
 
 @pytest.mark.parametrize("n_samples", [8 * BLOCK_PANELS - 1, 16 * BLOCK_PANELS + 1, 5000])
-def test_many_blocks_and_slots(rng, covariance, dtype, n_samples):
+def test_many_blocks_and_chunks(rng, covariance, dtype, n_samples):
     X = rng.normal(size=(n_samples, 6)).astype(dtype)
     weights, means, factors, precisions = make_parameters(rng, covariance, 4, 6)
     means = means.astype(dtype)
@@ -196,16 +196,16 @@ def test_components_given_up_change_nothing(rng, dtype, spread, grouped):
     if grouped:
         X = X[np.argsort(labels)]
     expected = summed(make_rows(X, None, components.covariance, 6, 1), components)
-    for leads in (np.zeros(3000), rng.integers(6, size=3000)):  # wrong for most panels
+    for likely in (np.zeros(3000), rng.integers(6, size=3000)):  # wrong for most panels
         rows = make_rows(X, None, components.covariance, 6, 1)
-        rows._leads[:, 0] = leads[: len(rows._leads)]
+        rows._likely[:, 0] = likely[: len(rows._likely)]
         for a, b in zip(summed(rows, components), expected, strict=True):
             np.testing.assert_array_equal(a, b)
     components.separate()
     components.lay_out()
     assert len(components.layout[2]) == 6
     rows = make_rows(X, None, components.covariance, 6, 1)
-    for _ in range(2):  # the second time the leads are right
+    for _ in range(2):  # the second time the likely are right
         for a, b in zip(summed(rows, components), expected, strict=True):
             np.testing.assert_array_equal(a, b)
 

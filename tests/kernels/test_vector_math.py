@@ -5,8 +5,8 @@ import numba
 import numpy as np
 import pytest
 
-from fastclust._kernels.simd import load, store
-from fastclust._kernels.vector_math import EXP_ULPS, LOG_ULPS, exp, log
+from fastclust._kernels.simd.math import EXP_ULPS, LOG_ULPS, exp, log
+from fastclust._kernels.simd.vectors import load, store
 
 
 @numba.njit

@@ -1,0 +1,54 @@
+"""Arrays for vectors, and centers laid out for the kernels."""
+
+import math
+
+import numpy as np
+
+from fastclust._algorithms.chunks import split
+from fastclust._kernels.kmeans.centers import tile_centers
+from fastclust._kernels.simd.vectors import VECTOR_BYTES
+
+LINE_BYTES = 64
+"""A cache line. Where threads write to one line in turns, each takes it from the other: an
+iteration at 1,000,000 x 2, k=8, took 16 ms on two threads and 6 on one."""
+
+
+def aligned_empty(shape, dtype):
+    """Uninitialised array whose vectors do not straddle cache lines."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.empty(n_bytes + VECTOR_BYTES, dtype=np.uint8)
+    offset = -buffer.__array_interface__["data"][0] % VECTOR_BYTES  # .ctypes.data takes 5 us
+    return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
+
+
+def aligned_filled(shape, dtype, value):
+    """Such an array, filled with a value."""
+    values = aligned_empty(shape, dtype)
+    values.fill(value)
+    return values
+
+
+def in_lines(n_items, item_bytes):
+    """As many items, or the next more that fill whole cache lines (item_bytes: a power of 2)."""
+    per_line = max(1, LINE_BYTES // item_bytes)
+    return -(-n_items // per_line) * per_line
+
+
+def chunk_zeros(n_chunks, n_clusters, *shape, dtype=np.float64):
+    """Zeros of 8 bytes for each chunk and cluster; no two chunks share a cache line.
+
+    There may be more clusters than asked for.
+    """
+    if n_chunks == 1:  # 0.3 us instead of 4.7
+        return np.zeros((1, n_clusters, *shape), dtype=dtype)
+    return aligned_filled((n_chunks, in_lines(n_clusters, 8), *shape), dtype, 0)
+
+
+def tiles_of(centers, width, scale):
+    """Lay centers out for the kernels: (n_tiles, n_features, width), and their squared norms."""
+    n_clusters, n_features = centers.shape
+    n_tiles = -(-n_clusters // width)
+    tiles = np.empty((n_tiles, n_features, width), dtype=centers.dtype)
+    center_sq = np.empty((n_tiles, width), dtype=centers.dtype)
+    tile_centers(split(n_tiles, n_features * width), centers, scale, tiles, center_sq)
+    return tiles, center_sq

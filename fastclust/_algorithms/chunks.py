@@ -1,0 +1,45 @@
+"""Chunks: how the items of a pass (panels, blocks, rows, clusters) are divided among threads."""
+
+import functools
+
+import numpy as np
+
+from fastclust._kernels.simd.team import COUNTER_VALUES, N_COUNTERS
+
+MIN_CHUNK_WORK = 2**20
+"""Multiply-adds below which a chunk is not worth a thread: about 20 us, as much as a launch."""
+
+MAX_CHUNKS = 64
+"""Enough chunks to keep that many threads busy, few enough that merging them costs nothing."""
+
+
+@functools.lru_cache(maxsize=256)
+def split(n_items, item_work, max_chunks=MAX_CHUNKS):
+    """Divide items into chunks of equal size; the result depends on the arguments alone.
+
+    Parameters
+    ----------
+    n_items : int
+        Number of items.
+    item_work : float
+        Multiply-adds that one item costs.
+    max_chunks : int, default=MAX_CHUNKS
+        Upper limit of the number of chunks.
+
+    Returns
+    -------
+    chunks : ndarray of shape (n_chunks, 3), int64
+        Number, first item and end of each chunk; read-only, as calls share it.
+    """
+    wanted = int(n_items * item_work / MIN_CHUNK_WORK)
+    n_chunks = max(1, min(wanted, n_items, max_chunks))
+    number = np.arange(n_chunks + 1)
+    borders = number * n_items // n_chunks
+    chunks = np.column_stack([number[:-1], borders[:-1], borders[1:]])
+    chunks.flags.writeable = False
+    return chunks
+
+
+def new_team():
+    """Counters of a launch's team; see `_kernels.team`."""
+    return np.empty((N_COUNTERS, COUNTER_VALUES), dtype=np.int64)

@@ -1,0 +1,5 @@
+"""Gaussian mixtures: covariance types, starts, EM, and new rows."""
+
+from fastclust._algorithms import load_submodules
+
+__getattr__ = load_submodules(__name__)

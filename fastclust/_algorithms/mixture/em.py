@@ -1,0 +1,205 @@
+"""Expectation-maximisation of Gaussian mixtures (Dempster, Laird and Rubin 1977)."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastclust._algorithms.mixture.components import Components
+from fastclust._algorithms.mixture.covariance import padded
+from fastclust._kernels.mixture.components import update_kernel
+from fastclust._kernels.simd.products import MOMENT_WIDTH
+
+RECOVERY_STEP = 10.0
+"""Factor by which the regularisation of a singular component is raised."""
+
+FIRST_RECOVERY = 1e-12
+"""Least regularisation to begin with, relative to the mean variance of the rows."""
+
+MAX_RECOVERIES = 60
+"""Steps after which a component cannot be cured: its moments are not finite."""
+
+
+class SingularCovarianceError(ValueError):
+    """A covariance has no Cholesky factor."""
+
+
+class MStep:
+    """How moments become components.
+
+    Parameters
+    ----------
+    rows : MixtureRows
+        The rows.
+    reg_covar : float
+        What is added to the variances.
+    origin : ndarray of shape (n_features,)
+        The point that the coordinates are relative to.
+    recover : bool
+        Whether a singular covariance is regularised further instead of raising.
+
+    Attributes
+    ----------
+    components : Components
+        The components, updated in place.
+    reg_covar : ndarray of shape (n_components,)
+        What is added to the variances of each component; raised by recovery.
+    recovered : set of int
+        Components for which it was.
+    """
+
+    def __init__(self, rows, reg_covar, origin, recover):
+        k, panels = rows.n_components, rows.panels
+        d = panels.n_features
+        self._rows, self._origin, self._recover = rows, origin.astype(np.float64), recover
+        self.components = Components(rows.covariance, k, d, panels.dtype)
+        self.reg_covar = np.full(k, float(reg_covar))
+        self.recovered = set()
+        # scikit-learn adds this to the sum of a component's responsibilities, so that an empty one
+        # divides by something: such a component moves to the zero of X.
+        self._floor = 10 * float(np.finfo(panels.dtype).eps) * rows.largest_weight
+        self._merged = (
+            np.empty(k),
+            np.empty((k, padded(d, MOMENT_WIDTH))),
+            np.empty((k, rows.covariance.n_second(d))),
+        )
+        self._is_singular = np.empty(k, dtype=np.int64)
+
+    def update(self, moments, total_weight=0.0, scatter=None):
+        """M step: the components of greatest likelihood.
+
+        Weights are relative to total_weight, or to the sum of theirs if it is 0; scatter is that of
+        the rows if it is None.
+        """
+        scatter = self._rows.scatter if scatter is None else scatter
+        self._run(moments, total_weight, scatter)
+        for _ in range(MAX_RECOVERIES if self._recover else 0):
+            if not self._is_singular.any():
+                break
+            self._raise_regularisation()
+            self._run(moments, total_weight, scatter)
+        if self._is_singular.any():
+            raise SingularCovarianceError
+        self.components.lay_out()
+
+    def _raise_regularisation(self):
+        """Raise reg_covar of the singular components, or of all if they share a covariance."""
+        panels = self._rows.panels
+        least = FIRST_RECOVERY * panels.total_square / (panels.n_samples * panels.n_features)
+        singular = np.flatnonzero(self._is_singular | self._rows.covariance.is_shared)
+        self.reg_covar[singular] = RECOVERY_STEP * np.maximum(self.reg_covar[singular], least)
+        self.recovered.update(singular.tolist())
+
+    def _run(self, moments, total_weight, scatter):
+        components = self.components
+        update_kernel(components.covariance.name)(
+            components.chunks, components.about, moments.nk, moments.first, moments.second,
+            scatter, self.reg_covar, self._origin, self._floor, float(total_weight),
+            *self._merged, components.weights, components.means, components.covariances,
+            components.factors, self._is_singular,
+        )  # fmt: skip
+
+
+@dataclass
+class EMResult:
+    """Outcome of one run.
+
+    Attributes
+    ----------
+    components : Components
+        The components of the last M step.
+    lower_bounds : list of float
+        Mean log-likelihood of the rows at the beginning of each iteration.
+    converged : bool
+        Whether the last change was less than the tolerance.
+    """
+
+    components: Components
+    lower_bounds: list[float]
+    converged: bool
+
+
+class Progress:
+    """Prints scikit-learn's lines.
+
+    Parameters
+    ----------
+    verbose : int
+        0 for nothing, 1 for the steps, more for times and changes too.
+    interval : int
+        Iterations between lines.
+    """
+
+    def __init__(self, verbose, interval):
+        self._verbose, self._interval = verbose, interval
+
+    def start(self, n_init):
+        """Line of a new run."""
+        if self._verbose:
+            print(f"Initialization {n_init}")
+        self._run_start = self._step_start = time.time()
+
+    def step(self, n_iter, change):
+        """Line of an iteration."""
+        if not self._verbose or n_iter % self._interval:
+            return
+        if self._verbose == 1:
+            print(f"  Iteration {n_iter}")
+            return
+        now = time.time()
+        lapse = now - self._step_start
+        print(f"  Iteration {n_iter}\t time lapse {lapse:.5f}s\t ll change {change:.5f}")
+        self._step_start = now
+
+    def end(self, lower_bound, converged):
+        """Line of the end of a run."""
+        outcome = "converged" if converged else "did not converge"
+        if self._verbose == 1:
+            print(f"Initialization {outcome}.")
+        elif self._verbose:
+            lapse = time.time() - self._run_start
+            print(
+                f"Initialization {outcome}. time lapse {lapse:.5f}s\t lower bound"
+                f" {lower_bound:.5f}."
+            )
+
+
+def run_em(rows, m_step, *, tol, max_iter, lower_bound, progress):
+    """Alternate E and M steps until the mean log-likelihood changes by less than tol.
+
+    Parameters
+    ----------
+    rows : MixtureRows
+        The rows.
+    m_step : MStep
+        The M step, with the components to start from.
+    tol : float
+        Change at which to stop.
+    max_iter : int
+        Limit of the iterations.
+    lower_bound : float
+        Mean log-likelihood of a fit that is continued, or -inf.
+    progress : Progress
+        What prints.
+
+    Returns
+    -------
+    result : EMResult
+        The outcome.
+    """
+    lower_bounds = []
+    converged = False
+    for n_iter in range(1, max_iter + 1):
+        moments = rows.moments(m_step.components)
+        if rows.is_separated():
+            m_step.components.separate()
+        m_step.update(moments)
+        before, lower_bound = lower_bound, moments.log_likelihood.sum() / rows.total_weight
+        lower_bounds.append(float(lower_bound))
+        progress.step(n_iter, lower_bound - before)
+        if abs(lower_bound - before) < tol:
+            converged = True
+            break
+    if max_iter > 0:
+        progress.end(lower_bound, converged)
+    return EMResult(m_step.components, lower_bounds, converged)

@@ -1,0 +1,221 @@
+"""Rows of a Gaussian mixture: passes of its kernels over panels."""
+
+import math
+
+import numpy as np
+
+from fastclust._algorithms.arrays import aligned_empty, aligned_filled
+from fastclust._algorithms.chunks import MAX_CHUNKS, split
+from fastclust._algorithms.kmeans.panel_lloyd import MOST_ROWS
+from fastclust._algorithms.mixture.components import Components, MixtureMoments
+from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded, unpack_products
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.mixture.passes import BLOCK_PANELS, moments_kernel, posterior_kernel
+from fastclust._kernels.simd.products import MOMENT_WIDTH, WIDTH
+
+SCRATCH_BYTES, MIN_CHUNKS = 2**25, 4
+"""Memory that the chunks of a pass share: it limits their number, to no fewer than MIN_CHUNKS."""
+
+MIN_PARALLEL_WORK = 2**23
+"""Multiply-adds below which a pass, of 0.3 ms, stays on one core: two would save a third of it, and
+lose as much where something else runs on one (benchmarks/compare.py, digits: NumPy's BLAS spins
+for some 50 ms after its last product)."""
+
+REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8
+"""Cost of putting a row and each of its values elsewhere, in multiply-adds of the kernels."""
+
+SPARED_SHARE = 0.5
+"""Share of the work for a row and a component that is spared where its panel is passed over."""
+
+PASSES_AHEAD = 4
+"""Passes that a regrouping is counted on to serve: a fit has ten or more."""
+
+
+class MixtureRows:
+    """Panels, and the memory for passes of a mixture over them.
+
+    Parameters
+    ----------
+    panels : Panels
+        The rows.
+    covariance : object
+        One of COVARIANCE_TYPES.
+    n_components : int
+        Components of the mixture.
+
+    Attributes
+    ----------
+    total_weight, largest_weight : float
+        Sum of the sample weights, and the largest.
+    scatter : ndarray of shape (n_features, n_features)
+        Sum of x x' over the rows, or (0, 0) if the covariance type does not need it.
+    """
+
+    def __init__(self, panels, covariance, n_components):
+        self.panels, self.covariance, self.n_components = panels, covariance, n_components
+        k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
+        n_panels = len(panels.values)
+        self._row_work = covariance.work(k, d)
+        tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH
+        gathered = (tiles * covariance.gathers, BLOCK_PANELS, MOMENT_WIDTH, lanes)
+        chunk_bytes = 2 * math.prod(gathered) + BLOCK_PANELS * padded(k, WIDTH) * lanes
+        chunk_bytes = dtype.itemsize * chunk_bytes + 8 * k * (1 + d + covariance.n_second(d))
+        max_chunks = min(MAX_CHUNKS, max(MIN_CHUNKS, SCRATCH_BYTES // chunk_bytes))
+        n_blocks = -(-n_panels // BLOCK_PANELS)
+        self._chunks = pass_chunks(n_blocks, BLOCK_PANELS * lanes * self._row_work, max_chunks)
+        n_chunks = len(self._chunks)
+        self._n_passes = 0
+        self._counts = np.zeros((n_chunks, 2), dtype=np.int64)
+        self._e_scratch = e_scratch(covariance, n_panels, n_chunks, k, d, lanes, dtype)
+        self._likely = self._e_scratch[0]
+        self._m_scratch = (
+            np.empty((n_chunks, BLOCK_PANELS), dtype=np.int64),
+            aligned_filled((n_chunks, *gathered), dtype, 0.0),
+            aligned_filled((n_chunks, *gathered), dtype, 0.0),
+        )
+        self._moments = MixtureMoments(
+            np.empty((n_chunks, k)),
+            np.empty((n_chunks, k, padded(d, MOMENT_WIDTH))),
+            np.empty((n_chunks, k, covariance.n_second(d))),
+            np.empty(n_chunks),
+        )
+        self._no_labels = np.empty((0, lanes), dtype=np.int32)
+        if len(panels.weights):
+            self.total_weight = float(panels.weights.sum(dtype=np.float64))
+            self.largest_weight = float(panels.weights.max())
+            self._tail_weights = None
+        else:
+            self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
+            self._tail_weights = np.ones((1, lanes), dtype=dtype)
+            self._tail_weights[0, panels.n_samples - (n_panels - 1) * lanes :] = 0
+        self.scatter = estimate_scatter(panels) if covariance.is_shared else np.empty((0, 0))
+
+    def start_run(self):
+        """Forget what earlier runs found, the order of the rows included."""
+        self.panels.restore_order()
+        self._n_passes = 0
+        self._likely.fill(0)
+
+    def moments(self, components):
+        """E step with these components, and the moments for the M step, until the next call.
+
+        Now and then rows of like components are put side by side, if that spares work.
+        """
+        self._n_passes += 1
+        considers = len(self._chunks) > 1 and self._n_passes & (self._n_passes - 1) == 0
+        if not considers:
+            return self._run(components, self._no_labels, self._no_labels)
+        labels = np.empty((len(self.panels.values), self.panels.lanes), dtype=np.int32)
+        moments = self._run(components, self._no_labels, labels)
+        if self._regrouping_pays():
+            order = np.zeros(labels.shape, dtype=self.panels.dtype)  # within a component: any
+            labels, _ = self.panels.regroup(labels, order, self.n_components)
+            self._likely[:, 0] = labels[:, 0]
+        return moments
+
+    def label_moments(self, components, labels):
+        """Moments of the rows of each label about the means of the components."""
+        self._likely[:, 0] = labels[:, 0]
+        return self._run(components, labels, self._no_labels)
+
+    def is_separated(self):
+        """Whether most responsibilities of the last pass were negligible."""
+        return 2 * self._counts[:, 0].sum() < self.panels.n_samples * self.n_components
+
+    def _regrouping_pays(self):
+        """Whether panels of like rows would spare more than it costs to make them.
+
+        A panel is passed over where none of its rows has a responsibility for a component. At best
+        those of a component fill their panels.
+        """
+        panels = self.panels
+        n_rows, n_panels = self._counts.sum(axis=0)
+        if panels.n_samples > MOST_ROWS:
+            return False
+        if 2 * n_rows > n_panels * panels.lanes:  # responsibilities are shared: panels stay mixed
+            return False
+        spared = (n_panels * panels.lanes - n_rows) / (panels.n_samples * self.n_components)
+        cost = REGROUP_ROW_WORK + REGROUP_VALUE_WORK * panels.n_features
+        return SPARED_SHARE * spared * self._row_work * PASSES_AHEAD > cost
+
+    def _run(self, components, labels, labels_out):
+        panels = self.panels
+        weights = panels.weights if self._tail_weights is None else self._tail_weights
+        moments_kernel(self.covariance.name)(
+            self._chunks, panels.values, weights, labels, components.about,
+            *components.layout, components.cuts, *self._e_scratch, *self._m_scratch,
+            self._moments.nk, self._moments.first, self._moments.second,
+            self._moments.log_likelihood, labels_out, self._counts,
+            work=self._row_work * panels.n_samples,
+        )  # fmt: skip
+        return self._moments
+
+
+def pass_chunks(n_blocks, block_work, max_chunks=MAX_CHUNKS):
+    """Chunks of blocks for a pass, only one if that is short."""
+    return split(
+        n_blocks, block_work, 1 if n_blocks * block_work < MIN_PARALLEL_WORK else max_chunks
+    )
+
+
+def estimate_scatter(panels):
+    """Sum of x x' over the rows: the second moments of one component about 0."""
+    full = COVARIANCE_TYPES["full"]
+    zero = Components(full, 1, panels.n_features, panels.dtype)
+    zero.about.fill(0)
+    labels = np.zeros((len(panels.values), panels.lanes), dtype=np.int32)
+    moments = MixtureRows(panels, full, 1).label_moments(zero, labels)
+    return unpack_products(moments.second.sum(axis=0), panels.n_features)[0]
+
+
+def e_scratch(covariance, n_panels, n_chunks, n_components, n_features, lanes, dtype):
+    """Memory for the E step: likely components of panels, parts of rows, and log-densities."""
+    n_values = covariance.n_row_values(n_features)
+    return (
+        np.zeros((n_panels, 2), dtype=np.int32),
+        aligned_filled((n_chunks, n_values, covariance.n_at_once, lanes), dtype, 0.0),
+        aligned_empty((n_chunks, BLOCK_PANELS, padded(n_components, WIDTH) + 1, lanes), dtype),
+    )
+
+
+def infer(X, covariance, weights, means, factors, labels_out, log_density_out, resp_out):
+    """E step on rows, block by block.
+
+    The rows are taken relative to the mean of the mixture, so that the answer depends on the
+    parameters alone.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The rows.
+    covariance : object
+        One of COVARIANCE_TYPES.
+    weights, means, factors : ndarray, float64
+        Parameters of the components, in the coordinates of X.
+    labels_out : ndarray of shape (n_samples,), int64
+        The most probable component of each row.
+    log_density_out : ndarray of shape (n_samples,)
+        log p(x) of each row.
+    resp_out : ndarray of shape (n_samples, n_components) or (0, n_components)
+        The responsibilities, or none.
+    """
+    k, d = means.shape
+    shift = (weights @ means).astype(X.dtype)
+    components = Components(covariance, k, d, X.dtype)
+    components.weights[:], components.means[:] = weights, means - shift
+    components.factors[:] = factors
+    components.lay_out()
+    row_work = covariance.work(k, d)
+    for first, panels in Panels.blocks(X, None, shift):
+        part = slice(first, first + panels.n_samples)
+        n_panels, lanes = len(panels.values), panels.lanes
+        chunks = pass_chunks(-(-n_panels // BLOCK_PANELS), BLOCK_PANELS * lanes * row_work)
+        labels = np.empty((n_panels, lanes), dtype=np.int32)
+        log_density = np.empty((n_panels, lanes), dtype=X.dtype)
+        posterior_kernel(covariance.name)(
+            chunks, panels.values, *components.layout, np.full(k, -np.inf, dtype=X.dtype),
+            *e_scratch(covariance, n_panels, len(chunks), k, d, lanes, X.dtype),
+            labels, log_density, resp_out[part], work=row_work * panels.n_samples,
+        )  # fmt: skip
+        labels_out[part] = panels.unpadded(labels)
+        log_density_out[part] = panels.unpadded(log_density)

@@ -1,0 +1,84 @@
+"""First parameters of a Gaussian mixture, by scikit-learn's draws."""
+
+import numpy as np
+
+from fastclust._algorithms.kmeans import seeding
+from fastclust._algorithms.kmeans.lloyd import run_restarts
+from fastclust._algorithms.mixture.components import MixtureMoments
+from fastclust._algorithms.mixture.covariance import padded
+from fastclust._kernels.simd.products import MOMENT_WIDTH
+
+KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
+"""scikit-learn's defaults, with which it starts a mixture."""
+
+BLOCK_VALUES = 2**20
+"""Responsibilities that are drawn at a time."""
+
+
+def run_kmeans(rows, mean, sample_weight, random_state):
+    """Run Lloyd's algorithm once, as scikit-learn's KMeans with one start."""
+    panels, n_components = rows.panels, rows.n_components
+
+    def draw_start():
+        draws = seeding.draw_kmeans_plusplus(panels, n_components, sample_weight, random_state)
+        return lambda: panels.take(panels.run_seeding(*draws))
+
+    variance = panels.total_square / (panels.n_samples * panels.n_features)
+    result = run_restarts(
+        panels, mean, draw_start, 1, n_components,
+        max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * variance, verbose=False, line_end=".",
+    )  # fmt: skip
+    panels.drop_f32()
+    return result
+
+
+def start_from_kmeans(rows, m_step, kmeans, mean):
+    """M step from the labels of k-means."""
+    np.subtract(kmeans.centers, mean, out=m_step.components.about)
+    moments = rows.label_moments(m_step.components, rows.panels.panel_labels(kmeans.labels))
+    m_step.update(moments, rows.total_weight)
+
+
+def start_from_seeds(rows, m_step, indices, origin):
+    """M step from a row for each component, and no other.
+
+    For tied covariances scikit-learn takes the scatter of all rows about the zero of X and
+    subtracts the seeds', k rows instead of all, so that its start depends on where that zero is:
+    the scatter here is the one from which the same comes out.
+    """
+    panels, covariance = rows.panels, rows.covariance
+    about = m_step.components.about
+    about[:] = panels.take(indices)
+    k, d = about.shape
+    scatter = rows.scatter
+    if covariance.is_shared:
+        origin = origin.astype(np.float64)
+        shifted = np.outer(origin, about.sum(axis=0, dtype=np.float64))
+        left_out = (rows.total_weight - k) * np.outer(origin, origin)
+        scatter = scatter + left_out - shifted - shifted.T
+    first = np.zeros((1, k, padded(d, MOMENT_WIDTH)))
+    second = np.zeros((1, k, covariance.n_second(d)))
+    moments = MixtureMoments(np.ones((1, k)), first, second, np.zeros(1))
+    m_step.update(moments, rows.total_weight, scatter)
+
+
+def start_from_noise(rows, m_step, X, mean, sample_weight, random_state):
+    """M step from responsibilities drawn from [0, 1), a block of rows at a time."""
+    covariance, k, d = rows.covariance, rows.n_components, X.shape[1]
+    nk = np.zeros((1, k))
+    first = np.zeros((1, k, padded(d, MOMENT_WIDTH)))
+    second = np.zeros((1, k, covariance.n_second(d)))
+    step = max(1, BLOCK_VALUES // k)
+    for start in range(0, len(X), step):
+        part = slice(start, start + step)
+        centered = (X[part] - mean).astype(np.float64)
+        resp = random_state.uniform(size=(len(centered), k)).astype(X.dtype)
+        resp /= resp.sum(axis=1)[:, np.newaxis]
+        if sample_weight is not None:
+            resp *= sample_weight[part, np.newaxis]
+        resp = resp.astype(np.float64)
+        nk += resp.sum(axis=0)
+        first[0, :, :d] += resp.T @ centered
+        second += covariance.second_moments(centered, resp)
+    m_step.components.about.fill(0)
+    m_step.update(MixtureMoments(nk, first, second, np.zeros(1)), rows.total_weight)

@@ -1,0 +1,222 @@
+"""Sparse rows (CSR), with the same methods as `Panels`."""
+
+import functools
+
+import numpy as np
+
+from fastclust._algorithms.chunks import split
+from fastclust._algorithms.kmeans.statistics import (
+    RESUM_EVERY,
+    ClusterStatistics,
+    Progress,
+    update_centers,
+)
+from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT
+from fastclust._kernels.kmeans.csr import (
+    accumulate_csr,
+    assign_csr,
+    distances_sq_csr,
+    distances_to_labels_csr,
+)
+from fastclust._kernels.simd.vectors import VECTOR_BYTES
+
+ELEMENT_WORK = 4
+"""Cost of meeting one stored element with one center, in multiply-adds of the dense kernels."""
+
+BLOCK_ROWS = 4096
+"""Rows whose distances are held at a time in transform."""
+
+CLUSTER_CHUNKS = 16
+"""Chunks of clusters when rows are moved between sums: each chunk looks at every label."""
+
+
+class CsrRows:
+    """Rows of a CSR matrix. Sparse rows are not centered, so all coordinates are X's own.
+
+    Parameters
+    ----------
+    X : csr_matrix or csr_array of shape (n_samples, n_features), float32 or float64
+        The rows, with int32 indices.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row, of X's dtype; None for ones.
+    """
+
+    def __init__(self, X, sample_weight):
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        self.n_samples, self.n_features = X.shape
+        self.dtype = X.dtype
+        self._X = X
+        self.arrays = tuple(
+            map(
+                np.ascontiguousarray,
+                (
+                    X.data,
+                    X.indices.astype(np.int32, copy=False),
+                    X.indptr.astype(np.int32, copy=False),
+                ),
+            )
+        )
+        self.weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
+
+    @functools.cached_property
+    def _row_sq(self):
+        """Squared norms of the rows, in float64."""
+        return np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
+
+    def chunks(self, n_clusters):
+        """Chunks of rows for a pass that meets every row with every center."""
+        n_stored = len(self.arrays[0]) / self.n_samples
+        return split(self.n_samples, ELEMENT_WORK * (n_stored + 1) * n_clusters)
+
+    def work(self, n_clusters):
+        """Multiply-adds of such a pass."""
+        return ELEMENT_WORK * len(self.arrays[0]) * n_clusters
+
+    def is_small(self, n_clusters, n_runs):
+        """Runs on sparse rows follow one another."""
+        return False
+
+    def new_labels(self):
+        """Labels of no cluster."""
+        return np.full(self.n_samples, -1, dtype=np.int32)
+
+    def row_labels(self, labels):
+        """The labels of the rows."""
+        return labels
+
+    def restore_order(self):
+        """Nothing to do: sparse rows stay in their order."""
+
+    def row_weights(self):
+        """Sample weights of the rows."""
+        return self.weights if len(self.weights) else np.ones(self.n_samples, dtype=self.dtype)
+
+    def take(self, indices):
+        """Return rows by index, dense, of shape (n_indices, n_features)."""
+        return self._X[np.asarray(indices)].toarray()
+
+    def assign(self, centers):
+        """Label of the nearest center of each row."""
+        labels = self.new_labels()
+        self.assign_changes(centers, labels)
+        return labels
+
+    def assign_changes(self, centers, labels):
+        """Label each row in place; return how many labels changed."""
+        centers_t, center_sq = lanes_of(centers, self.dtype)
+        chunks = self.chunks(len(centers))
+        dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
+        n_changed = np.empty(len(chunks), dtype=np.int64)
+        work = self.work(len(centers))
+        assign_csr(chunks, *self.arrays, centers_t, center_sq, dots, labels, n_changed, work=work)
+        return int(n_changed.sum())
+
+    def assign_with_inertia(self, centers):
+        """Labels, and the weighted sum of the squared distances to the centers."""
+        labels = self.assign(centers)
+        distances_sq = self.distances_sq(centers, labels).astype(np.float64)
+        return labels, float((distances_sq * self.row_weights()).sum())  # @ would use BLAS threads
+
+    def distances_sq(self, centers, labels):
+        """Squared distance of each row to the center of its label."""
+        distances_sq = np.empty(self.n_samples, dtype=self.dtype)
+        center_sq = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+        distances_to_labels_csr(
+            self.chunks(2), *self.arrays, centers, center_sq, labels, distances_sq
+        )
+        return distances_sq
+
+    def all_distances_sq(self, centers):
+        """Squared distance of each row to each center, in float64."""
+        centers_t, center_sq = lanes_of(centers, np.float64)
+        distances_sq = np.empty((self.n_samples, len(centers)))
+        chunks = self.chunks(len(centers))
+        dots = np.empty((len(chunks), *centers_t.shape[1:]))
+        distances_sq_csr(
+            chunks, *self.arrays, self._row_sq, centers_t, center_sq, dots, distances_sq,
+            work=self.work(len(centers)),
+        )  # fmt: skip
+        return distances_sq
+
+    def transform(self, centers, distances_out):
+        """Write the distance of each row to each center."""
+        for first in range(0, self.n_samples, BLOCK_ROWS):
+            part = slice(first, first + BLOCK_ROWS)
+            np.sqrt(CsrRows(self._X[part], None).all_distances_sq(centers), out=distances_out[part])
+
+    def run_seeding(self, first, uniforms):
+        """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
+        weights = self.row_weights().astype(np.float64)
+        indices = np.full(len(uniforms) + 1, first)
+        closest_sq = self.all_distances_sq(self.take(indices[:1]))[:, 0]
+        for j, draws in enumerate(uniforms, start=1):
+            cumulative = np.cumsum(weights * closest_sq)
+            candidates = np.searchsorted(cumulative, draws * cumulative[-1])
+            np.clip(candidates, None, self.n_samples - 1, out=candidates)
+            distances_sq = self.all_distances_sq(self.take(candidates))
+            np.minimum(distances_sq, closest_sq[:, np.newaxis], out=distances_sq)
+            choice = np.argmin((distances_sq * weights[:, np.newaxis]).sum(axis=0))
+            indices[j] = candidates[choice]
+            closest_sq = distances_sq[:, choice].copy()
+        return indices
+
+    def start_lloyd(self, centers):
+        """Start Lloyd's algorithm on these rows."""
+        return CsrLloyd(self, centers)
+
+
+def lanes_of(centers, dtype):
+    """Transpose centers to (n_features, n_vectors, LANES), and their squared norms likewise."""
+    n_clusters, n_features = centers.shape
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    n_vectors = -(-n_clusters // lanes)
+    centers_t = np.zeros((n_features, n_vectors * lanes), dtype=dtype)
+    centers_t[:, :n_clusters] = centers.T
+    center_sq = np.full(n_vectors * lanes, np.inf, dtype=dtype)
+    center_sq[:n_clusters] = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+    return centers_t.reshape(n_features, n_vectors, lanes), center_sq.reshape(n_vectors, lanes)
+
+
+class CsrLloyd:
+    """State of Lloyd's algorithm on sparse rows; the attributes are those of `PanelLloyd`."""
+
+    def __init__(self, rows, centers):
+        self._rows = rows
+        self.centers = centers
+        self.labels = rows.new_labels()
+        n_clusters = len(centers)
+        self.statistics = ClusterStatistics.zeros(n_clusters, rows.n_features)
+        self._chunks = split(n_clusters, rows.work(1) / n_clusters, CLUSTER_CHUNKS)
+
+    def advance(self, first_iteration, n_steps, tol):
+        """Iterate once."""
+        rows = self._rows
+        labels_old = self.labels.copy()
+        n_changed = rows.assign_changes(self.centers, self.labels)
+        self._accumulate(labels_old, first_iteration % RESUM_EVERY == 0)
+        statistics = self.statistics
+        lost = statistics.weights < LEAST_OF_MAX_WEIGHT * statistics.max_weights
+        if (lost & (statistics.counts > 0)).any():
+            self._accumulate(labels_old, True)
+        self.centers, shift_sq = update_centers(self.statistics, rows, self.centers, self.labels)
+        return Progress(1, n_changed, shift_sq)
+
+    def assign_with_inertia(self, centers):
+        """Labels of other centers, and the inertia."""
+        return self._rows.assign_with_inertia(centers)
+
+    def _accumulate(self, labels_old, from_scratch):
+        """Bring the statistics up to date with the labels."""
+        rows, statistics = self._rows, self.statistics
+        if from_scratch:
+            self.statistics = statistics = ClusterStatistics.zeros(*self.centers.shape)
+        accumulate_csr(
+            self._chunks, *rows.arrays, rows.weights, labels_old, self.labels, int(from_scratch),
+            statistics.sums, statistics.weights, statistics.counts,
+        )  # fmt: skip
+        empty = statistics.counts == 0  # no rounding residue in a cluster that has no rows
+        statistics.sums[empty] = 0
+        statistics.weights[empty] = 0
+        np.maximum(statistics.max_weights, statistics.weights, out=statistics.max_weights)

@@ -1,0 +1,375 @@
+"""Dense rows, packed into panels that serve seeding, every iteration and every restart."""
+
+import math
+
+import numpy as np
+
+from fastclust._algorithms.arrays import aligned_empty, tiles_of
+from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, split
+from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
+from fastclust._algorithms.memory import check_memory
+from fastclust._kernels.jit import n_workers, steps_in_launch
+from fastclust._kernels.kmeans import seeding
+from fastclust._kernels.kmeans.assign import assign_nearest, assign_with_inertia
+from fastclust._kernels.kmeans.centers import sum_clusters
+from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
+from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
+from fastclust._kernels.rows.sort import sort_rows
+from fastclust._kernels.simd.tiles import DISTANCE_TILE, TILE
+from fastclust._kernels.simd.vectors import VECTOR_BYTES
+
+PACK_WORK = 8
+"""Cost of packing one value, in multiply-adds of the vector kernels."""
+
+POINT_WORK, WRITE_WORK = 4, 300
+"""Cost of a distance beside its multiply-adds, and of writing one to memory for the first time, in
+multiply-adds: what a launch takes with few features, so that it does not keep Ctrl-C waiting."""
+
+SORT_WORK, SORT_CHUNKS = 100, 16
+"""Cost of sorting a row, in multiply-adds of the vector kernels; chunks, each with all keys."""
+
+SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 512, 128
+"""Panels that are sorted among themselves: at least, and for each label. Fewer would stay in an
+L1 or L2 cache, but blocks of rows less alike cost more later (benchmarks/bench_bounds.py)."""
+
+N_BINS = 32
+"""Bins of the distances of the rows of a label."""
+
+SIDE_BY_SIDE_VALUES = 64
+"""Values of a few rows whose columns are summed side by side."""
+
+SIDE_BY_SIDE_WORK = 2**20
+"""Multiply-adds of one iteration of all runs below which they are not worth a thread each."""
+
+ROW_BYTES = 16
+"""Memory for a row beside its values, at least: label, distance, place."""
+
+BLOCK_BYTES = 2**22
+"""Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
+
+
+def estimate_mean(X):
+    """Mean of the rows of X, accumulated in float64, in X's dtype; not finite if X is not."""
+    n_features = X.shape[1]
+    side_by_side = -(-SIDE_BY_SIDE_VALUES // n_features)
+    if side_by_side > 1:  # a number by which every chunk's sums begin at whole vectors
+        side_by_side = -(-side_by_side // 4) * 4
+    chunks = split(len(X), PACK_WORK * n_features)
+    sums = aligned_empty((len(chunks), side_by_side, n_features), np.float64)
+    flat_sums = sums.reshape(len(chunks), -1)
+    sum_columns(chunks, X.reshape(-1), n_features, flat_sums, work=PACK_WORK * X.size)
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
+        return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
+
+
+class Panels:
+    """Dense rows with a mean subtracted, as panels[p, f, lane].
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
+        The rows; they are read again whenever they are put into another order.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row, of X's dtype; None for ones.
+    mean : ndarray of shape (n_features,)
+        What is subtracted from each row; the coordinates of every method are relative to it.
+    buffer : ndarray, default=None
+        Memory for the panels, of another, not smaller, `Panels.values`.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_panels, n_features, lanes)
+        The panels.
+    total_square : float
+        Sum of the squares of all values.
+    largest_square : float
+        Largest squared norm of a row.
+    """
+
+    def __init__(self, X, sample_weight, mean, buffer=None):
+        self.n_samples, self.n_features = X.shape
+        self.dtype = X.dtype
+        self.lanes = VECTOR_BYTES // X.dtype.itemsize
+        n_panels = -(-self.n_samples // self.lanes)
+        shape = (n_panels, self.n_features, self.lanes)
+        if buffer is None:
+            needed = math.prod(shape) * self.dtype.itemsize + ROW_BYTES * self.n_samples
+            check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
+        self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
+        self._X, self._mean, self._sample_weight = X, mean, sample_weight
+        self._order = np.empty((0, self.lanes), dtype=np.int32)
+        self._pack()
+
+    def _pack(self):
+        """Fill the panels and their weights with the rows, in their order."""
+        X, n_panels = self._X, len(self.values)
+        self._panels_f32 = None
+        chunks = split(n_panels, PACK_WORK * self.lanes * self.n_features)
+        numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
+        squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
+        pack_rows(
+            chunks, X, self._mean, self._order, numbers, self.values, squares, largest,
+            work=PACK_WORK * X.size,
+        )  # fmt: skip
+        self.total_square = float(squares.sum())
+        self.largest_square = float(largest.max())
+        self.weights = np.empty((0, self.lanes), dtype=X.dtype)
+        if self._sample_weight is not None:
+            self.weights = np.zeros((n_panels, self.lanes), dtype=X.dtype)
+            rows = self.unpadded(self._order) if len(self._order) else slice(None)
+            self.unpadded(self.weights)[:] = self._sample_weight[rows]
+
+    def regroup(self, labels, distances_sq, n_clusters):
+        """Sort the rows by label, and by distance within a label; see `_kernels.regroup`.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_panels, lanes), int32
+            Label of each row.
+        distances_sq : ndarray of shape (n_panels, lanes)
+            Squared distance of each row to the center of its label.
+        n_clusters : int
+            Number of labels.
+
+        Returns
+        -------
+        labels, distances_sq : ndarray of shape (n_panels, lanes)
+            The same in the new order.
+        """
+        n_panels = len(self.values)
+        if not len(self._order):
+            self._order = np.arange(n_panels * self.lanes, dtype=np.int32).reshape(labels.shape)
+        segment_panels, chunks = self._segments(n_clusters)
+        sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(self._order)
+        sort_rows(
+            chunks, distances_sq, labels, self._order, self.n_samples, segment_panels, N_BINS,
+            np.empty((len(chunks), n_clusters, 3)), np.empty_like(labels),
+            np.empty((len(chunks), n_clusters * N_BINS), dtype=np.int64), *sorted_,
+        )  # fmt: skip
+        distances_sq, labels, self._order = sorted_
+        self._pack()
+        return labels, distances_sq
+
+    def _segments(self, n_clusters):
+        """Panels in a segment that `regroup` sorts, and chunks of segments."""
+        n_panels = len(self.values)
+        segment_panels = max(SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL * n_clusters)
+        segment_panels = min(n_panels, segment_panels)
+        segment_work = SORT_WORK * segment_panels * self.lanes
+        return segment_panels, split(-(-n_panels // segment_panels), segment_work, SORT_CHUNKS)
+
+    def compile_regroup(self, centers):
+        """Compile what `regroup` and `panel_distances_sq` call."""
+        values = np.empty((0, self.lanes), dtype=self.dtype)
+        labels = np.empty((0, self.lanes), dtype=np.int32)
+        distances_to_labels.compile(self.chunks(PACK_WORK), self.values, centers, labels, values)
+        sort_rows.compile(
+            self._segments(len(centers))[1], values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)),
+            labels, np.empty((0, 1), dtype=np.int64), values, labels, labels,
+        )  # fmt: skip
+
+    def drop_f32(self):
+        """Free the memory of the rows in float32."""
+        self._panels_f32 = None
+
+    @property
+    def has_f32(self):
+        """Whether the rows are there in float32 as well."""
+        return self._panels_f32 is not None
+
+    def panels_f32(self):
+        """Every two panels side by side in float32, made at the first call."""
+        if self._panels_f32 is None:
+            n_pairs = -(-len(self.values) // 2)
+            panels_f32 = aligned_empty((n_pairs, self.n_features, 2 * self.lanes), np.float32)
+            chunks = split(n_pairs, 2 * PACK_WORK * self.lanes * self.n_features)
+            narrow_panels(chunks, self.values, panels_f32, work=PACK_WORK * self.values.size)
+            self._panels_f32 = panels_f32  # made twice, if by two threads at once
+        return self._panels_f32
+
+    def restore_order(self):
+        """Put the rows back into their first order."""
+        if len(self._order):
+            self._order = self._order[:0]
+            self._pack()
+
+    @classmethod
+    def blocks(cls, X, sample_weight, mean):
+        """Yield (first row, Panels) of consecutive blocks of X, in one buffer."""
+        row_bytes = X.shape[1] * X.dtype.itemsize
+        lanes = VECTOR_BYTES // X.dtype.itemsize
+        n_rows = max(1, BLOCK_BYTES // (row_bytes * lanes)) * lanes
+        buffer = None
+        for first in range(0, len(X), n_rows):
+            part = slice(first, first + n_rows)
+            weights = None if sample_weight is None else sample_weight[part]
+            panels = cls(X[part], weights, mean, buffer)
+            buffer = panels.values if buffer is None else buffer
+            yield first, panels
+
+    def chunks(self, n_clusters, max_chunks=MAX_CHUNKS):
+        """Chunks of panels for a pass that meets every row with every center."""
+        return split(len(self.values), self.lanes * self.n_features * n_clusters, max_chunks)
+
+    def even_chunks(self, n_clusters, max_chunks):
+        """No more chunks than these, each of which begins at an even panel."""
+        n_panels = len(self.values)
+        n_pairs = -(-n_panels // 2)
+        n_chunks = min(n_pairs, len(self.chunks(n_clusters, max_chunks)))
+        chunks = split(n_pairs, MIN_CHUNK_WORK, n_chunks) * [1, 2, 2]
+        chunks[-1, 2] = n_panels
+        return chunks
+
+    def work(self, n_clusters):
+        """Multiply-adds of such a pass."""
+        return self.n_samples * self.n_features * n_clusters
+
+    def is_small(self, n_clusters, n_runs):
+        """Whether runs take a thread each: one has nothing to share out, all of them do."""
+        enough = self.work(n_clusters) * n_runs > SIDE_BY_SIDE_WORK
+        return enough and len(self.chunks(n_clusters)) == 1
+
+    def new_labels(self):
+        """Labels of no cluster, for the rows and the padding."""
+        return np.full((len(self.values), self.lanes), -1, dtype=np.int32)
+
+    def unpadded(self, values):
+        """What there is one of for each row, in the order of the panels, without the padding."""
+        return values.ravel()[: self.n_samples]
+
+    def padding(self, values):
+        """The entries of such an array that belong to no row."""
+        return values.ravel()[self.n_samples :]
+
+    def row_labels(self, labels):
+        """The labels in the order of X."""
+        if not len(self._order):
+            return self.unpadded(labels)
+        ordered = np.empty(self.n_samples, dtype=labels.dtype)
+        ordered[self.unpadded(self._order)] = self.unpadded(labels)
+        return ordered
+
+    def panel_labels(self, labels):
+        """Labels of the rows of X in the order of the panels, 0 for the padding."""
+        placed = np.zeros((len(self.values), self.lanes), dtype=np.int32)
+        rows = self.unpadded(self._order) if len(self._order) else slice(None)
+        self.unpadded(placed)[:] = labels[rows]
+        return placed
+
+    def row_weights(self):
+        """Sample weights, in the order of the panels."""
+        if len(self.weights):
+            return self.unpadded(self.weights)
+        return np.ones(self.n_samples, dtype=self.dtype)
+
+    def take(self, indices):
+        """Return rows by their place in the panels, of shape (n_indices, n_features)."""
+        indices = np.asarray(indices)
+        return np.ascontiguousarray(self.values[indices // self.lanes, :, indices % self.lanes])
+
+    def assign(self, centers):
+        """Label of the nearest center of each row, padding included."""
+        labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
+        tiles, center_sq = tiles_of(centers, TILE, -2.0)
+        k = len(centers)
+        assign_nearest(self.chunks(k), self.values, k, tiles, center_sq, labels, work=self.work(k))
+        return labels
+
+    def assign_with_inertia(self, centers):
+        """Labels, padding included, and the weighted sum of the squared distances."""
+        labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
+        tiles, center_sq = tiles_of(centers, TILE, -2.0)
+        chunks = self.chunks(len(centers))
+        inertia = np.empty(len(chunks))
+        assign_with_inertia(
+            chunks, self.values, self.weights, self.n_samples, centers, tiles, center_sq, labels,
+            inertia, work=self.work(len(centers)),
+        )  # fmt: skip
+        return labels, float(inertia.sum())
+
+    def inertia(self, centers, labels):
+        """Weighted sum of the squared distances of the rows to the centers of their labels."""
+        distances_sq = self.distances_sq(centers, labels)
+        if len(self.weights):
+            distances_sq = np.multiply(distances_sq, self.row_weights(), dtype=np.float64)
+        return float(distances_sq.sum(dtype=np.float64))
+
+    def distances_sq(self, centers, labels):
+        """Squared distance of each row to the center of its label, in the order of the panels."""
+        return self.unpadded(self.panel_distances_sq(centers, labels))
+
+    def panel_distances_sq(self, centers, labels):
+        """The same, padding included."""
+        distances_sq = aligned_empty((len(self.values), self.lanes), self.dtype)
+        distances_to_labels(self.chunks(PACK_WORK), self.values, centers, labels, distances_sq)
+        return distances_sq
+
+    def sum_clusters(self, labels, n_clusters):
+        """Sum of the rows of each label, float64; labels in the order of the panels."""
+        # The chunks' sums together are at most as large as half of the panels.
+        max_chunks = max(1, self.n_samples * self.dtype.itemsize // (16 * n_clusters))
+        panel_work = PACK_WORK * self.lanes * self.n_features
+        chunks = split(len(self.values), panel_work, min(max_chunks, MAX_CHUNKS))
+        sums = np.zeros((len(chunks), n_clusters, self.n_features))
+        weights = np.zeros((len(chunks), n_clusters))
+        counts = np.zeros((len(chunks), n_clusters), dtype=np.int64)
+        sum_clusters(
+            chunks, self.values, self.weights, self.n_samples, labels, sums, weights, counts,
+            work=panel_work * len(self.values),
+        )  # fmt: skip
+        return sums.sum(axis=0)
+
+    def transform(self, centers, distances_out, part=slice(None)):
+        """Write the distance of each row, or of the rows of these panels, to each center."""
+        tiles, _ = tiles_of(centers, DISTANCE_TILE, 1.0)
+        values = self.values[part]
+        row_work = self.n_features * len(centers)
+        chunks = split(len(values), self.lanes * row_work)
+        block = aligned_empty((len(chunks), DISTANCE_TILE, self.lanes), self.dtype)
+        work = distances_out.size * (self.n_features + WRITE_WORK)
+        transform_rows(chunks, values, tiles, block, distances_out, work=work)
+
+    def run_seeding(self, first, uniforms):
+        """Rows that greedy k-means++ takes as seeds.
+
+        Parameters
+        ----------
+        first : int
+            Row of the first seed.
+        uniforms : ndarray of shape (n_clusters - 1, n_candidates), float64
+            Draws from [0, 1), a row for each round.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_clusters,), int64
+            Rows of the seeds.
+        """
+        n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
+        n_tiles = -(-(n_candidates + 1) // seeding.WIDEST_TILE)  # of the last seed and candidates
+        width = -(-(n_candidates + 1) // n_tiles)
+        n_blocks = -(-n_panels // seeding.BLOCK_PANELS)
+        round_work = self.work(2 * n_tiles * width)
+        chunks = split(n_blocks, round_work / n_blocks)
+        indices = np.full(n_rounds + 1, first)
+        closest_sq = np.full((n_panels, self.lanes), np.inf, dtype=self.dtype)
+        self.padding(closest_sq)[:] = 0
+        buffers = (
+            np.empty(n_candidates, dtype=np.int64),
+            np.zeros((n_tiles, self.n_features, width), dtype=self.dtype),
+            closest_sq,
+            np.empty((n_blocks, n_tiles, width)),
+            np.empty(n_blocks),
+        )
+        few_features = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
+        step = max(1, int(steps_in_launch(chunks, round_work + few_features)))
+        for j in range(0, n_rounds + 1, step):
+            seeding.seeding_kernel(width)(
+                chunks, self.values, self.weights, uniforms, n_workers(chunks),
+                j, min(j + step, n_rounds + 1), new_team(), np.empty(1, dtype=np.int64), indices,
+                *buffers,
+            )  # fmt: skip
+        return indices
+
+    def start_lloyd(self, centers, skip=True):
+        """Start Lloyd's algorithm on these rows, which may skip distances; see `PanelLloyd`."""
+        return PanelLloyd(self, centers, skip)

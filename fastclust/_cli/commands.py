@@ -1,0 +1,290 @@
+"""What the commands do: fit, select, predict."""
+
+import contextlib
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+
+import fastclust
+from fastclust import model_selection
+from fastclust._cli import model_file, tables
+from fastclust._cli.tables import CommandError
+from fastclust._progress_bar import show_progress
+
+BLOCK_ROWS = 2**16
+"""Rows that are checked at a time."""
+
+
+class _Stopwatch:
+    """Seconds of the parts of a command."""
+
+    def __init__(self):
+        self.seconds = {}
+        self._last = time.perf_counter()
+
+    def stop(self, part):
+        """Note the time since the last part, or the start, as that of this part."""
+        now = time.perf_counter()
+        self.seconds[part], self._last = now - self._last, now
+
+
+# -- rows ----------------------------------------------------------------------------------------
+
+
+def _pick(wanted, names, n_columns):
+    """Positions of the columns wanted: names, or numbers where there are none."""
+    if names is None:
+        bad = [column for column in wanted if not column.isdecimal() or int(column) >= n_columns]
+        if bad:
+            raise ValueError(f"no column {bad[0]} among the {n_columns}, numbered from 0")
+        return [int(column) for column in wanted]
+    for column in wanted:
+        if names.count(column) != 1:
+            count = "no" if column not in names else "more than one"
+            raise ValueError(f"{count} column {column!r}")
+    return [names.index(column) for column in wanted]
+
+
+def _read(options, choose, can_impute):
+    """Read the table, and check what the estimators would refuse."""
+    show_progress(f"reading {options.input}")
+    table = tables.read_table(options.input, choose, header=not options.no_header)
+    for part in gen_batches(len(table.X), BLOCK_ROWS):
+        wrong = np.isinf(table.X[part]) if can_impute else ~np.isfinite(table.X[part])
+        if wrong.any():
+            row, f = np.argwhere(wrong)[0]
+            is_infinite = np.isinf(table.X[part][row, f])
+            value = "infinite" if is_infinite else "missing (fit with --impute)"
+            place = f"row {part.start + row + 1}, {table.label(f)}"
+            raise CommandError(f"{options.input}: {place}: {value}")
+    return table
+
+
+@contextlib.contextmanager
+def _errors_naming(path):
+    """Context whose ValueErrors become one line about the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise CommandError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def _prepare(options, table):
+    """Fit the steps before the estimator; return them, and the rows for it."""
+    steps, X = [], table.X
+    if options.impute:
+        imputer = SimpleImputer(strategy=options.impute_strategy).fit(X)
+        for f in np.flatnonzero(np.isnan(imputer.statistics_)):
+            raise CommandError(f"{options.input}: {table.label(f)}: all values are missing")
+        X = imputer.transform(X)
+        steps.append(("impute", imputer))
+    if options.scale:
+        scaler = StandardScaler()
+        X = scaler.fit_transform(X)
+        steps.append(("scale", scaler))
+    return steps, X
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+def _results(estimator, X, what):
+    """Columns of the output by name, and the labels."""
+    labels = estimator.predict(X)
+    if what == "labels":
+        return {"label": labels}, labels
+    if what == "scores":
+        if hasattr(estimator, "score_samples"):
+            return {"log_likelihood": estimator.score_samples(X)}, labels
+        distances = np.empty(len(X), dtype=X.dtype)
+        for part in gen_batches(len(X), BLOCK_ROWS):
+            distances[part] = estimator.transform(X[part]).min(axis=1)
+        return {"distance": distances}, labels
+    resp = estimator.predict_proba(X)
+    return {f"p{j}": resp[:, j] for j in range(resp.shape[1])}, labels
+
+
+def _check_writable(**paths):
+    """Fail before the work, not after it."""
+    given = {name: Path(path) for name, path in paths.items() if path is not None}
+    for name, path in given.items():
+        for other in given:
+            if other < name and given[other].resolve() == path.resolve():
+                raise CommandError(f"{path}: --{other} and --{name} are the same file")
+        if not path.parent.is_dir():
+            raise CommandError(f"cannot write {path}: no such folder")
+        if not os.access(path.parent, os.W_OK):
+            raise CommandError(f"cannot write {path}: no permission to write to the folder")
+
+
+def _kind_of_table(path):
+    """Kind of a file of several columns with names, or None for no file."""
+    kind = None if path is None else tables.kind_of(path)
+    if kind == "npy":
+        raise CommandError(f"{path}: .npy has no names of columns: choose another kind of file")
+    return kind
+
+
+@contextlib.contextmanager
+def _writing(path, write, *arguments):
+    """Write a file, which appears if the block succeeds, and so with the others of the block."""
+    if path is None:
+        yield
+        return
+    show_progress(f"writing {path}")
+    try:
+        with tables.whole_or_not_at_all(path) as file:
+            write(file, *arguments)
+            yield
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _summary(table, estimator, X, labels, watch):
+    """What --json prints of a model and the rows that it labelled."""
+    k = len(estimator.means_ if hasattr(estimator, "means_") else estimator.cluster_centers_)
+    summary = {
+        "rows": len(table.X),
+        "columns": table.X.shape[1] if table.names is None else table.names,
+        "seconds": watch.seconds,
+        "reading_share": watch.seconds["reading"] / sum(watch.seconds.values()),
+        "cluster_sizes": np.bincount(labels, minlength=k).tolist(),
+    }
+    if hasattr(estimator, "means_"):
+        return summary | {"log_likelihood": float(estimator.score(X))}
+    return summary | {"inertia": -float(estimator.score(X))}
+
+
+def _print_json(content):
+    """Print as JSON, which has no NaN: null."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {key: plain(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(entry) for entry in value]
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    print(json.dumps(plain(content)))
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+
+def _parameters(options):
+    """Parameters of the estimator that `fit` and `select` share."""
+    names = ["n_init", "random_state", "tol", "max_iter"]
+    names += ["reg_covar"] if options.estimator == "gmm" else []
+    return {name: getattr(options, name) for name in names}
+
+
+def _fit_one(options, X):
+    if options.estimator == "kmeans":
+        estimator = fastclust.KMeans(options.clusters)
+    else:
+        estimator = fastclust.GaussianMixture(
+            options.components, covariance_type=options.covariance_type
+        )
+    return estimator.set_params(**_parameters(options)).fit(X), None
+
+
+def _fit_several(options, X):
+    parameters = _parameters(options) | {"best_by": options.by}
+    if options.estimator == "kmeans":
+        parameters["gap_references"] = options.gap_references
+        selection = model_selection.select_kmeans(X, options.clusters, **parameters)
+    else:
+        selection = model_selection.select_gaussian_mixture(
+            X, options.components, covariance_type=options.covariance_types, **parameters
+        )
+    return selection.best_estimator_, selection
+
+
+def run_fit(options):
+    """Fit a model, or select one of several, and save it."""
+    is_selection = options.command == "select"
+    output_kind = None if options.output is None else tables.kind_of(options.output)
+    table_kind = _kind_of_table(options.table) if is_selection else None
+    paths = {"table": options.table} if is_selection else {}
+    _check_writable(model=options.model, output=options.output, **paths)
+    watch = _Stopwatch()
+
+    def choose(names, n_columns):
+        every = [str(f) for f in range(n_columns)] if names is None else names
+        return _pick(options.columns or every, names, n_columns)
+
+    table = _read(options, choose, options.impute)
+    watch.stop("reading")
+    show_progress(f"fitting {options.estimator} to {len(table.X):,} rows")
+    with _errors_naming(options.input):
+        steps, X = _prepare(options, table)
+        estimator, selection = (_fit_several if is_selection else _fit_one)(options, X)
+        columns, labels = _results(estimator, X, options.write)
+    watch.stop("fitting")
+    pipeline = Pipeline([*steps, (options.estimator, estimator)])
+    model = model_file.Model(pipeline, table.names, table.numbers, fastclust.__version__)
+    with contextlib.ExitStack() as files:
+        files.enter_context(_writing(options.model, model_file.save_model, model))
+        files.enter_context(_writing(options.output, tables.write_table, output_kind, columns))
+        if selection is not None:
+            criteria = {name: np.array(column) for name, column in selection.table_.items()}
+            files.enter_context(_writing(options.table, tables.write_table, table_kind, criteria))
+    watch.stop("writing")
+    if options.json:
+        summary = _summary(table, estimator, X, labels, watch) | {
+            "iterations": int(estimator.n_iter_)
+        }
+        if options.estimator == "gmm":
+            summary["converged"] = bool(estimator.converged_)
+        if selection is not None:
+            summary |= {
+                "table": selection.table_,
+                "choices": selection.choices_,
+                "agree": selection.agree_,
+                "best_by": selection.best_by_,
+            }
+        _print_json(summary)
+    elif selection is not None:
+        print(selection)
+
+
+def run_predict(options):
+    """Label the rows of a table by a saved model."""
+    kind = tables.kind_of(options.output)
+    _check_writable(output=options.output)
+    watch = _Stopwatch()
+    try:
+        model = model_file.load_model(options.model)
+    except OSError as error:
+        raise CommandError(f"cannot read {options.model}: {error.strerror or error}") from None
+    *steps, (name, estimator) = model.pipeline.steps
+    if options.write == "probabilities" and name == "kmeans":
+        raise CommandError(f"{options.model}: k-means has no probabilities")
+
+    def choose(names, n_columns):
+        if names is None or model.names is None:
+            return _pick([str(f) for f in model.numbers], None, n_columns)
+        return _pick(model.names, names, n_columns)
+
+    table = _read(options, choose, "impute" in dict(steps))
+    watch.stop("reading")
+    show_progress(f"labelling {len(table.X):,} rows")
+    with _errors_naming(options.input):
+        X = table.X
+        for _, step in steps:
+            X = step.transform(X)
+        columns, labels = _results(estimator, X, options.write)
+    watch.stop("predicting")
+    with _writing(options.output, tables.write_table, kind, columns):
+        pass
+    watch.stop("writing")
+    if options.json:
+        _print_json(_summary(table, estimator, X, labels, watch))

@@ -1,0 +1,288 @@
+"""The command line: ``python -m fastclust fit|select|predict|warmup|demo``, or ``fastclust``."""
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+FIT_EXAMPLES = {
+    "kmeans": """example:
+  fastclust fit kmeans rows.csv --scale --impute --clusters 8 --n-init 10 \\
+      --model model.npz --output labels.csv --json""",
+    "gmm": """example:
+  fastclust fit gmm rows.parquet --columns a,b --scale --components 5 \\
+      --model model.npz --output probabilities.parquet --write probabilities""",
+}
+SELECT_EXAMPLES = {
+    "kmeans": """example:
+  fastclust select kmeans rows.csv --scale --clusters 2-15 --by silhouette --model best.npz""",
+    "gmm": """example:
+  fastclust select gmm rows.csv --components 1-8 --covariance-types full,diag \\
+      --table criteria.csv""",
+}
+PREDICT_EXAMPLE = """example:
+  fastclust predict new.csv --model model.npz --output probabilities.parquet \\
+      --write probabilities"""
+
+KMEANS_CRITERIA = (
+    "elbow", "silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz", "gap",
+    "stability",
+)  # fmt: skip
+MIXTURE_CRITERIA = "bic", "aic", "icl"
+COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
+DTYPES = "float32", "float64"
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+def _integer(low, high):
+    """Make a parser of integers from low to high."""
+
+    def integer(text):
+        if not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
+        return int(text)
+
+    return integer
+
+
+def _numbers(text):
+    """Parse numbers and ranges, as in 2-10,15,20."""
+    numbers = set()
+    for part in text.split(","):
+        low, dash, high = part.partition("-")
+        high = high if dash else low
+        if not (low.isdecimal() and high.isdecimal()):
+            raise argparse.ArgumentTypeError(f"{part!r} is no number or range such as 2-15")
+        numbers |= set(range(int(low), int(high) + 1))
+    return sorted(numbers)
+
+
+def _listed(text):
+    return text.split(",")
+
+
+def _some_of(*choices):
+    """Make a parser of some of these words, with commas between them."""
+
+    def some(text):
+        for word in text.split(","):
+            if word not in choices:
+                raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(choices)}")
+        return text.split(",")
+
+    return some
+
+
+def _add_command(commands, name, text, example, **more):
+    """Add a command whose help ends with an example."""
+    return commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter, **more,
+    )  # fmt: skip
+
+
+def _add_rows(parser, *, saves):
+    """Add the options of all commands that read rows; `saves` says what --model is."""
+    parser.add_argument(
+        "input", metavar="INPUT",
+        help=".csv, .parquet, .arrow, .feather or .npy; - for CSV from standard input",
+    )  # fmt: skip
+    parser.add_argument("--no-header", action="store_true", help="the CSV has no line of names")
+    parser.add_argument("--model", type=Path, required=saves != "maybe", metavar="PATH",
+                        help="model, .npz")  # fmt: skip
+    parser.add_argument(
+        "--output", required=saves == "no", metavar="PATH",
+        help="file of the labels, its kind by its name",
+    )  # fmt: skip
+    parser.add_argument(
+        "--write", choices=["labels", "probabilities", "scores"], default="labels",
+        help="what --output gets; scores: log-likelihoods, or distances to the nearest center",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print a summary as JSON")
+
+
+def _add_estimators(commands, command, text, examples, *, saves):
+    """Add a command that fits, with a command of its own for each estimator."""
+    parser = _add_command(commands, command, text, examples["gmm"])
+    estimators = parser.add_subparsers(dest="estimator", required=True)
+    for name, title, tol, max_iter in (
+        ("kmeans", "k-means", 1e-4, 300),
+        ("gmm", "Gaussian mixtures", 1e-3, 100),
+    ):
+        parser = _add_command(estimators, name, title, examples[name])
+        _add_rows(parser, saves=saves)
+        add = parser.add_argument
+        add("--columns", type=_listed, metavar="A,B,C",
+            help="columns to use, by name, or by number from 0 if there are no names")  # fmt: skip
+        add("--scale", action="store_true", help="standardise (StandardScaler)")
+        add("--impute", action="store_true", help="fill in missing values (SimpleImputer)")
+        add("--impute-strategy", choices=["mean", "median", "most_frequent"], default="mean",
+            help="what --impute fills in (default: %(default)s)")  # fmt: skip
+        restarts = 10 if (command, name) == ("select", "kmeans") else 1
+        add("--n-init", type=_integer(1, 2**31), default=restarts, metavar="N")
+        add("--max-iter", type=_integer(1, 2**31), default=max_iter, metavar="N")
+        add("--tol", type=float, default=tol)
+        add("--random-state", type=_integer(0, 2**32 - 1), metavar="SEED")
+        if name == "gmm":
+            add("--reg-covar", type=float, default=1e-6)
+        (_add_sweep if command == "select" else _add_model)(add, name)
+
+
+def _add_model(add, name):
+    """Add what describes one model."""
+    count = _integer(1, 2**31)
+    if name == "kmeans":
+        add("--clusters", type=count, default=8, metavar="N")
+    else:
+        add("--components", type=count, default=1, metavar="N")
+        add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
+
+
+def _add_sweep(add, name):
+    """Add what describes a sweep over models."""
+    add("--table", metavar="PATH", help="file of the criteria, its kind by its name")
+    count = {"type": _numbers, "metavar": "RANGE", "help": "such as 2-15 or 2-10,15,20"}
+    if name == "kmeans":
+        add("--clusters", default=range(2, 16), **count)
+        add("--by", choices=KMEANS_CRITERIA, default="silhouette", help="what chooses the model")
+        add("--gap-references", type=_integer(0, 2**31), default=10, metavar="N",
+            help="samples for the gap statistic (default: %(default)s)")  # fmt: skip
+    else:
+        add("--components", default=range(1, 11), **count)
+        add("--by", choices=MIXTURE_CRITERIA, default="bic", help="what chooses the model")
+        add("--covariance-types", type=_some_of(*COVARIANCE_TYPES), default=COVARIANCE_TYPES,
+            metavar="A,B", help=f"of {', '.join(COVARIANCE_TYPES)} (default: all)")  # fmt: skip
+
+
+def _add_warmup(commands):
+    parser = _add_command(
+        commands, "warmup", "compile every kernel, for the image of a container or for a server",
+        "example:\n  FASTCLUST_CACHE_DIR=/var/cache/fastclust fastclust warmup --dtypes float64",
+    )  # fmt: skip
+    parser.add_argument("--dtypes", type=_some_of(*DTYPES), default=DTYPES, metavar="A,B",
+                        help="types of the rows to come (default: float32,float64)")  # fmt: skip
+
+
+def _add_demo(commands):
+    demo = _add_command(
+        commands, "demo",
+        "KMeans and GaussianMixture on the pixels of a photograph, beside scikit-learn",
+        "example:\n  fastclust demo --clusters 16",
+    )  # fmt: skip
+    demo.description = (
+        "Fit KMeans and GaussianMixture to the 273,280 pixels of scikit-learn's china.jpg, with "
+        "fastclust and with\nscikit-learn, compare them, and write the photograph in the colours "
+        "that KMeans found."
+    )
+    demo.add_argument(
+        "--output", type=Path, metavar="PATH",
+        help="the picture in KMeans's colours, a PNG file (default: china-N-colours.png)",
+    )  # fmt: skip
+    demo.add_argument(
+        "--clusters", type=_integer(1, 4096), default=64, metavar="N",
+        help="number of colours, for KMeans (default: %(default)s)",
+    )  # fmt: skip
+    demo.add_argument(
+        "--random-state", type=_integer(0, 2**32 - 1), default=0, metavar="SEED",
+        help="seed of all fits (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="fastclust",
+        description="K-means and Gaussian mixtures for CPUs: scikit-learn's estimators and "
+        "answers, many times faster.",
+        epilog=FIT_EXAMPLES["kmeans"],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    text = "fit a model to a file and save it"
+    _add_estimators(commands, "fit", text, FIT_EXAMPLES, saves="yes")
+    text = "fit several models to a file, compare them by every criterion, and save the best"
+    _add_estimators(commands, "select", text, SELECT_EXAMPLES, saves="maybe")
+    text = "label the rows of a file by a saved model"
+    predict = _add_command(commands, "predict", text, PREDICT_EXAMPLE)
+    _add_rows(predict, saves="no")
+    _add_warmup(commands)
+    _add_demo(commands)
+    return parser
+
+
+# -- running -------------------------------------------------------------------------------------
+
+
+def _run_warmup(options):
+    import fastclust
+
+    start = time.perf_counter()
+    fastclust.warmup(options.dtypes)
+    print(f"every kernel is compiled ({time.perf_counter() - start:.1f} s)")
+
+
+def _call(options):
+    """Run a command; return why it failed, or None."""
+    from fastclust._cli import commands, demo
+    from fastclust._cli.tables import CommandError
+    from fastclust._progress_bar import show_progress
+
+    run = {
+        "fit": commands.run_fit,
+        "select": commands.run_fit,
+        "predict": commands.run_predict,
+        "warmup": _run_warmup,
+        "demo": demo.run_demo,
+    }[options.command]
+    try:
+        run(options)
+    except CommandError as error:
+        return str(error)
+    except MemoryError:
+        return f"{options.input}: not enough memory"
+    finally:
+        show_progress("")
+    return None
+
+
+@contextlib.contextmanager
+def _terminating_cleanly():
+    """Context in which SIGTERM goes through the code that removes half-written files."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number, frame):
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main(arguments=None):
+    """Run the command line; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if getattr(options, "estimator", None) == "kmeans" and options.write == "probabilities":
+        parser.error("k-means has no probabilities")
+    with _terminating_cleanly(), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *rest, **more: print(
+            f"warning: {' '.join(str(message).split())}", file=sys.stderr
+        )
+        try:
+            failure = _call(options)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+    if failure:
+        print(f"error: {failure}", file=sys.stderr)
+    return 1 if failure else 0

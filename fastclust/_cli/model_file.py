@@ -1,0 +1,190 @@
+"""Fitted models in files: arrays and JSON in one .npz, which execute nothing when loaded."""
+
+import json
+import warnings
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fastclust._cli.tables import CommandError
+from fastclust._version import __version__
+from fastclust.gaussian_mixture import GaussianMixture
+from fastclust.kmeans import KMeans
+
+FORMAT, FORMAT_VERSION = "fastclust model", 1
+
+ARRAYS = {
+    "impute": ["statistics_"],
+    "scale": ["mean_", "scale_", "var_"],
+    "kmeans": ["cluster_centers_", "_mean"],
+    "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
+}
+NUMBERS = {
+    "kmeans": {"inertia_": float, "n_iter_": int},
+    "gmm": {"converged_": bool, "lower_bound_": float, "n_iter_": int},
+}
+"""What is kept of each step: arrays, and numbers with their types."""
+
+ESTIMATORS = {"kmeans": KMeans, "gmm": GaussianMixture}
+
+WEIGHTS_ERROR = 1e-3
+"""How far from 1 weights may add up to: those of float32 rows are less exact."""
+
+
+@dataclass
+class Model:
+    """A fitted pipeline and the columns that it wants.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        Of the steps "impute" and "scale", each if asked for, and "kmeans" or "gmm".
+    names : list of str or None
+        Names of the columns, None if the file had none.
+    numbers : list of int
+        Positions of the columns in the file of the fit.
+    version : str
+        Of the fastclust that saved it.
+    """
+
+    pipeline: Pipeline
+    names: list[str] | None
+    numbers: list[int]
+    version: str
+
+
+def save_model(file, model):
+    """Write a model to an open binary file.
+
+    Parameters
+    ----------
+    file : binary file
+        Where it goes.
+    model : Model
+        Fitted.
+    """
+    arrays: dict[str, Any] = {}
+    steps = []
+    for name, step in model.pipeline.steps:
+        parameters = {"strategy": step.strategy} if name == "impute" else {}
+        if name in ESTIMATORS:
+            parameters = {k: v for k, v in step.get_params().items() if _is_plain(v)}
+        numbers = {key: kind(getattr(step, key)) for key, kind in NUMBERS.get(name, {}).items()}
+        steps.append({"name": name, "parameters": parameters, "fitted": numbers})
+        arrays |= {f"{name}.{key}": getattr(step, key) for key in ARRAYS[name]}
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastclust_version": model.version,
+        "names": model.names,
+        "numbers": model.numbers,
+        "steps": steps,
+    }
+    np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+
+def _is_plain(value):
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def load_model(path):
+    """Read a model.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    model : Model
+        Its pipeline predicts as that which was saved.
+
+    Raises
+    ------
+    CommandError
+        If the file is not such a model, is damaged, or of another version of the format.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            header = json.loads(str(archive["header"]))
+            if header["format"] != FORMAT:
+                raise ValueError("another format")
+            version = header["format_version"]
+            if version != FORMAT_VERSION:
+                raise CommandError(
+                    f"{path}: model of format version {version}, and this fastclust reads "
+                    f"{FORMAT_VERSION}"
+                )
+            arrays = {key: archive[key] for key in archive.files if key != "header"}
+        model = _restore(header, arrays)
+    except OSError:
+        raise
+    except (
+        ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, zipfile.BadZipFile,
+    ):  # fmt: skip
+        raise CommandError(f"{path}: not a fastclust model, or damaged") from None
+    if model.version != __version__:
+        warnings.warn(
+            f"{path}: model of fastclust {model.version}, read by fastclust "
+            f"{__version__}: this might lead to invalid results.",
+            stacklevel=2,
+        )
+    return model
+
+
+def _restore(header, arrays):
+    numbers, names = header["numbers"], header["names"]
+    n_features = len(numbers)
+    if names is not None and len(names) != n_features:
+        raise ValueError("names and numbers differ in length")
+    for key, array in arrays.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"{key} is not of finite numbers")
+    steps = [(step["name"], _restore_step(step, arrays, n_features)) for step in header["steps"]]
+    if steps[-1][0] not in ESTIMATORS:
+        raise ValueError("no estimator")
+    return Model(Pipeline(steps), names, numbers, str(header["fastclust_version"]))
+
+
+def _restore_step(step, arrays, n_features):
+    name = step["name"]
+    kept = {key: arrays[f"{name}.{key}"] for key in ARRAYS[name]}
+    if name == "impute":  # fitted to its own statistics, it has them again
+        return SimpleImputer(**step["parameters"]).fit(kept["statistics_"].reshape(1, n_features))
+    result = StandardScaler() if name == "scale" else ESTIMATORS[name](**step["parameters"])
+    for key, array in kept.items():
+        setattr(result, key, array)
+    for key, kind in NUMBERS.get(name, {}).items():
+        setattr(result, key, kind(step["fitted"][key]))
+    result.n_features_in_ = n_features
+    _check_arrays(name, result, n_features)
+    return result
+
+
+def _check_arrays(name, step, n_features):
+    shapes: dict[str, tuple[int, ...]]
+    if name == "scale":
+        shapes = dict.fromkeys(ARRAYS[name], (n_features,))
+    elif name == "kmeans":
+        step._n_features_out = len(step.cluster_centers_)
+        shapes = {"cluster_centers_": (step.n_clusters, n_features), "_mean": (n_features,)}
+    else:
+        k = step.n_components
+        of_type = step._covariance.shape(k, n_features)
+        shapes = dict.fromkeys(ARRAYS[name], of_type) | {
+            "weights_": (k,),
+            "means_": (k, n_features),
+        }
+        if (step.weights_ < 0).any() or abs(step.weights_.sum() - 1) > WEIGHTS_ERROR:
+            raise ValueError("weights_ are not shares")
+    for key, shape in shapes.items():
+        if getattr(step, key).shape != shape:
+            raise ValueError(f"{key} is not of shape {shape}")

@@ -1,0 +1,164 @@
+"""The nearest center of every row.
+
+The label of row x is argmin_j |c_j|^2 - 2 x.c_j, which leaves out |x|^2 (Lloyd 1982). The centers
+come as tiles of TILE = `simd.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
+center_sq[t, j] = |c|^2, infinite for the padding centers, so that one multiply-add per
+(row, center, feature) is all there is. TILE was chosen by benchmarks/bench_kernels.py.
+"""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel, variant
+from fastclust._kernels.kmeans.distances import own_distance_sq
+from fastclust._kernels.simd.tiles import (
+    HALF_TILE,
+    NARROW_TILE,
+    TILE,
+    argmin_tile,
+    fma_tile,
+    splat_tile,
+)
+from fastclust._kernels.simd.vectors import (
+    HAS_AVX512,
+    add_products,
+    lane,
+    load,
+    splat,
+    splat_labels,
+    store,
+    zero_doubles,
+)
+
+
+def _make_tile_distances(width):
+    @inner
+    @variant(width)
+    def tile_distances(panels, p, tiles, center_sq, t):
+        """|c|^2 - 2 x.c for the first `width` centers of tile t."""
+        acc = splat_tile(center_sq, t, width)
+        for f in range(panels.shape[1]):
+            acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
+        return acc
+
+    return tile_distances
+
+
+_full_tile, _half_tile, _narrow_tile = map(_make_tile_distances, (TILE, HALF_TILE, NARROW_TILE))
+
+
+@inner
+def _full_and_narrow_tile(panels, p, tiles, center_sq, t):
+    """The same for tile t and, in one loop with it, the narrow one that follows.
+
+    Alone, that waits for its own sums (1,797 x 64, k=10: 46 -> 41 us; 3,000 x 784: 482 -> 405).
+    """
+    acc = splat_tile(center_sq, t, TILE)
+    narrow = splat_tile(center_sq, t + 1, NARROW_TILE)
+    for f in range(panels.shape[1]):
+        x = load(panels, (p, f))
+        acc = fma_tile(acc, x, tiles, (t, f))
+        narrow = fma_tile(narrow, x, tiles, (t + 1, f))
+    return acc, narrow
+
+
+def make_search(name, start, meet):
+    """Make a function that has all centers met by one panel, tile by tile.
+
+    `start(panels)` is what has been found before the first, `meet(found, acc, first)` after the
+    tile of centers from `first`.
+    """
+
+    @inner
+    @variant(name)
+    def search(panels, p, n_clusters, tiles, center_sq):
+        found = start(panels)
+        last = tiles.shape[0] - 1
+        n_last = n_clusters - last * TILE
+        joined = HAS_AVX512 and last > 0 and n_last <= NARROW_TILE
+        for t in range(last - joined):
+            acc = _full_tile(panels, p, tiles, center_sq, t)
+            found = meet(found, acc, t * TILE)
+        if joined:
+            acc, narrow = _full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
+            found = meet(found, acc, (last - 1) * TILE)
+            found = meet(found, narrow, last * TILE)
+        elif n_last > HALF_TILE:
+            acc = _full_tile(panels, p, tiles, center_sq, last)
+            found = meet(found, acc, last * TILE)
+        elif n_last > NARROW_TILE:
+            half = _half_tile(panels, p, tiles, center_sq, last)
+            found = meet(found, half, last * TILE)
+        else:
+            narrow = _narrow_tile(panels, p, tiles, center_sq, last)
+            found = meet(found, narrow, last * TILE)
+        return found
+
+    return search
+
+
+@inner
+def _none_yet(panels):
+    return splat(panels, np.inf), splat_labels(panels, 0)
+
+
+@inner
+def _keep_nearest(found, acc, first):
+    return argmin_tile(found[0], found[1], acc, first)
+
+
+_search_nearest = make_search("nearest", _none_yet, _keep_nearest)
+
+
+@inner
+def nearest(panels, p, n_clusters, tiles, center_sq):
+    """Label vector of one panel, the first label of equally near centers."""
+    return _search_nearest(panels, p, n_clusters, tiles, center_sq)[1]
+
+
+@kernel
+def assign_nearest(chunks, panels, n_clusters, tiles, center_sq, labels_out):
+    """Label every row with its nearest center.
+
+    panels : (n_panels, n_features, LANES)        # IN
+    n_clusters : centers without the padding      # IN
+    tiles : (n_tiles, n_features, TILE)           # IN
+    center_sq : (n_tiles, TILE)                   # IN
+    labels_out : (n_panels, LANES), int32         # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            store(labels_out, p, nearest(panels, p, n_clusters, tiles, center_sq))
+
+
+@kernel
+def assign_with_inertia(
+    chunks, panels, weights, n_samples, centers, tiles, center_sq, labels_out, inertia_out
+):
+    """Label every row, and sum the squared distances to the centers of the labels.
+
+    panels : (n_panels, n_features, LANES)                   # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones      # IN
+    n_samples : rows without the padding                     # IN
+    centers : (n_clusters, n_features)                       # IN
+    tiles, center_sq : the same centers, as above            # IN
+    labels_out : (n_panels, LANES), int32                    # OUT
+    inertia_out : (n_chunks,), float64                        # OUT
+    """
+    lanes = panels.shape[2]
+    for s in prange(chunks.shape[0]):
+        chunk, inertia = chunks[s, 0], 0.0
+        sums, weight = zero_doubles(panels), splat(panels, 1.0)
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            store(labels_out, p, nearest(panels, p, centers.shape[0], tiles, center_sq))
+            distance_sq = own_distance_sq(panels, p, centers, labels_out)
+            if weights.shape[0] > 0:
+                weight = load(weights, p)
+            if (p + 1) * lanes <= n_samples:
+                sums = add_products(sums, distance_sq, weight)
+            else:  # without the padding
+                for i in range(n_samples - p * lanes):
+                    inertia += np.float64(lane(weight, i)) * lane(distance_sq, i)
+        for i in range(lanes):
+            inertia += lane(sums, i)
+        inertia_out[chunk] = inertia

@@ -1,0 +1,194 @@
+"""The M step of Lloyd's algorithm: sums of rows, their means, and centers laid out as tiles."""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd.row_vectors import WIDE, add_rows
+from fastclust._kernels.simd.vectors import load
+
+LEAST_OF_MAX_WEIGHT = 1e-4
+"""Sums are formed anew if less of a cluster's weight is left: they keep 12 digits of it."""
+
+ROUND_UP = 1 + 1e-6
+"""Factor on shifts, which are square roots of sums of n_features rounded squares."""
+
+
+@inner
+def touch_all(touched_out):
+    """Mark every cluster of a chunk as changed."""
+    for j in range(touched_out.shape[0]):
+        touched_out[j] = 1
+
+
+@inner
+def add_panel(panels, p, weights, n_rows, labels, sums_out, weights_out, counts_out):
+    """Add the first n_rows rows of a panel to the sums of their clusters.
+
+    Several features of a row at a time, of full panels (60,000 x 784, k=10: 26 ms -> 14 for an
+    iteration that does; 1,000,000 x 16, k=64: 22 -> 15).
+    """
+    weighted = weights.shape[0] > 0
+    for i in range(n_rows):
+        j = labels[p, i]
+        weight = np.float64(weights[p, i]) if weighted else 1.0
+        weights_out[j] += weight
+        counts_out[j] += weight > 0
+    n_features = panels.shape[1]
+    whole = n_features // WIDE * WIDE if n_rows == panels.shape[2] else 0
+    for f in range(0, whole, WIDE):
+        if weighted:
+            add_rows(sums_out, labels, panels, p, f, load(weights, p), WIDE)
+        else:
+            add_rows(sums_out, labels, panels, p, f, None, WIDE)
+    for f in range(whole, n_features):
+        for i in range(n_rows):
+            x = np.float64(panels[p, f, i])
+            sums_out[labels[p, i], f] += np.float64(weights[p, i]) * x if weighted else x
+
+
+@kernel
+def sum_clusters(
+    chunks, panels, weights, n_samples, labels, chunk_sums_out, chunk_weights_out, chunk_counts_out
+):
+    """Sum the rows of each label, for each chunk of panels.
+
+    panels : (n_panels, n_features, LANES)                      # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones         # IN
+    n_samples : rows without the padding                        # IN
+    labels : (n_panels, LANES), int32                           # IN
+    chunk_sums_out : (n_chunks, n_clusters, n_features), float64  # OUT, 0 when it came
+    chunk_weights_out : (n_chunks, n_clusters), float64           # OUT, 0 when it came
+    chunk_counts_out : (n_chunks, n_clusters), int64              # OUT, 0 when it came
+    """
+    lanes = panels.shape[2]
+    for s in prange(chunks.shape[0]):
+        chunk = chunks[s, 0]
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            add_panel(
+                panels, p, weights, min(lanes, n_samples - p * lanes), labels,
+                chunk_sums_out[chunk], chunk_weights_out[chunk], chunk_counts_out[chunk],
+            )  # fmt: skip
+
+
+@inner
+def move_row(
+    panels, p, i, weights, old, new, sums_out, weights_out, counts_out, touched_out
+):  # fmt: skip
+    """Move row (p, i) from the sums of cluster old to those of cluster new."""
+    weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
+    one = np.int64(weight > 0)
+    touched_out[old] = 1
+    touched_out[new] = 1
+    weights_out[old] -= weight
+    weights_out[new] += weight
+    counts_out[old] -= one
+    counts_out[new] += one
+    for f in range(panels.shape[1]):
+        weighted = weight * panels[p, f, i]
+        sums_out[old, f] -= weighted
+        sums_out[new, f] += weighted
+
+
+@inner
+def _clear_cluster(j, sums_out, weights_out, counts_out):
+    """Set the statistics of cluster j to those of no rows."""
+    weights_out[j] = 0.0
+    counts_out[j] = 0
+    for f in range(sums_out.shape[1]):
+        sums_out[j, f] = 0.0
+
+
+@inner
+def _merge_cluster(
+    chunk, j, chunk_sums_out, chunk_weights_out, chunk_counts_out, sums_out, weights_out, counts_out
+):
+    """Move the statistics of cluster j from a chunk to the whole."""
+    for f in range(sums_out.shape[1]):
+        sums_out[j, f] += chunk_sums_out[chunk, j, f]
+        chunk_sums_out[chunk, j, f] = 0.0
+    weights_out[j] += chunk_weights_out[chunk, j]
+    chunk_weights_out[chunk, j] = 0.0
+    counts_out[j] += chunk_counts_out[chunk, j]
+    chunk_counts_out[chunk, j] = 0
+
+
+@inner
+def merge_chunks(
+    from_scratch, chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
+    sums_out, weights_out, counts_out, max_weights_out,
+):  # fmt: skip
+    """Add the chunks to the whole, first chunk first, and set them to 0.
+
+    Return whether the sums are precise: not if the weight of a cluster has fallen to next to
+    nothing of its peak, since rounding does not fall with it.
+    """
+    n_clusters = weights_out.shape[0]
+    if from_scratch:
+        for j in range(n_clusters):
+            _clear_cluster(j, sums_out, weights_out, counts_out)
+    for chunk in range(chunk_touched_out.shape[0]):
+        for j in range(n_clusters):
+            if chunk_touched_out[chunk, j]:  # few clusters are, in a late iteration
+                chunk_touched_out[chunk, j] = 0
+                _merge_cluster(
+                    chunk, j, chunk_sums_out, chunk_weights_out, chunk_counts_out,
+                    sums_out, weights_out, counts_out,
+                )  # fmt: skip
+    precise = True
+    for j in range(n_clusters):
+        if counts_out[j] == 0:  # no rounding residue in a cluster that has no rows
+            _clear_cluster(j, sums_out, weights_out, counts_out)
+        max_weights_out[j] = (
+            weights_out[j] if from_scratch else max(max_weights_out[j], weights_out[j])
+        )
+        if counts_out[j] > 0 and weights_out[j] < LEAST_OF_MAX_WEIGHT * max_weights_out[j]:
+            precise = False
+    return precise
+
+
+@inner
+def move_centers(sums, weights, centers_out, tiles_out, center_sq_out, shifts_out):
+    """Set every center to the mean of its rows; return the sum of the squared shifts.
+
+    The shifts in shifts_out are rounded up.
+    """
+    n_clusters = weights.shape[0]
+    total = 0.0
+    for j in range(n_clusters):
+        scale = 1.0 / weights[j]
+        shift_sq = 0.0
+        for f in range(centers_out.shape[1]):
+            before = np.float64(centers_out[j, f])
+            centers_out[j, f] = sums[j, f] * scale
+            shift_sq += (centers_out[j, f] - before) ** 2
+        tile_center(j, n_clusters, centers_out, -2.0, tiles_out, center_sq_out)
+        shifts_out[j] = np.sqrt(shift_sq) * ROUND_UP
+        total += shift_sq
+    return total
+
+
+@inner
+def tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out):
+    """Write center j, or a padding center that is infinitely far, into its tile."""
+    t, offset = j // tiles_out.shape[2], j % tiles_out.shape[2]
+    center_sq = 0.0 if j < n_clusters else np.inf
+    for f in range(tiles_out.shape[1]):
+        c = np.float64(centers[j, f]) if j < n_clusters else 0.0
+        tiles_out[t, f, offset] = scale * c
+        center_sq += c * c
+    center_sq_out[t, offset] = center_sq
+
+
+@kernel
+def tile_centers(chunks, centers, scale, tiles_out, center_sq_out):
+    """Lay centers out as tiles[t, f, offset] = scale * center and center_sq = |center|^2.
+
+    centers : (n_clusters, n_features)             # IN
+    tiles_out : (n_tiles, n_features, width)       # OUT: 0 for the padding centers
+    center_sq_out : (n_tiles, width)               # OUT: infinity for the padding centers
+    """
+    width = tiles_out.shape[2]
+    for s in prange(chunks.shape[0]):
+        for j in range(chunks[s, 1] * width, chunks[s, 2] * width):
+            tile_center(j, centers.shape[0], centers, scale, tiles_out, center_sq_out)

@@ -1,0 +1,153 @@
+"""Sparse rows (CSR): here the lanes are centers, since the rows have no common columns.
+
+Centers come transposed and in vectors: centers_t[f, v, lane] = c[v * LANES + lane, f], so that one
+stored element x_f of a row meets LANES centers in one multiply-add. The padding centers have
+center_sq = infinity. Distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse rows.
+
+X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32.
+"""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd.vectors import fma, load, splat, store
+
+
+@inner
+def _dots(data, indices, indptr, i, centers_t, chunk, dots_out):
+    """dots_out[chunk, v, lane] = x_i . c for every center."""
+    for v in range(centers_t.shape[1]):
+        acc = splat(centers_t, 0.0)
+        for e in range(indptr[i], indptr[i + 1]):
+            acc = fma(splat(centers_t, data[e]), load(centers_t, (indices[e], v)), acc)
+        store(dots_out, (chunk, v), acc)
+
+
+@inner
+def _nearest(dots, center_sq, chunk):
+    label = 0
+    nearest_sq = np.inf
+    lanes = center_sq.shape[1]
+    for v in range(center_sq.shape[0]):
+        for lane in range(lanes):
+            distance_sq = center_sq[v, lane] - 2 * dots[chunk, v, lane]
+            if distance_sq < nearest_sq:
+                nearest_sq = distance_sq
+                label = v * lanes + lane
+    return label
+
+
+@kernel
+def assign_csr(
+    chunks, data, indices, indptr, centers_t, center_sq, dots_out, labels_out, n_changed_out
+):
+    """Label every row with its nearest center, and count the labels that changed.
+
+    centers_t : (n_features, n_vectors, LANES)              # IN
+    center_sq : (n_vectors, LANES)                          # IN
+    dots_out : (n_chunks, n_vectors, LANES)                  # OUT: scratch
+    labels_out : (n_samples,), int32                        # IN, OUT
+    n_changed_out : (n_chunks,), int64                       # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        n_changed = 0
+        for i in range(chunks[s, 1], chunks[s, 2]):
+            _dots(data, indices, indptr, i, centers_t, chunks[s, 0], dots_out)
+            label = _nearest(dots_out, center_sq, chunks[s, 0])
+            n_changed += label != labels_out[i]
+            labels_out[i] = label
+        n_changed_out[chunks[s, 0]] = n_changed
+
+
+@inner
+def _add_row(data, indices, indptr, i, weight, j, sign, sums_out, weights_out, counts_out):
+    """Add row i to cluster j, or take it away."""
+    for e in range(indptr[i], indptr[i + 1]):
+        sums_out[j, indices[e]] += sign * weight * data[e]
+    weights_out[j] += sign * weight
+    counts_out[j] += np.int64(np.sign(sign * weight))
+
+
+@kernel
+def accumulate_csr(
+    chunks, data, indices, indptr, weights, labels_old, labels, from_scratch,
+    sums_out, weights_out, counts_out,
+):  # fmt: skip
+    """Move the rows whose label changed between the clusters' sums; a chunk is a range of clusters.
+
+    A chunk looks at every label but touches its own clusters only, so no buffer of
+    n_clusters x n_features per chunk is needed.
+
+    weights : (n_samples,), or (0,) for ones            # IN
+    labels_old, labels : (n_samples,), int32            # IN
+    from_scratch : 1 to sum all rows, 0 the changes     # IN
+    sums_out : (n_clusters, n_features), float64        # IN, OUT
+    weights_out : (n_clusters,), float64                # IN, OUT
+    counts_out : (n_clusters,), int64                   # IN, OUT: rows of positive weight
+    """
+    for s in prange(chunks.shape[0]):
+        first, stop = chunks[s, 1], chunks[s, 2]
+        for i in range(labels.shape[0]):
+            old, new = labels_old[i], labels[i]
+            if old == new and not from_scratch:
+                continue
+            weight = np.float64(weights[i]) if weights.shape[0] > 0 else 1.0
+            if first <= new < stop:
+                _add_row(
+                    data, indices, indptr, i, weight, new, 1.0, sums_out, weights_out, counts_out
+                )
+            if first <= old < stop and not from_scratch:
+                _add_row(
+                    data, indices, indptr, i, weight, old, -1.0, sums_out, weights_out, counts_out
+                )
+
+
+@inner
+def _own_distance_sq(data, indices, start, stop, centers, center_sq, j):
+    """|x - c_j|^2 as |c_j|^2 plus the sum of (x - c)^2 - c^2 over the stored elements."""
+    distance_sq = 0.0
+    for e in range(start, stop):
+        c = np.float64(centers[j, indices[e]])
+        difference = data[e] - c
+        distance_sq += difference * difference - c * c
+    return max(0.0, distance_sq + center_sq[j])
+
+
+@kernel
+def distances_to_labels_csr(
+    chunks, data, indices, indptr, centers, center_sq, labels, distances_sq_out
+):
+    """Squared distance of every row to the center of its label.
+
+    centers : (n_clusters, n_features)               # IN
+    center_sq : (n_clusters,), float64               # IN
+    labels : (n_samples,), int32                     # IN
+    distances_sq_out : (n_samples,)                  # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for i in range(chunks[s, 1], chunks[s, 2]):
+            distances_sq_out[i] = _own_distance_sq(
+                data, indices, indptr[i], indptr[i + 1], centers, center_sq, labels[i]
+            )
+
+
+@kernel
+def distances_sq_csr(
+    chunks, data, indices, indptr, row_sq, centers_t, center_sq, dots_out, distances_sq_out
+):
+    """Squared distance of every row to every center, expanded and cut off at 0.
+
+    row_sq : (n_samples,), float64                       # IN: |x|^2
+    centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, OUT
+    distances_sq_out : (n_samples, n_clusters)           # OUT
+    """
+    lanes = centers_t.shape[2]
+    for s in prange(chunks.shape[0]):
+        chunk = chunks[s, 0]
+        for i in range(chunks[s, 1], chunks[s, 2]):
+            _dots(data, indices, indptr, i, centers_t, chunk, dots_out)
+            for j in range(distances_sq_out.shape[1]):
+                v, lane = j // lanes, j % lanes
+                distance_sq = row_sq[i] - 2 * dots_out[chunk, v, lane] + center_sq[v, lane]
+                distances_sq_out[i, j] = max(0.0, distance_sq)

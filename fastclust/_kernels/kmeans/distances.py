@@ -1,0 +1,70 @@
+"""Distances from the differences (x - c)^2, which do not cancel where x is near c."""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd.row_vectors import WIDE, add_square_diffs, load_transposed
+from fastclust._kernels.simd.tiles import DISTANCE_TILE, square_diff_tile, store_tile, zero_tile
+from fastclust._kernels.simd.vectors import fma, gather, load, splat, store
+
+
+@inner
+def own_distance_sq(panels, p, centers, labels):
+    """Vector of |x - c|^2 of one panel, c being the center of the row's label.
+
+    Several features of a center at a time (60,000 x 784, k=10: 14 ms -> 12 with the labels).
+    """
+    distance_sq = splat(panels, 0.0)
+    n_features = panels.shape[1]
+    whole = n_features // WIDE * WIDE
+    for f in range(0, whole, WIDE):
+        own_centers = load_transposed(centers, labels, p, f, None, WIDE)
+        distance_sq = add_square_diffs(distance_sq, panels, p, f, own_centers)
+    for f in range(whole, n_features):
+        difference = load(panels, (p, f)) - gather(centers, labels, p, f)
+        distance_sq = fma(difference, difference, distance_sq)
+    return distance_sq
+
+
+@kernel
+def distances_to_labels(chunks, panels, centers, labels, distances_sq_out):
+    """Squared distance of every row to the center of its label.
+
+    panels : (n_panels, n_features, LANES)        # IN
+    centers : (n_clusters, n_features)            # IN
+    labels : (n_panels, LANES), int32             # IN
+    distances_sq_out : (n_panels, LANES)          # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            store(distances_sq_out, p, own_distance_sq(panels, p, centers, labels))
+
+
+@inner
+def _transform_panel(panels, p, tiles, chunk, block_out, distances_out):
+    lanes, width = panels.shape[2], tiles.shape[2]
+    n_samples, n_clusters = distances_out.shape
+    for t in range(tiles.shape[0]):
+        acc = zero_tile(panels, DISTANCE_TILE)
+        for f in range(panels.shape[1]):
+            acc = square_diff_tile(acc, load(panels, (p, f)), tiles, (t, f))
+        store_tile(block_out, (chunk, 0), acc)
+        for i in range(min(lanes, n_samples - p * lanes)):
+            for offset in range(min(width, n_clusters - t * width)):
+                distance = np.sqrt(block_out[chunk, offset, i])
+                distances_out[p * lanes + i, t * width + offset] = distance
+
+
+@kernel
+def transform_rows(chunks, panels, tiles, block_out, distances_out):
+    """Distance of every row to every center.
+
+    panels : (n_panels, n_features, LANES)                # IN
+    tiles : (n_tiles, n_features, DISTANCE_TILE)          # IN: the centers, not scaled
+    block_out : (n_chunks, DISTANCE_TILE, LANES)           # OUT: scratch
+    distances_out : (n_samples, n_clusters)               # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            _transform_panel(panels, p, tiles, chunks[s, 0], block_out, distances_out)

@@ -1,0 +1,158 @@
+"""Iterations of Lloyd's algorithm in float64 that compute distances in float32 first.
+
+A vector holds twice as many float32, so the distances take half the time. Where the two nearest
+centers are farther apart than rounding can make them seem, float64 would choose the same; the few
+other rows are evaluated again in float64. So the labels are those of a plain iteration, bit for
+bit. What is in float32 is named so: one panel of `panels_f32` is two of float64 side by side.
+
+Rounded to float32 are x and -2 c, with a relative error of u = 2^-24 each, and |c|^2; then each of
+the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x||c|, so that
+
+    E = (n_features + 4) (u (C^2 + 2 R C) + v (1 + R))
+
+bounds the error of |c|^2 - 2 x.c, with R the largest norm of a row, C that of a center, and
+v = 2^-126 for what is too small for float32. What float64 computes is off by next to nothing of it,
+for which there is room: of two values that differ by more than 2.1 E, the lesser is the lesser in
+float64.
+"""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel, noinline
+from fastclust._kernels.kmeans.assign import make_search, nearest
+from fastclust._kernels.kmeans.centers import touch_all
+from fastclust._kernels.kmeans.lloyd import REDO, finish_iteration, is_from_scratch, take_labels
+from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from fastclust._kernels.simd.tiles import argmin2_tile
+from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
+
+ROUNDING, TINY = 2.0**-24, 2.0**-126
+"""Relative error of float32, and absolute error of what underflows: u and v of the header."""
+
+
+@inner
+def _none_yet(panels):
+    far = splat(panels, np.inf)
+    return far, far, splat_labels(panels, 0)
+
+
+@inner
+def _keep_nearest(found, acc, first):
+    return argmin2_tile(found[0], found[1], found[2], acc, first)
+
+
+_search_two = make_search("two", _none_yet, _keep_nearest)
+
+
+@inner
+def _find_margin(center_sq, radius, n_features):
+    """2.1 E of the header."""
+    largest_sq = 0.0
+    for t in range(center_sq.shape[0]):
+        for j in range(center_sq.shape[1]):
+            if center_sq[t, j] < np.inf:  # not a padding center
+                largest_sq = max(largest_sq, center_sq[t, j])
+    terms = largest_sq + 2 * radius * np.sqrt(largest_sq)
+    return 2.1 * (n_features + 4) * (ROUNDING * terms + TINY * (1 + radius))
+
+
+@noinline
+def _assign_filtered(
+    panels, weights, n_samples, n_clusters, tiles, center_sq, from_scratch, radius, panels_f32,
+    tiles_f32, center_sq_f32, chunk, start, stop, new_labels_out, labels_out, chunk_sums_out,
+    chunk_weights_out, chunk_counts_out, chunk_touched_out, chunk_changed_out, chunk_near_out,
+):  # fmt: skip
+    """E step of one chunk, as `lloyd._assign_chunk`; two panels are one of `panels_f32`."""
+    if from_scratch:
+        touch_all(chunk_touched_out[chunk])
+    lanes = panels.shape[2]
+    batch_panels = new_labels_out.shape[1]
+    margin = splat(panels_f32, _find_margin(center_sq, radius, panels.shape[1]))
+    n_changed, n_near = 0, 0
+    for first in range(start, stop, batch_panels):
+        last = min(first + batch_panels, stop)
+        for p in range(first, last, 2):
+            best, second, labels = _search_two(
+                panels_f32, p // 2, n_clusters, tiles_f32, center_sq_f32
+            )
+            store(new_labels_out, (chunk, p - first), labels)
+            near = not_above_lanes(second - best, margin)
+            if near != 0:
+                for q in range(p, min(p + 2, last)):
+                    if (near >> (q - p) * lanes) & ((1 << lanes) - 1):
+                        n_near += 1
+                        new = nearest(panels, q, n_clusters, tiles, center_sq)
+                        store(new_labels_out, (chunk, q - first), new)
+        n_changed += take_labels(
+            panels, weights, n_samples, first, last, chunk, new_labels_out, from_scratch,
+            labels_out, chunk_sums_out[chunk], chunk_weights_out[chunk], chunk_counts_out[chunk],
+            chunk_touched_out[chunk],
+        )  # fmt: skip
+    chunk_changed_out[chunk] = n_changed
+    chunk_near_out[chunk] = n_near
+
+
+@kernel
+def iterate_filtered(
+    chunks, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol,
+    n_workers, few_changes, radius, most_near, panels_f32, tiles_f32_out, center_sq_f32_out,
+    chunk_near_out, new_labels_out, team_out, labels_out, centers_out, tiles_out, center_sq_out,
+    shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
+    chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out, progress_out,
+):  # fmt: skip
+    """As `lloyd.iterate`, in float64; also stop when more than most_near panels were met again.
+
+    Chunks begin at even panels.
+
+    radius : R of the header                                        # IN
+    most_near : panels that may be met in float64, in an iteration  # IN
+    panels_f32 : (n_panels / 2, rounded up, n_features, 2 * LANES),    # IN
+        float32
+    tiles_f32_out, center_sq_f32_out : tiles in float32       # IN, OUT
+    chunk_near_out : (n_chunks,), int64                               # OUT: panels met in float64
+    """
+    n_chunks = chunks.shape[0]
+    n_turns = max(n_chunks, 1)  # without chunks there is only what follows them
+    start_team(team_out, n_turns * min(n_steps, 1))
+    for _worker in prange(n_workers):
+        team = team_out[:]
+        s = take_chunk(team, n_turns)
+        while s >= 0:
+            if n_chunks > 0:
+                _assign_filtered(
+                    panels, weights, n_samples, centers_out.shape[0], tiles_out, center_sq_out,
+                    is_from_scratch(first_iteration, resum_every, progress_out), radius, panels_f32,
+                    tiles_f32_out, center_sq_f32_out, chunks[s, 0], chunks[s, 1], chunks[s, 2],
+                    new_labels_out, labels_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
+                    chunk_touched_out, chunk_changed_out, chunk_near_out,
+                )  # fmt: skip
+            if is_last_of_step(team):
+                goes_on = finish and finish_iteration(
+                    n_chunks, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
+                    tiles_out, center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out,
+                    chunk_counts_out, chunk_touched_out, chunk_changed_out, sums_out, weights_out,
+                    counts_out, max_weights_out, progress_out,
+                )  # fmt: skip
+                n_near = _narrow(
+                    tiles_out, center_sq_out, chunk_near_out, tiles_f32_out,
+                    center_sq_f32_out,
+                )  # fmt: skip
+                may_stop = progress_out[REDO] == 0  # an iteration that is done again is not over
+                end_step(team, n_turns, goes_on and not (may_stop and n_near > most_near))
+            s = take_chunk(team, n_turns)
+
+
+@noinline
+def _narrow(tiles, center_sq, chunk_near, tiles_f32_out, center_sq_f32_out):
+    """Bring the tiles of float32 up to date; return how many panels were met again."""
+    for t in range(tiles.shape[0]):
+        for j in range(tiles.shape[2]):
+            center_sq_f32_out[t, j] = center_sq[t, j]
+        for f in range(tiles.shape[1]):
+            for j in range(tiles.shape[2]):
+                tiles_f32_out[t, f, j] = tiles[t, f, j]
+    n_near = 0
+    for near in chunk_near:
+        n_near += near
+    return n_near

@@ -1,0 +1,85 @@
+"""The first bounds of blocks of rows (`bounds`), from distances that are known already."""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+
+
+@kernel
+def start_bounds(
+    chunks, distances_sq, labels, centers_t, n_samples, error, block_panels,
+    apart_out, assigned_out, uppers_out, lowers_out,
+):  # fmt: skip
+    """Bounds of blocks from the distances of their rows and between centers.
+
+    A row at distance u of its center is at least |c_assigned - c_j| - u from center j. The lower
+    bounds of mixed blocks are -inf: they meet all centers once.
+
+    distances_sq, labels : (n_panels, LANES), as above              # IN
+    centers_t : (n_features, n_clusters)                            # IN
+    n_samples : rows without the padding                            # IN
+    error, block_panels : as in `bounds.iterate_bounded`            # IN
+    apart_out : (n_chunks, n_clusters), float64                      # scratch
+    assigned_out, uppers_out, lowers_out : as there                    # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        _start_blocks(
+            distances_sq, labels, centers_t, n_samples, error, block_panels, chunks[s, 0],
+            chunks[s, 1], chunks[s, 2], apart_out, assigned_out, uppers_out, lowers_out,
+        )  # fmt: skip
+
+
+@inner
+def _start_blocks(
+    distances_sq, labels, centers_t, n_samples, error, block_panels, chunk, start, stop,
+    apart_out, assigned_out, uppers_out, lowers_out,
+):  # fmt: skip
+    last_assigned = -1
+    for block in range(start, stop):
+        assigned = labels[block * block_panels, 0]
+        if assigned != last_assigned:  # blocks of one assigned follow one another
+            _distances_apart(centers_t, assigned, chunk, apart_out)
+            last_assigned = assigned
+        _start_block(
+            distances_sq, labels, n_samples, error, block, block_panels, assigned,
+            chunk, apart_out, assigned_out, uppers_out, lowers_out,
+        )  # fmt: skip
+
+
+@inner
+def _distances_apart(centers_t, assigned, chunk, apart_out):
+    """Distance of every center to that of the assigned."""
+    for j in range(centers_t.shape[1]):
+        apart_out[chunk, j] = 0.0
+    for f in range(centers_t.shape[0]):
+        c = np.float64(centers_t[f, assigned])
+        for j in range(centers_t.shape[1]):
+            apart_out[chunk, j] += (centers_t[f, j] - c) ** 2
+    for j in range(centers_t.shape[1]):
+        apart_out[chunk, j] = np.sqrt(apart_out[chunk, j])
+
+
+@inner
+def _start_block(
+    distances_sq, labels, n_samples, error, block, block_panels, assigned, chunk, apart,
+    assigned_out, uppers_out, lowers_out,
+):  # fmt: skip
+    lanes, n_clusters = labels.shape[1], apart.shape[1]
+    mixed, upper_sq = False, 0.0
+    first = block * block_panels
+    for p in range(first, min(first + block_panels, labels.shape[0])):
+        for i in range(min(lanes, n_samples - p * lanes)):
+            mixed |= labels[p, i] != assigned
+            upper_sq = max(upper_sq, distances_sq[p, i])
+    upper = np.sqrt(upper_sq + error)
+    assigned_out[block] = ~assigned if mixed else assigned
+    uppers_out[block] = upper
+    margin = upper + np.sqrt(error + error)
+    for j in range(lowers_out.shape[1]):
+        if j >= n_clusters:
+            lowers_out[block, j] = np.inf
+        elif mixed or j == assigned:
+            lowers_out[block, j] = -np.inf
+        else:
+            lowers_out[block, j] = apart[chunk, j] - margin

@@ -1,0 +1,61 @@
+"""Sums of the distances between some rows and all others, each pair of rows met once.
+
+A silhouette (Rousseeuw 1987) compares, for each row, its mean distance to the rows of its own
+cluster and to those of others. The distances are those of differences, sqrt(sum (x - y)^2): nothing
+cancels where rows are near each other. A register tile holds the distances of a panel to PAIR_TILE
+points and, beside them, the points' own sums over the panels (benchmarks/bench_metrics.py).
+"""
+
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd.products import add_lane_sums, add_weighted_vectors, sqrt_tile
+from fastclust._kernels.simd.tiles import PAIR_TILE, scale_add_tile, square_diff_tile, zero_tile
+from fastclust._kernels.simd.vectors import load, store
+
+BLOCK_VALUES = 2**13
+"""Values of the panels that meet one tile after another: they stay in an L2 cache."""
+
+
+@inner
+def _add_block(
+    panels, real, first, last, points, points_real, groups, chunk, row_sums_out, point_sums_out
+):
+    """Add the distances between panels first to last and all points."""
+    for t in range(points.shape[0]):
+        group = groups[t]
+        point_sums = zero_tile(panels, PAIR_TILE)
+        for p in range(first, last):
+            acc = zero_tile(panels, PAIR_TILE)
+            for f in range(panels.shape[1]):
+                acc = square_diff_tile(acc, load(panels, (p, f)), points, (t, f))
+            distances = sqrt_tile(acc)
+            row_sums = load(row_sums_out, (group, p))
+            row_sums = add_weighted_vectors(row_sums, distances, points_real, t)
+            store(row_sums_out, (group, p), row_sums)
+            point_sums = scale_add_tile(point_sums, distances, load(real, p))
+        add_lane_sums(point_sums_out, (chunk, t * PAIR_TILE), point_sums)
+
+
+@kernel
+def add_distances(chunks, panels, real, points, points_real, groups, row_sums_out, point_sums_out):
+    """Add, for rows and groups of points, the sums of the distances to each other.
+
+    panels : (n_panels, n_features, LANES)                   # IN
+    real : (n_panels, LANES): 0 for padding rows, else 1     # IN
+    points : (n_tiles, n_features, PAIR_TILE)                # IN
+    points_real : (n_tiles, PAIR_TILE)                       # IN
+    groups : (n_tiles,), int64: the group of each tile       # IN
+    row_sums_out : (n_groups, n_panels, LANES)               # IN, OUT: of the rows
+    point_sums_out : (n_chunks, n_tiles * PAIR_TILE)          # OUT: of the points, to each chunk
+    """
+    n_panels = max(1, BLOCK_VALUES // (panels.shape[1] * panels.shape[2]))
+    for s in prange(chunks.shape[0]):
+        chunk = chunks[s, 0]
+        for i in range(point_sums_out.shape[1]):
+            point_sums_out[chunk, i] = 0.0
+        for first in range(chunks[s, 1], chunks[s, 2], n_panels):
+            _add_block(
+                panels, real, first, min(first + n_panels, chunks[s, 2]), points, points_real,
+                groups, chunk, row_sums_out, point_sums_out,
+            )  # fmt: skip

@@ -1,0 +1,366 @@
+"""The M step: components of a Gaussian mixture from their moments, in float64.
+
+With nk, s and S the sums of r, r d and r d d' of d = x - m over the rows, m the old mean, the new
+mean is m + v with v = s / nk, and the covariance about it
+
+    (S - s v' - v s' + nk v v') / nk + reg_covar I
+
+(Bishop, Pattern Recognition and Machine Learning, 9.2). The covariance's Cholesky factor L gives
+U = L^-T, upper triangular, with U U' the precision. Loops run along rows, so that they compile to
+vectors. There are two functions for each covariance type:
+
+update_TYPE(j, ...) : mean, covariance and factor of component j; returns whether there is a factor
+lay_out_TYPE(j, ...) : component j as `gaussian` wants it; returns log det U
+"""
+
+import functools
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel, variant
+from fastclust._kernels.simd.products import MOMENT_WIDTH, N_PRODUCTS, WIDTH
+
+NEGLIGIBLE = 2.0**-10
+"""Share of a rounding error of a component's weight that small responsibilities may add up to."""
+
+
+@inner
+def factorise(covariance, factor_out):
+    """Upper triangular U with U U' = covariance^-1; returns whether the covariance has one."""
+    d = covariance.shape[0]
+    for f in range(d):
+        for g in range(f + 1):
+            factor_out[f, g] = covariance[f, g]
+    for c in range(d):  # L by columns; what is above the diagonal is a copy of them, by rows
+        pivot = factor_out[c, c]
+        if not pivot > 0.0:
+            return False
+        root = np.sqrt(pivot)
+        factor_out[c, c] = root
+        for f in range(c + 1, d):
+            factor_out[f, c] /= root
+            factor_out[c, f] = factor_out[f, c]
+        for f in range(c + 1, d):
+            scale = factor_out[f, c]
+            for g in range(c + 1, f + 1):
+                factor_out[f, g] -= scale * factor_out[c, g]
+    for f in range(d):  # L^-1 in its place, row by row
+        inverse = 1.0 / factor_out[f, f]
+        for p in range(f):
+            scale = factor_out[f, p]
+            factor_out[f, p] = 0.0
+            for g in range(p + 1):
+                factor_out[f, g] += scale * factor_out[p, g]
+        for g in range(f):
+            factor_out[f, g] *= -inverse
+        factor_out[f, f] = inverse
+    for f in range(d):
+        for g in range(f):
+            factor_out[g, f] = factor_out[f, g]
+            factor_out[f, g] = 0.0
+    return True
+
+
+@inner
+def _product_place(f, g):
+    """Place of the product of features f >= g among the second moments of a component."""
+    t, r, u, c = f // MOMENT_WIDTH, f % MOMENT_WIDTH, g // MOMENT_WIDTH, g % MOMENT_WIDTH
+    inside = r * (r + 1) // 2 + c if t == u else r * MOMENT_WIDTH + c
+    return (t * (t + 1) // 2 + u) * N_PRODUCTS + inside
+
+
+@inner
+def _lay_out_factor(factor, j, tiles_out):
+    """Put U into tiles, column of tiles by column."""
+    d = factor.shape[0]
+    for f in range(d):
+        for g in range(f, d):
+            t, c = f // WIDTH, g // WIDTH
+            place = (c * (c + 1) // 2 + t) * WIDTH * WIDTH + (f % WIDTH) * WIDTH + g % WIDTH
+            tiles_out[j, place] = factor[f, g]
+
+
+@inner
+def _lay_out_row(values, j, tiles_out):
+    """Put the values of component j into tiles of components."""
+    for f in range(values.shape[0]):
+        tiles_out[j // WIDTH, f, j % WIDTH] = values[f]
+
+
+# -- full ----------------------------------------------------------------------------------------
+
+
+@inner
+def update_full(
+    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
+):
+    """A matrix for each component."""
+    d = means.shape[1]
+    for f in range(d):
+        shift = means[j, f] - about[j, f]
+        for g in range(f + 1):
+            other = means[j, g] - about[j, g]
+            moment = second[j, _product_place(f, g)]
+            moment -= first[j, f] * other + shift * first[j, g] - count * shift * other
+            covariances_out[j, f, g] = moment / nk
+            covariances_out[j, g, f] = covariances_out[j, f, g]
+        covariances_out[j, f, f] += reg_covar[j]
+    return factorise(covariances_out[j], factors_out[j])
+
+
+@inner
+def _separate(j, likely, means, factor, separators_out, y_out, separator_out):
+    """Separator U y / |y| of component j from a likely, y = U'(likely's mean - mean)."""
+    d = means.shape[1]
+    for c in range(d):
+        y_out[c] = 0.0
+    for f in range(d):
+        difference = means[likely, f] - means[j, f]
+        for c in range(f, d):
+            y_out[c] += factor[f, c] * difference
+    square = 0.0
+    for c in range(d):
+        square += y_out[c] * y_out[c]
+    scale = 1.0 / np.sqrt(square) if square > 0.0 else 0.0
+    offset = 0.0
+    t, place = j // WIDTH, j % WIDTH
+    for f in range(d):
+        separator_out[f] = 0.0
+        for c in range(f, d):
+            separator_out[f] += factor[f, c] * y_out[c]
+        separators_out[likely, t, f, place] = separator_out[f] * scale
+        offset -= separator_out[f] * scale * means[j, f]
+    separators_out[likely, t, d, place] = offset
+
+
+@inner
+def lay_out_full(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
+    """Means by row, factors in tiles, and separators, if there is room for them."""
+    for likely in range(extras_out.shape[0]):
+        _separate(j, likely, means, factors[j], extras_out, work_out[j, 0], work_out[j, 1])
+    log_det = 0.0
+    for f in range(means.shape[1]):
+        log_det += np.log(factors[j, f, f])
+    _lay_out_factor(factors[j], j, factor_tiles_out)
+    return log_det
+
+
+# -- diag ----------------------------------------------------------------------------------------
+
+
+@inner
+def _variance(j, f, about, nk, count, first, second, means):
+    shift = means[j, f] - about[j, f]
+    return (second[j, f] - shift * (2.0 * first[j, f] - count * shift)) / nk
+
+
+@inner
+def update_diag(
+    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
+):
+    """A variance for each component and feature."""
+    positive = True
+    for f in range(means.shape[1]):
+        variance = _variance(j, f, about, nk, count, first, second, means) + reg_covar[j]
+        positive = positive and variance > 0.0
+        covariances_out[j, f] = variance
+        factors_out[j, f] = 1.0 / np.sqrt(max(variance, 0.0))
+    return positive
+
+
+@inner
+def lay_out_diag(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
+    """Means and factors in tiles of components."""
+    log_det = 0.0
+    for f in range(means.shape[1]):
+        log_det += np.log(factors[j, f])
+    _lay_out_row(means[j], j, means_out)
+    _lay_out_row(factors[j], j, factor_tiles_out)
+    extras_out[j // WIDTH, j % WIDTH] = -0.5
+    return log_det
+
+
+# -- spherical -----------------------------------------------------------------------------------
+
+
+@inner
+def update_spherical(
+    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
+):
+    """The mean of those variances."""
+    d = means.shape[1]
+    total = 0.0
+    for f in range(d):
+        total += _variance(j, f, about, nk, count, first, second, means)
+    variance = total / d + reg_covar[j]
+    covariances_out[j] = variance
+    factors_out[j] = 1.0 / np.sqrt(max(variance, 0.0))
+    return variance > 0.0
+
+
+@inner
+def lay_out_spherical(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
+    """Means in tiles of components."""
+    _lay_out_row(means[j], j, means_out)
+    extras_out[j // WIDTH, j % WIDTH] = -0.5 * factors[j] ** 2
+    return means.shape[1] * np.log(factors[j])
+
+
+# -- tied ----------------------------------------------------------------------------------------
+
+
+@inner
+def update_tied(
+    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
+):
+    """One matrix, of which component 0 is the first to subtract its part; the last finishes it."""
+    k, d = means.shape
+    if j == 0:
+        for f in range(d):
+            for g in range(f + 1):
+                covariances_out[f, g] = scatter[f, g]
+    for f in range(d):
+        total = count * about[j, f] + first[j, f]
+        for g in range(f + 1):
+            other = count * about[j, g] + first[j, g]
+            part = total * means[j, g] + means[j, f] * other - count * means[j, f] * means[j, g]
+            covariances_out[f, g] -= part
+    if j < k - 1:
+        return True
+    for f in range(d):
+        for g in range(f + 1):
+            covariances_out[f, g] /= nk
+            covariances_out[g, f] = covariances_out[f, g]
+        covariances_out[f, f] += reg_covar[0]
+    return factorise(covariances_out, factors_out)
+
+
+@inner
+def lay_out_tied(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
+    """U'mean in tiles of components, the factor in tiles."""
+    d = means.shape[1]
+    log_det = 0.0
+    for c in range(d):
+        value = 0.0
+        for f in range(c + 1):
+            value += factors[f, c] * means[j, f]
+        means_out[j // WIDTH, c, j % WIDTH] = value
+        log_det += np.log(factors[c, c])
+    extras_out[j // WIDTH, j % WIDTH] = -0.5
+    if j == 0:
+        _lay_out_factor(factors, 0, factor_tiles_out)
+    return log_det
+
+
+# -- kernels -------------------------------------------------------------------------------------
+
+
+@inner
+def _set_constants(j, weight, log_det, means, epsilon, constants_out, cuts_out):
+    """What does not depend on the row, and the logarithm of a negligible responsibility."""
+    width = constants_out.shape[1]
+    log_weight = np.log(weight)
+    constant = log_weight + log_det - 0.5 * means.shape[1] * np.log(2.0 * np.pi)
+    constants_out[j // width, j % width] = constant
+    cuts_out[j] = log_weight + np.log(epsilon * NEGLIGIBLE)
+
+
+@functools.cache
+def lay_out_kernel(covariance_type):
+    """The kernel that lays given components out."""
+    lay_out = globals()[f"lay_out_{covariance_type}"]
+
+    @kernel
+    @variant(covariance_type)
+    def lay_out_components(
+        chunks, about_out, weights, means, factors, epsilon,
+        means_out, factor_tiles_out, extras_out, constants_out, cuts_out, work_out,
+    ):  # fmt: skip
+        """Lay components out as `gaussian` wants them.
+
+        The chunks are of components.
+
+        about_out : (n_components, n_features)                # OUT: means, in the rows' type
+        weights : (n_components,); means : (n_components,     # IN, float64
+            n_features); factors : of the type's shape
+        epsilon : spacing of the rows' type at 1              # IN
+        means_out, factor_tiles_out, extras_out,              # OUT: see `gaussian`; padding is left
+            constants_out
+        cuts_out : (n_components,)                            # OUT
+        work_out : (n_components, 2, n_features), float64     # scratch
+        """
+        for s in prange(chunks.shape[0]):
+            for j in range(chunks[s, 1], chunks[s, 2]):
+                for f in range(means.shape[1]):
+                    about_out[j, f] = means[j, f]
+                log_det = lay_out(
+                    j, means, factors, means_out, factor_tiles_out, extras_out, work_out
+                )
+                _set_constants(j, weights[j], log_det, means, epsilon, constants_out, cuts_out)
+
+    return lay_out_components
+
+
+@functools.cache
+def update_kernel(covariance_type):
+    """The M step of a covariance type."""
+    update = globals()[f"update_{covariance_type}"]
+
+    @kernel
+    @variant(covariance_type)
+    def update_components(
+        chunks, about, chunk_nk, chunk_first, chunk_second, scatter, reg_covar, origin, floor,
+        total_weight, nk_out, first_out, second_out,
+        weights_out, means_out, covariances_out, factors_out, is_singular_out,
+    ):  # fmt: skip
+        """Merge the moments of the chunks, and update the components.
+
+        The chunks are of components.
+
+        about : (n_components, n_features)                  # IN: what the moments are about
+        chunk_nk, chunk_first, chunk_second : see `moments`    # IN
+        scatter : (n_features, n_features), float64: sum    # IN: or (0, 0) if not needed
+            of x x' over all rows
+        reg_covar : (n_components,), float64                # IN
+        origin : (n_features,), float64: what is            # IN
+            subtracted from the rows
+        floor : added to the sums of responsibilities       # IN
+        total_weight : what weights are relative to, or 0   # IN
+            for the sum of theirs
+        nk_out, first_out, second_out : merged moments      # OUT, float64
+        weights_out, means_out, covariances_out,            # OUT, float64
+            factors_out
+        is_singular_out : (n_components,), int64            # OUT: 1 where there is no factor
+        """
+        k, d = means_out.shape
+        total = 0.0
+        for j in range(k):
+            nk_out[j] = 0.0
+            for s in range(chunk_nk.shape[0]):
+                nk_out[j] += chunk_nk[s, j]
+            total += nk_out[j] + floor
+        for s in prange(chunks.shape[0]):
+            for j in range(chunks[s, 1], chunks[s, 2]):
+                for f in range(first_out.shape[1]):
+                    first_out[j, f] = 0.0
+                for f in range(second_out.shape[1]):
+                    second_out[j, f] = 0.0
+                for i in range(chunk_nk.shape[0]):
+                    for f in range(first_out.shape[1]):
+                        first_out[j, f] += chunk_first[i, j, f]
+                    for f in range(second_out.shape[1]):
+                        second_out[j, f] += chunk_second[i, j, f]
+                nk = nk_out[j] + floor
+                weights_out[j] = nk / (total_weight if total_weight > 0.0 else total)
+                for f in range(d):
+                    shift = first_out[j, f] - floor * (about[j, f] + origin[f])
+                    means_out[j, f] = about[j, f] + shift / nk
+                divisor = nk if second_out.shape[1] > 0 else total
+                has_factor = update(
+                    j, about, divisor, nk_out[j], first_out, second_out, scatter, reg_covar,
+                    means_out, covariances_out, factors_out,
+                )  # fmt: skip
+                is_singular_out[j] = 0 if has_factor else 1
+
+    return update_components

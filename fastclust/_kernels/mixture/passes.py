@@ -1,0 +1,217 @@
+"""The E and M step of a Gaussian mixture in one pass, and its E step alone.
+
+A pass goes block by block of panels: the log-densities of the components (`gaussian`), from them by
+log-sum-exp the log-likelihood and the responsibilities, which stay in cache, and from these the
+moments (`moments`). Nothing of the size of the rows is written.
+
+A responsibility so small that all such together change a component by less than a rounding error
+is taken for 0: one below exp(cut), for cut = log(eps weight / 1000). A panel of them is skipped.
+"""
+
+import functools
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel, variant
+from fastclust._kernels.mixture import gaussian, moments
+from fastclust._kernels.simd.math import exp, log
+from fastclust._kernels.simd.tiles import argmin_tile
+from fastclust._kernels.simd.vectors import (
+    add_products,
+    lane,
+    load,
+    not_above_lanes,
+    splat,
+    splat_labels,
+    store,
+    zero_doubles,
+    zero_unless_above,
+)
+
+BLOCK_PANELS = 32
+"""Panels whose responsibilities are made before their moments: an even number
+(benchmarks/bench_gaussian_mixture.py)."""
+
+
+@inner
+def _weight(panels, weights, p):
+    """Weights of the rows of panel p; `weights` may hold those of the last panel alone."""
+    if weights.shape[0] == panels.shape[0]:
+        return load(weights, p)
+    if p == panels.shape[0] - 1:
+        return load(weights, 0)
+    return splat(panels, 1.0)
+
+
+@inner
+def _clear(chunk, nk_out, first_out, second_out, counts_out):
+    """Set the sums of a chunk to 0."""
+    counts_out[chunk, 0] = 0
+    counts_out[chunk, 1] = 0
+    for j in range(nk_out.shape[1]):
+        nk_out[chunk, j] = 0.0
+        for f in range(first_out.shape[2]):
+            first_out[chunk, j, f] = 0.0
+        for f in range(second_out.shape[2]):
+            second_out[chunk, j, f] = 0.0
+
+
+@inner
+def _largest(panels, log_prob, chunk, b, cuts):
+    """Largest log-density of each row, and the first component that has it."""
+    least, labels = splat(panels, np.inf), splat_labels(panels, 0)
+    for j in range(cuts.shape[0]):
+        negative = splat(panels, 0.0) - load(log_prob, (chunk, b, j))
+        least, labels = argmin_tile(least, labels, (negative,), j)
+    return splat(panels, 0.0) - least, labels
+
+
+@inner
+def _exponentiate(panels, cuts, largest, chunk, b, log_prob_out):
+    """Put exp(log_prob - largest), or 0 below the cut, in place; return the sum."""
+    every = (1 << panels.shape[2]) - 1
+    total = splat(panels, 0.0)
+    for j in range(cuts.shape[0]):
+        x = load(log_prob_out, (chunk, b, j)) - largest
+        cut = splat(panels, cuts[j])
+        if not_above_lanes(x, cut) == every:
+            store(log_prob_out, (chunk, b, j), splat(panels, 0.0))
+        else:
+            value = zero_unless_above(exp(x), x, cut)
+            total = total + value
+            store(log_prob_out, (chunk, b, j), value)
+    return total
+
+
+@inner
+def _scale(scale, chunk, b, cuts, log_prob_out):
+    for j in range(cuts.shape[0]):
+        store(log_prob_out, (chunk, b, j), load(log_prob_out, (chunk, b, j)) * scale)
+
+
+@inner
+def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
+    """Responsibilities of 1 for the labels, times the weights."""
+    for j in range(cuts.shape[0]):
+        for i in range(panels.shape[2]):
+            log_prob_out[chunk, b, j, i] = 1.0 if labels[p, i] == j else 0.0
+        store(log_prob_out, (chunk, b, j), load(log_prob_out, (chunk, b, j)) * weight)
+
+
+@functools.cache
+def moments_kernel(covariance_type):
+    """The fused pass for a covariance type."""
+    estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
+    moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
+    add_moments = getattr(moments, f"add_{moments_of[covariance_type]}_moments")
+
+    @kernel
+    @variant(covariance_type)
+    def estimate_moments(
+        chunks, panels, weights, labels, centers, means, factors, extras, constants, cuts,
+        likely_out, rows_out, log_prob_out, active_out, differences_out, scaled_out,
+        nk_out, first_out, second_out, log_likelihood_out, labels_out, counts_out,
+    ):  # fmt: skip
+        """Sum what an M step needs to know of the rows.
+
+        The chunks are of blocks.
+
+        panels : (n_panels, n_features, LANES)                          # IN
+        weights : (n_panels, LANES), or (1, LANES): of the last panel,  # IN
+            0 for padding rows, where the others are 1
+        labels : (n_panels, LANES), int32: responsibilities are 1 for   # IN
+            these, or (0, LANES): the E step makes them
+        centers : (n_components, n_features), what moments are about    # IN
+        means, factors, extras, constants : see `gaussian`              # IN
+        cuts : (n_components,)                                          # IN
+        likely_out, rows_out, log_prob_out : see `gaussian`              # scratch
+        active_out, differences_out, scaled_out : see `moments`         # scratch
+        nk_out, first_out, second_out : see `moments`                   # OUT
+        log_likelihood_out : (n_chunks,), float64                        # OUT
+        labels_out : (n_panels, LANES), int32: the most probable        # OUT
+            components, or (0, LANES) for none
+        counts_out : (n_chunks, 2), int64: how many responsibilities of  # OUT
+            rows, and of panels, were not negligible
+        """
+        for s in prange(chunks.shape[0]):
+            chunk = chunks[s, 0]
+            _clear(chunk, nk_out, first_out, second_out, counts_out)
+            likelihood = zero_doubles(panels)
+            for block in range(chunks[s, 1], chunks[s, 2]):
+                first = block * BLOCK_PANELS
+                last = min(first + BLOCK_PANELS, panels.shape[0])
+                if labels.shape[0] == 0:
+                    estimate_log_prob(
+                        panels, first, last, means, factors, extras, constants, cuts, chunk,
+                        likely_out, rows_out, log_prob_out,
+                    )  # fmt: skip
+                for p in range(first, last):
+                    weight = _weight(panels, weights, p)
+                    if labels.shape[0] > 0:
+                        _one_hot(panels, weight, labels, p, chunk, p - first, cuts, log_prob_out)
+                        continue
+                    largest, best = _largest(panels, log_prob_out, chunk, p - first, cuts)
+                    if labels_out.shape[0] > 0:
+                        store(labels_out, p, best)
+                    total = _exponentiate(panels, cuts, largest, chunk, p - first, log_prob_out)
+                    _scale(weight / total, chunk, p - first, cuts, log_prob_out)
+                    likelihood = add_products(likelihood, weight, largest)
+                    likelihood = add_products(likelihood, weight, log(total))
+                add_moments(
+                    panels, first, last, centers, chunk, log_prob_out, active_out,
+                    differences_out, scaled_out, nk_out, first_out, second_out, counts_out,
+                )  # fmt: skip
+            log_likelihood_out[chunk] = 0.0
+            for i in range(panels.shape[2]):
+                log_likelihood_out[chunk] += lane(likelihood, i)
+
+    return estimate_moments
+
+
+@functools.cache
+def posterior_kernel(covariance_type):
+    """The E step for a covariance type."""
+    estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
+
+    @kernel
+    @variant(covariance_type)
+    def estimate_posterior(
+        chunks, panels, means, factors, extras, constants, cuts,
+        likely_out, rows_out, log_prob_out, labels_out, log_density_out, resp_out,
+    ):  # fmt: skip
+        """Label, log-density and responsibilities of each row.
+
+        The chunks are of blocks.
+
+        panels : (n_panels, n_features, LANES)                # IN
+        means, factors, extras, constants : see `gaussian`    # IN
+        cuts : (n_components,), -inf for none                 # IN
+        likely_out, rows_out, log_prob_out : see `gaussian`    # scratch
+        labels_out : (n_panels, LANES), int32                 # OUT: first of the most probable
+        log_density_out : (n_panels, LANES)                   # OUT: log p(x)
+        resp_out : (n_samples or 0, n_components)             # OUT
+        """
+        lanes = panels.shape[2]
+        for s in prange(chunks.shape[0]):
+            chunk = chunks[s, 0]
+            for block in range(chunks[s, 1], chunks[s, 2]):
+                first = block * BLOCK_PANELS
+                last = min(first + BLOCK_PANELS, panels.shape[0])
+                estimate_log_prob(
+                    panels, first, last, means, factors, extras, constants, cuts, chunk,
+                    likely_out, rows_out, log_prob_out,
+                )  # fmt: skip
+                for p in range(first, last):
+                    b = p - first
+                    largest, labels = _largest(panels, log_prob_out, chunk, b, cuts)
+                    store(labels_out, p, labels)
+                    total = _exponentiate(panels, cuts, largest, chunk, b, log_prob_out)
+                    store(log_density_out, p, largest + log(total))
+                    if resp_out.shape[0] > 0:
+                        _scale(splat(panels, 1.0) / total, chunk, b, cuts, log_prob_out)
+                        for i in range(min(lanes, resp_out.shape[0] - p * lanes)):
+                            for j in range(cuts.shape[0]):
+                                resp_out[p * lanes + i, j] = log_prob_out[chunk, b, j, i]
+
+    return estimate_posterior

@@ -1,0 +1,152 @@
+"""Rows into panels: column sums, and packing with the mean subtracted.
+
+A panel holds LANES rows, feature-major: panels[p, f, lane] = X[p * LANES + lane, f] - mean[f].
+Lanes past the last row are filled with zeros.
+"""
+
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.simd.row_vectors import NARROW, WIDE, load_transposed
+from fastclust._kernels.simd.tiles import store_tile
+from fastclust._kernels.simd.vectors import (
+    add_squares,
+    greatest_lane,
+    lane,
+    load,
+    prefetch,
+    zero_doubles,
+)
+
+PREFETCH_PANELS, PREFETCH_VALUES = 4, 64
+"""How far ahead rows in another order are fetched; how much of them, as the CPU finds the rest."""
+
+LINE_VALUES = 8
+"""Values in a cache line, of float64."""
+
+
+@inner
+def _sum_columns(values, n_features, chunk, start, stop, sums_out):
+    """Sum several rows side by side: the next sum of a column need not wait for the last."""
+    width = sums_out.shape[1]
+    for j in range(width):
+        sums_out[chunk, j] = 0.0
+    first, last = start * n_features, stop * n_features
+    n_whole = (last - first) // width
+    for block in range(n_whole):
+        part = values[first + block * width :]  # indexed from 0, which LLVM makes into vectors
+        for j in range(width):
+            sums_out[chunk, j] += part[j]
+    part = values[first + n_whole * width : last]
+    for j in range(len(part)):
+        sums_out[chunk, j] += part[j]
+
+
+@kernel
+def sum_columns(chunks, values, n_features, sums_out):
+    """Sum the rows of each chunk.
+
+    values : (n_samples * n_features,)                                # IN: of X, row by row
+    n_features : columns of X                                         # IN
+    sums_out : (n_chunks, n_side_by_side * n_features), float64        # OUT: of every so many rows
+    """
+    for s in prange(chunks.shape[0]):
+        _sum_columns(values, n_features, chunks[s, 0], chunks[s, 1], chunks[s, 2], sums_out)
+
+
+@inner
+def _number_rows(order, p, n_samples, chunk, numbers_out):
+    """Numbers of the rows of a panel; the last row stands in for padding."""
+    lanes = numbers_out.shape[1]
+    for i in range(lanes):
+        place = min(p * lanes + i, n_samples - 1)
+        in_order = order.shape[0] > 0
+        numbers_out[chunk, i] = order[place // lanes, place % lanes] if in_order else place
+
+
+@inner
+def _pack_panel(X, mean, p, chunk, numbers, panels_out):
+    """Fill one panel, in tiles of features, then one by one."""
+    n_features, lanes = panels_out.shape[1], panels_out.shape[2]
+    f = 0
+    if n_features >= WIDE:
+        for _ in range(n_features // WIDE):
+            store_tile(panels_out, (p, f), load_transposed(X, numbers, chunk, f, mean, WIDE))
+            f += WIDE
+    for _ in range((n_features - f) // NARROW):
+        store_tile(panels_out, (p, f), load_transposed(X, numbers, chunk, f, mean, NARROW))
+        f += NARROW
+    for f_left in range(f, n_features):
+        for i in range(lanes):
+            panels_out[p, f_left, i] = X[numbers[chunk, i], f_left] - mean[f_left]
+    for i in range(max(0, X.shape[0] - p * lanes), lanes):  # padding
+        for f_all in range(n_features):
+            panels_out[p, f_all, i] = 0
+
+
+@inner
+def _prefetch_rows(X, order, p):
+    """Fetch the rows of a panel that is packed soon: they are far apart."""
+    for i in range(order.shape[1]):
+        row = min(order[p, i], X.shape[0] - 1)
+        for f in range(0, min(X.shape[1], PREFETCH_VALUES), LINE_VALUES):
+            prefetch(X, (row, f))
+
+
+@inner
+def _pack_chunk(
+    X, mean, order, chunk, start, stop, numbers_out, panels_out, squares_out, largest_out
+):
+    square, largest = 0.0, 0.0
+    for p in range(start, stop):
+        _number_rows(order, p, X.shape[0], chunk, numbers_out)
+        if order.shape[0] > 0:
+            _prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
+        _pack_panel(X, mean, p, chunk, numbers_out, panels_out)
+        row_sq = zero_doubles(panels_out)
+        for f in range(panels_out.shape[1]):
+            row_sq = add_squares(row_sq, load(panels_out, (p, f)))
+        for i in range(panels_out.shape[2]):
+            square += lane(row_sq, i)
+        largest = max(largest, greatest_lane(row_sq))
+    squares_out[chunk], largest_out[chunk] = square, largest
+
+
+@kernel
+def pack_rows(chunks, X, mean, order, numbers_out, panels_out, squares_out, largest_out):
+    """Pack X - mean into panels.
+
+    X : (n_samples, n_features)                      # IN
+    mean : (n_features,), X's dtype                  # IN
+    order : (n_panels, LANES), int32: rows in their  # IN
+        order, or (0, LANES) for that of X
+    numbers_out : (n_chunks, LANES), int64            # scratch
+    panels_out : (n_panels, n_features, LANES)       # OUT
+    squares_out : (n_chunks,), float64                # OUT: sum of (X - mean)**2
+    largest_out : (n_chunks,), float64                # OUT: largest |x - mean|^2 of a row
+    """
+    for s in prange(chunks.shape[0]):
+        _pack_chunk(
+            X, mean, order, chunks[s, 0], chunks[s, 1], chunks[s, 2],
+            numbers_out, panels_out, squares_out, largest_out,
+        )  # fmt: skip
+
+
+@kernel
+def narrow_panels(chunks, panels, panels_f32_out):
+    """Put every two panels side by side in float32.
+
+    panels : (n_panels, n_features, LANES), float64              # IN
+    panels_f32_out : (n_panels / 2, rounded up, n_features,         # OUT: 0 for a panel that is not
+        2 * LANES), float32
+    """
+    n_panels, n_features, lanes = panels.shape
+    for s in prange(chunks.shape[0]):
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            for f in range(n_features):
+                for i in range(lanes):
+                    panels_f32_out[p, f, i] = panels[2 * p, f, i]
+            for f in range(n_features):
+                for i in range(lanes):
+                    value = panels[2 * p + 1, f, i] if 2 * p + 1 < n_panels else 0.0
+                    panels_f32_out[p, f, lanes + i] = value

@@ -1,0 +1,111 @@
+"""Rows put side by side that are alike: sorted by label, and by distance within a label.
+
+The sort counts, with the distances in bins from three standard deviations below the mean to three
+above it, as the order within a bin doesn't matter. It is local to a segment of rows, which a cache
+holds while they are packed in their new order: a sort of all rows would fetch each from memory by
+itself (60 ms instead of 20 at 1,000,000 x 16).
+"""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel
+
+
+@kernel
+def sort_rows(
+    chunks, distances_sq, labels, order, n_samples, segment_panels, n_bins, bins_out, keys_out,
+    places_out, distances_sq_out, labels_out, order_out,
+):  # fmt: skip
+    """Sort what is known of each row; the chunks are of segments.
+
+    distances_sq : (n_panels, LANES), to the center of the label        # IN
+    labels : (n_panels, LANES), int32                                   # IN
+    order : (n_panels, LANES), int32: number of the row                 # IN
+    n_samples : rows without the padding, which stays where it is       # IN
+    segment_panels : panels in a segment                                    # IN
+    n_bins : bins of the distances                                      # IN
+    bins_out : (n_chunks, n_clusters, 3), float64                        # scratch
+    keys_out : (n_panels, LANES), int32                                 # scratch
+    places_out : (n_chunks, n_clusters * n_bins), int64                  # scratch
+    distances_sq_out, labels_out, order_out : the same, sorted          # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for segment in range(chunks[s, 1], chunks[s, 2]):
+            first = segment * segment_panels
+            last = min(first + segment_panels, labels.shape[0])
+            _place_bins(
+                distances_sq, labels, n_samples, n_bins, chunks[s, 0], first, last, bins_out
+            )
+            _count_keys(
+                distances_sq, labels, n_samples, n_bins, chunks[s, 0], first, last, bins_out,
+                keys_out, places_out,
+            )  # fmt: skip
+            _move_rows(
+                distances_sq, labels, order, n_samples, chunks[s, 0], first, last, keys_out,
+                places_out, distances_sq_out, labels_out, order_out,
+            )  # fmt: skip
+
+
+@inner
+def _place_bins(distances_sq, labels, n_samples, n_bins, chunk, first, last, bins_out):
+    """Set bins_out[chunk, j] to the start of the bins of label j and the inverse of their width."""
+    lanes = labels.shape[1]
+    for j in range(bins_out.shape[1]):
+        for moment in range(3):
+            bins_out[chunk, j, moment] = 0.0
+    for p in range(first, last):
+        for i in range(min(lanes, n_samples - p * lanes)):
+            j, distance_sq = labels[p, i], np.float64(distances_sq[p, i])
+            bins_out[chunk, j, 0] += distance_sq
+            bins_out[chunk, j, 1] += distance_sq * distance_sq
+            bins_out[chunk, j, 2] += 1.0
+    for j in range(bins_out.shape[1]):
+        n_rows = max(bins_out[chunk, j, 2], 1.0)
+        mean = bins_out[chunk, j, 0] / n_rows
+        deviation = np.sqrt(max(bins_out[chunk, j, 1] / n_rows - mean * mean, 0.0))
+        bins_out[chunk, j, 0] = mean - 3 * deviation
+        bins_out[chunk, j, 1] = n_bins / (6 * deviation) if deviation > 0 else 0.0
+
+
+@inner
+def _count_keys(
+    distances_sq, labels, n_samples, n_bins, chunk, first, last, bins, keys_out, places_out
+):
+    """Key of every row, label and bin; and the first place of the rows of each key."""
+    lanes = labels.shape[1]
+    for key in range(places_out.shape[1]):
+        places_out[chunk, key] = 0
+    for p in range(first, last):
+        for i in range(min(lanes, n_samples - p * lanes)):
+            j = labels[p, i]
+            position = (distances_sq[p, i] - bins[chunk, j, 0]) * bins[chunk, j, 1]
+            # NaN, where squares of the distances overflow, goes to the last bin.
+            inside = max(position, 0.0) if position < n_bins - 1.0 else n_bins - 1.0
+            key = j * n_bins + np.int64(inside)
+            keys_out[p, i] = key
+            places_out[chunk, key] += 1
+    place = first * lanes
+    for key in range(places_out.shape[1]):
+        n_rows = places_out[chunk, key]
+        places_out[chunk, key] = place
+        place += n_rows
+
+
+@inner
+def _move_rows(
+    distances_sq, labels, order, n_samples, chunk, first, last, keys,
+    places_out, distances_sq_out, labels_out, order_out,
+):  # fmt: skip
+    """Move what is known of each row to its place; rows of one key stay in their order."""
+    lanes = labels.shape[1]
+    for p in range(first, last):
+        for i in range(lanes):
+            place = p * lanes + i
+            if place < n_samples:
+                place = places_out[chunk, keys[p, i]]
+                places_out[chunk, keys[p, i]] = place + 1
+            q, lane = place // lanes, place % lanes
+            distances_sq_out[q, lane] = distances_sq[p, i]
+            labels_out[q, lane] = labels[p, i]
+            order_out[q, lane] = order[p, i]

@@ -1,0 +1,1 @@
+"""All that emits LLVM IR: vectors, register tiles, their mathematics, teams of threads."""

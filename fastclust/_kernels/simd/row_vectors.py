@@ -1,0 +1,146 @@
+"""Vectors of features: rows into panels, rows of panels into sums, and to the centers of labels.
+
+Elsewhere a vector holds one feature of many rows. Here it holds some features of one row, as memory
+does outside of panels. Vectors of the one kind are made into the other in registers: interleaving
+them, as often as their number can be halved, transposes them.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastclust._kernels.simd.vectors import emit_address, emit_fmuladd, emit_splat, vector_of
+
+WIDE, NARROW = 8, 4
+"""Features in a vector."""
+
+
+def _select(builder, a, b, places):
+    """Elements of a and b, counted through both, at these places."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
+    return builder.shuffle_vector(a, b, mask)
+
+
+def _interleave(builder, a, b, start, count):
+    """Elements start to start + count of a[0], b[0], a[1], b[1], ..."""
+    length = a.type.count
+    return _select(builder, a, b, [i // 2 + i % 2 * length for i in range(start, start + count)])
+
+
+def _interleave_all(builder, vectors):
+    """Element 0 of all vectors, then element 1 of all, and so on, in as many vectors."""
+    half, count = len(vectors) // 2, vectors[0].type.count
+    for _ in range(len(vectors).bit_length() - 1):
+        pairs = [(vectors[i], vectors[i + half]) for i in range(half)]
+        vectors = [
+            _interleave(builder, *pair, start, count) for pair in pairs for start in (0, count)
+        ]
+    return vectors
+
+
+def _features_of_rows(builder, rows):
+    """Vectors of element f of each row, for every f."""
+    lanes = len(rows)
+    while rows[0].type.count < lanes:  # vectors shorter than their number grow first
+        half, count = len(rows) // 2, 2 * rows[0].type.count
+        rows = [_interleave(builder, rows[i], rows[i + half], 0, count) for i in range(half)]
+    return _interleave_all(builder, rows)
+
+
+def _rows_of_features(builder, features):
+    """Vectors of each row, from vectors of each feature."""
+    width = len(features)
+    return [
+        _select(builder, several, several, range(first, first + width))
+        for several in _interleave_all(builder, features)
+        for first in range(0, several.type.count, width)
+    ]
+
+
+@intrinsic(prefer_literal=True)
+def load_transposed(typingctx, X, numbers, index, feature, mean, width):
+    """Tile whose vector j has X[numbers[index, lane], feature + j] - mean[feature + j].
+
+    `mean` is None for zeros.
+    """
+    vector = vector_of(X.dtype)
+    tile = types.UniTuple(vector, width.literal_value)
+
+    def codegen(context, builder, signature, args):
+        row_type = ir.VectorType(context.get_value_type(X.dtype), tile.count).as_pointer()
+        align = X.dtype.bitwidth // 8
+        numbers_at = emit_address(context, builder, numbers, args[1], index, args[2])
+        if mean != types.none:
+            mean_at = emit_address(context, builder, mean, args[4], feature, args[3], trailing=0)
+            mean_part = builder.load(builder.bitcast(mean_at, row_type), align=align)
+        pair = types.UniTuple(types.int64, 2)
+        rows = []
+        for i in range(vector.lanes):
+            number = builder.load(builder.gep(numbers_at, [ir.Constant(ir.IntType(32), i)]))
+            number = context.cast(builder, number, numbers.dtype, types.int64)
+            place = context.make_tuple(builder, pair, [number, args[3]])
+            row_at = emit_address(context, builder, X, args[0], pair, place, trailing=0)
+            row = builder.load(builder.bitcast(row_at, row_type), align=align)
+            rows.append(row if mean == types.none else builder.fsub(row, mean_part))
+        return context.make_tuple(builder, tile, _features_of_rows(builder, rows))
+
+    return tile(X, numbers, index, feature, mean, width), codegen
+
+
+@intrinsic
+def add_square_diffs(typingctx, acc, panels, p, feature, tile):
+    """Return acc + sum over j of (panels[p, feature + j] - tile[j])**2, first j first."""
+
+    def codegen(context, builder, signature, args):
+        acc, panels_value, p_value, feature_value, tile_value = args
+        pair = types.UniTuple(types.int64, 2)
+        place = context.make_tuple(builder, pair, [p_value, feature_value])
+        panel_at = emit_address(context, builder, panels, panels_value, pair, place)
+        panel_at = builder.bitcast(panel_at, acc.type.as_pointer())
+        for j, vector in enumerate(cgutils.unpack_tuple(builder, tile_value)):
+            at = builder.gep(panel_at, [ir.Constant(ir.IntType(32), j)])
+            x = builder.load(at, align=panels.dtype.bitwidth // 8)
+            difference = builder.fsub(x, vector)
+            acc = emit_fmuladd(builder, difference, difference, acc)
+        return acc
+
+    return acc(acc, panels, types.int64, types.int64, tile), codegen
+
+
+@intrinsic(prefer_literal=True)
+def add_rows(typingctx, sums, labels, panels, p, feature, weight, width):
+    """Add the rows of panel p, `width` features from `feature` on, to sums[labels[p, lane]].
+
+    `weight` is None, or a vector of their weights.
+    """
+
+    def codegen(context, builder, signature, args):
+        vector_type = context.get_value_type(vector_of(panels.dtype)).as_pointer()
+        doubles = ir.VectorType(ir.DoubleType(), width.literal_value)
+        i32, pair = ir.IntType(32), types.UniTuple(types.int64, 2)
+        place = context.make_tuple(builder, pair, [args[3], args[4]])
+        panel_at = emit_address(context, builder, panels, args[2], pair, place)
+        panel_at = builder.bitcast(panel_at, vector_type)
+        features = [
+            builder.load(builder.gep(panel_at, [i32(j)]), align=panels.dtype.bitwidth // 8)
+            for j in range(doubles.count)
+        ]
+        labels_at = emit_address(context, builder, labels, args[1], types.int64, args[3])
+        for i, row in enumerate(_rows_of_features(builder, features)):
+            if row.type != doubles:
+                row = builder.fpext(row, doubles)
+            label = builder.sext(builder.load(builder.gep(labels_at, [i32(i)])), args[4].type)
+            place = context.make_tuple(builder, pair, [label, args[4]])
+            sum_at = emit_address(context, builder, sums, args[0], pair, place, trailing=0)
+            sum_at = builder.bitcast(sum_at, doubles.as_pointer())
+            if weight != types.none:
+                scalar = builder.extract_element(args[5], i32(i))
+                scalar = context.cast(builder, scalar, weight.scalar, types.float64)
+                row = builder.fmul(row, emit_splat(builder, scalar, doubles))
+            total = builder.fadd(builder.load(sum_at, align=8), row)
+            builder.store(total, sum_at, align=8)
+        return context.get_dummy_value()
+
+    signature = types.void(sums, labels, panels, types.int64, types.int64, weight, width)
+    return signature, codegen

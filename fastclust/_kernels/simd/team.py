@@ -1,0 +1,162 @@
+"""A team: the threads of one launch, which take the chunks of step after step between them.
+
+An algorithm of many short steps would start and join its threads in each. Here a launch starts them
+once, and they take chunks as they come free. Whoever finishes a step's last chunk does what follows
+alone, and opens the next step or dismisses the team. Nobody waits for a thread that has not begun:
+where other programs, or the spinning threads of a BLAS, hold a core, the rest goes on without it.
+
+The chunks are the same whoever takes them, and so are the results, to the bit.
+
+    start_team(team_out, n_chunks)
+    for _worker in prange(n_workers):
+        team = team_out[:]
+        chunk = take_chunk(team, n_chunks)
+        while chunk >= 0:
+            ...                                      # the chunk's share of the step
+            if is_last_of_step(team):
+                ...                                  # what follows, alone
+                end_step(team, n_chunks, goes_on)
+            chunk = take_chunk(team, n_chunks)
+
+The view `team` is not for brevity. Numba promises LLVM that the arrays of a prange do not overlap,
+and LLVM concludes that nobody else writes to them: it would keep in a register what another thread
+has changed. Where there is a view, Numba makes no such promise (tests/kernels/test_team.py).
+"""
+
+import os
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastclust._kernels.jit import inner
+from fastclust._kernels.simd.vectors import emit_address
+
+# Rows of a team, of shape (N_COUNTERS, COUNTER_VALUES) and int64: each has a cache line.
+TAKEN = 0  # chunks that were taken, in all steps
+DONE = 1  # chunks that were finished
+OPEN = 2  # chunks of the steps that were opened; DISMISSED at the end
+N_COUNTERS, COUNTER_VALUES = 3, 16
+
+DISMISSED = -1
+
+PATIENCE = 2000
+"""Looks at the counters, of some 20 ns, before a waiting thread offers its core to others."""
+
+
+@intrinsic
+def _atomic_load(typingctx, counters, row):
+    """Value counters[row, 0]; what its writer wrote before is seen after."""
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, counters, args[0], row, args[1])
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(counters, row), codegen
+
+
+@intrinsic
+def _atomic_store(typingctx, counters, row, value):
+    """Set counters[row, 0]; what was written before is seen by its readers."""
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, counters, args[0], row, args[1])
+        builder.store_atomic(args[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(counters, row, types.int64), codegen
+
+
+@intrinsic
+def _atomic_increment(typingctx, counters, row):
+    """Add 1 to counters[row, 0]; return its new value."""
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, counters, args[0], row, args[1])
+        one = ir.Constant(ir.IntType(64), 1)
+        return builder.add(builder.atomic_rmw("add", pointer, one, "acq_rel"), one)
+
+    return types.int64(counters, row), codegen
+
+
+@intrinsic
+def _replace(typingctx, counters, row, expected, value):
+    """Set counters[row, 0] if it is as expected; return whether it was."""
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, counters, args[0], row, args[1])
+        result = builder.cmpxchg(pointer, args[2], args[3], "acq_rel", "acquire")
+        return builder.extract_value(result, 1)
+
+    return types.boolean(counters, row, types.int64, types.int64), codegen
+
+
+def _call(builder, name, result_type):
+    """Call a function without arguments: an LLVM intrinsic, or one of the C library."""
+    function_type = ir.FunctionType(result_type, [])
+    builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), [])
+
+
+@intrinsic
+def _pause(typingctx):
+    """Tell the core that this thread waits, where there is an instruction for it."""
+
+    def codegen(context, builder, signature, args):
+        if builder.module.triple.startswith(("x86_64", "i686")):
+            _call(builder, "llvm.x86.sse2.pause", ir.VoidType())
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def _offer_core(typingctx):
+    """Let another thread run on this core, where the system has a call for it."""
+
+    def codegen(context, builder, signature, args):
+        if os.name == "posix":
+            _call(builder, "sched_yield", ir.IntType(32))
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@inner
+def start_team(team_out, n_chunks):
+    """Open the first step, before the threads start; without chunks there is none."""
+    team_out[TAKEN, 0] = 0
+    team_out[DONE, 0] = 0
+    team_out[OPEN, 0] = n_chunks if n_chunks > 0 else DISMISSED
+
+
+@inner
+def take_chunk(team_out, n_chunks):
+    """Index of a chunk that is this thread's to do, when there is one; -1 once dismissed."""
+    n_looks = 0
+    while True:
+        n_open = _atomic_load(team_out, OPEN)
+        if n_open == DISMISSED:
+            return -1
+        n_taken = _atomic_load(team_out, TAKEN)
+        if n_taken >= n_open:
+            if n_looks < PATIENCE:
+                _pause()
+            else:
+                _offer_core()
+            n_looks += 1
+        elif _replace(team_out, TAKEN, n_taken, n_taken + 1):
+            return n_taken % n_chunks
+
+
+@inner
+def is_last_of_step(team_out):
+    """Note a chunk as done; return whether it was the last, so that all wait for this thread."""
+    return _atomic_increment(team_out, DONE) == _atomic_load(team_out, OPEN)
+
+
+@inner
+def end_step(team_out, n_chunks, goes_on):
+    """Let the team begin with another step, or dismiss it."""
+    n_open = _atomic_load(team_out, OPEN) + n_chunks if goes_on else DISMISSED
+    _atomic_store(team_out, OPEN, n_open)

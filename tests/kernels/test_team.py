@@ -1,0 +1,79 @@
+"""The team: every chunk once in every step, the next step after all of them."""
+
+import re
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from numba import prange
+
+import fastclust
+from fastclust._algorithms.chunks import new_team
+from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from tests.kernels.conftest import chunks_of
+
+
+@numba.njit(parallel=True, error_model="numpy")
+def work_through(chunks, n_workers, n_steps, team_out, visits_out, order_out, step_out):
+    """Chunk s of step t visits (t, s), and sees what the step before left."""
+    n_chunks = chunks.shape[0]
+    start_team(team_out, n_chunks)
+    for _worker in prange(n_workers):
+        team = team_out[:]
+        s = take_chunk(team, n_chunks)
+        while s >= 0:
+            t = step_out[0]
+            visits_out[t, s] += 1
+            for i in range(chunks[s, 1], chunks[s, 2]):  # the later chunks take longer
+                order_out[t + 1, s] += order_out[t, i % n_chunks] % 1000 + 1
+            if is_last_of_step(team):
+                step_out[0] += 1
+                end_step(team, n_chunks, step_out[0] < n_steps)
+            s = take_chunk(team, n_chunks)
+
+
+def arrays(n_steps, n_chunks):
+    order = np.zeros((n_steps + 1, n_chunks), dtype=np.int64)
+    return np.zeros((n_steps, n_chunks)), order, np.zeros(1, dtype=np.int64)
+
+
+@pytest.mark.parametrize("n_chunks", [1, 2, 3, 64])
+@pytest.mark.parametrize("n_workers", [1, 2, 5])
+def test_every_chunk_has_its_turn_in_every_step(n_chunks, n_workers):
+    """With more workers than threads too: the last begin when all is done."""
+    n_steps = 500
+    chunks = chunks_of(50 * n_chunks, n_chunks)
+    chunks[:, 2] += chunks[:, 0] ** 2
+    visits, order, step = arrays(n_steps, n_chunks)
+    work_through(chunks, n_workers, n_steps, new_team(), visits, order, step)
+    assert step[0] == n_steps
+    assert (visits == 1).all()
+    expected = np.zeros(n_chunks, dtype=np.int64)
+    for t in range(n_steps):
+        np.testing.assert_array_equal(order[t], expected)
+        terms = expected % 1000 + 1
+        expected = np.array([terms[np.arange(a, b) % n_chunks].sum() for _, a, b in chunks])
+
+
+def test_other_threads_may_write_to_the_arrays_of_a_team():
+    """Of the function that Numba makes of a prange, LLVM is told nothing else."""
+    work_through(np.array([[0, 0, 1]]), 1, 1, new_team(), *arrays(1, 1))
+    (code,) = work_through.inspect_llvm().values()
+    definitions = re.findall(r"define .*numba_parfor_gufunc.*%arg.team.*", code)
+    assert definitions
+    assert not re.search(r"noalias[^,]*%arg\.(?!sched)", "".join(definitions))
+
+
+def test_every_team_is_a_view():
+    for path in Path(fastclust.__file__).parent.glob("_kernels/**/*.py"):
+        code = path.read_text()
+        if path.name != "team.py":
+            assert code.count(" take_chunk(") == 2 * code.count("team = team_out[:]\n")
+
+
+def test_without_chunks_there_is_no_step():
+    visits, order, step = arrays(1, 1)
+    chunks = np.empty((0, 3), dtype=np.int64)
+    work_through(chunks, 2, 1, new_team(), visits, order, step)
+    assert step[0] == 0
