@@ -7,7 +7,7 @@ log(x) = e ln 2 + 2 atanh(s), with x = 2**e m, sqrt(1/2) <= m < sqrt(2) and s = 
 60 digits; what they leave out is below 3e-9 (float32) and 2e-17 (float64), relative.
 
 `exp` is for x <= 0: it is 0 below LEAST_EXPONENT. Its error is at most EXP_ULPS units in the last
-place; that of `log`, for x >= 1, at most LOG_ULPS (tests/kernels/test_vector_math.py, against
+place; that of `log`, for x >= 1, at most LOG_ULPS (tests/kernels/simd/test_math.py, against
 mpmath).
 """
 

@@ -20,7 +20,7 @@ The chunks are the same whoever takes them, and so are the results, to the bit.
 
 The view `team` is not for brevity. Numba promises LLVM that the arrays of a prange do not overlap,
 and LLVM concludes that nobody else writes to them: it would keep in a register what another thread
-has changed. Where there is a view, Numba makes no such promise (tests/kernels/test_team.py).
+has changed. Where there is a view, Numba makes no such promise (tests/kernels/simd/test_team.py).
 """
 
 import os

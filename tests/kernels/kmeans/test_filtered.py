@@ -11,7 +11,7 @@ from fastclust._kernels.rows import pack
 from fastclust._kernels.simd.tiles import NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of
-from tests.kernels.test_bounds import make_data, run_to_bits
+from tests.kernels.kmeans.test_bounds import make_data, run_to_bits
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_rows_in_float32_do_not_outlive_the_start_of_a_mixture(rng, monkeypatch)
     run_em = em.run_em
     monkeypatch.setattr(
         em, "run_em", lambda rows, *args, **kwargs: (
-            kept.append(pack.panels.has_f32), run_em(rows, *args, **kwargs)
+            kept.append(rows.panels.has_f32), run_em(rows, *args, **kwargs)
         )[1],
     )  # fmt: skip
     GaussianMixture(6, max_iter=2, tol=1e3, random_state=0).fit(rng.normal(size=(8000, 20)))
