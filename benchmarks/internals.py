@@ -33,7 +33,7 @@ def pack_sparse(X):
 
 def pack_again(rows):
     """Pack the same dense rows once more."""
-    rows._pack()
+    rows.pack()
 
 
 def seed_rounds(rows, uniforms):
@@ -68,7 +68,7 @@ def regroup(rows, centers):
     """Return a function that sorts rows by their nearest center and distance, and packs them."""
     labels = rows.assign(centers)
     distances_sq = rows.panel_distances_sq(centers, labels)
-    return lambda: rows.regroup(labels, distances_sq, len(centers))
+    return lambda: rows.order.regroup(labels, distances_sq, len(centers))
 
 
 def sum_clusters(rows, labels, n_clusters):
@@ -83,10 +83,7 @@ def transform(rows, centers, distances_out):
 
 def start_lloyd(rows, centers, skip=True):
     """State of Lloyd's algorithm, on rows in the order of X; it may skip distances."""
-    if not hasattr(rows, "values"):
-        return rows.start_lloyd(centers)
-    rows.restore_order()
-    return rows.start_lloyd(centers, skip=skip)
+    return rows.start_lloyd(centers) if skip else rows.start_lloyd(centers, skip=False)
 
 
 def iterate(state, n_iter, n_steps, tol=-1.0):
@@ -189,7 +186,7 @@ def phases():
         ],
         "final labels": [
             (panel_lloyd.PanelLloyd, "assign_with_inertia"),
-            (panels.Panels, "row_labels"),
+            (panels.RowOrder, "row_labels"),
             (csr.CsrLloyd, "assign_with_inertia"),
         ],
     }

@@ -14,7 +14,7 @@ MAX_CHUNKS = 64
 
 
 @functools.lru_cache(maxsize=256)
-def split(n_items, item_work, max_chunks=MAX_CHUNKS):
+def split(n_items, item_work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
     """Divide items into chunks of equal size; the result depends on the arguments alone.
 
     Parameters
@@ -25,13 +25,15 @@ def split(n_items, item_work, max_chunks=MAX_CHUNKS):
         Multiply-adds that one item costs.
     max_chunks : int, default=MAX_CHUNKS
         Upper limit of the number of chunks.
+    min_work : float, default=MIN_CHUNK_WORK
+        Multiply-adds below which a chunk is not worth a thread.
 
     Returns
     -------
     chunks : ndarray of shape (n_chunks, 3), int64
         Number, first item and end of each chunk; read-only, as calls share it.
     """
-    wanted = int(n_items * item_work / MIN_CHUNK_WORK)
+    wanted = int(n_items * item_work / min_work)
     n_chunks = max(1, min(wanted, n_items, max_chunks))
     number = np.arange(n_chunks + 1)
     borders = number * n_items // n_chunks

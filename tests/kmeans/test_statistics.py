@@ -6,8 +6,11 @@ import scipy.sparse
 import sklearn.cluster
 
 from fastclust import KMeans
-from fastclust._algorithms.kmeans.statistics import ClusterStatistics, update_centers
-from fastclust._algorithms.rows.panels import Panels
+from fastclust._algorithms.kmeans.statistics import (
+    ClusterStatistics,
+    FarRows,
+    relocate_empty_clusters,
+)
 
 
 @pytest.fixture
@@ -17,22 +20,16 @@ def rng():
 
 
 def test_a_cluster_that_gives_its_last_row_away_leaves_no_residue():
-    X = np.array([[0.0], [0.1], [-0.1], [50.0]])
-    sample_weight = np.array([1.0, 1.0, 1.0, 0.1])
-    rows = Panels(X, sample_weight, np.zeros(1))
-    labels = rows.new_labels()
-    labels.ravel()[:4] = [0, 0, 0, 1]
     # Cluster 2 is empty; cluster 1 has one row, and sums that have rounded on the way there.
     statistics = ClusterStatistics(
         sums=np.array([[0.0], [5.0 + 1e-15], [0.0]]),
         weights=np.array([3.0, np.nextafter(0.1, 1.0), 0.0]),
         counts=np.array([3, 1, 0]),
-        max_weights=np.array([3.0, 0.1, 0.0]),
     )
-    centers = np.array([[0.0], [40.0], [9.0]])
-    new_centers, _ = update_centers(statistics, rows, centers, labels)
+    far_row = FarRows(np.array([10.0]), np.array([[50.0]]), np.array([1]), np.array([0.1]))
+    sums, weights = relocate_empty_clusters(statistics, far_row)
     # The far row is cluster 2 now, and cluster 1, which has none left, is at the heaviest center.
-    np.testing.assert_allclose(new_centers, [[0.0], [0.0], [50.0]])
+    np.testing.assert_allclose(sums / weights[:, np.newaxis], [[0.0], [0.0], [50.0]])
 
 
 def assert_the_light_row_keeps_its_place(container, tiny):

@@ -34,7 +34,7 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
 
     Parameters
     ----------
-    rows : Panels or CsrRows
+    rows : Rows
         The rows, in coordinates from which `mean` is subtracted.
     centers : ndarray of shape (n_clusters, n_features)
         First centers, in the same coordinates.
@@ -58,26 +58,25 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
     n_iter = 0
     while n_iter < max_iter:
         centers_before = state.centers.copy() if verbose else None
-        progress = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
-        n_iter += progress.n_iter
+        done = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
+        n_iter += done.n_iter
         if verbose:
-            distances_sq = rows.distances_sq(centers_before, state.labels)
-            inertia = (distances_sq * rows.row_weights()).sum()
+            inertia = state.inertia(centers_before)
             print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
-        if progress.n_changed == 0:
+        if done.n_changed == 0:
             if verbose:
                 print(f"Converged at iteration {n_iter - 1}: strict convergence.")
             break
-        if progress.shift_sq <= tol:
+        if done.shift_sq <= tol:
             if verbose:
                 print(
                     f"Converged at iteration {n_iter - 1}: center shift "
-                    f"{progress.shift_sq} within tolerance {tol}."
+                    f"{done.shift_sq} within tolerance {tol}."
                 )
             break
     public_centers = state.centers + mean
-    labels, inertia = state.assign_with_inertia(public_centers - mean)
-    return LloydResult(public_centers, rows.row_labels(labels), inertia, n_iter)
+    labels, inertia = state.finish(public_centers - mean)
+    return LloydResult(public_centers, labels, inertia, n_iter)
 
 
 def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **options):
@@ -91,7 +90,6 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **o
     """
 
     def run(start):
-        rows.restore_order()
         centers = start()
         if options["verbose"]:
             print("Initialization complete")
@@ -113,7 +111,7 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **o
 
 
 def is_same_clustering(labels, other_labels, n_clusters):
-    """Whether each label always meets the same other label."""
+    """Whether each label always goes with the same other label."""
     other_of = np.empty(n_clusters, dtype=other_labels.dtype)
     other_of[labels] = other_labels
     return np.array_equal(other_of[labels], other_labels)

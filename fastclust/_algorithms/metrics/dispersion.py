@@ -15,7 +15,7 @@ class Dispersion:
     Parameters
     ----------
     panels : Panels
-        The rows, in their first order.
+        The rows.
     labels : ndarray of shape (n_samples,), int
         Their labels, from 0 on, each of at least one row.
 
@@ -32,8 +32,8 @@ class Dispersion:
     def __init__(self, panels, labels):
         self._panels, self._labels = panels, labels
         self.counts = np.bincount(labels)
-        placed = panels.panel_labels(labels)
-        sums = panels.sum_clusters(placed, len(self.counts))
+        placed = panels.start_run().panel_labels(labels)
+        sums, _, _ = panels.sum_clusters(placed, len(self.counts))
         self.centers = sums / self.counts[:, np.newaxis]
         centers = self.centers.astype(panels.dtype)
         self.own_sq = panels.distances_sq(centers, placed).astype(np.float64)

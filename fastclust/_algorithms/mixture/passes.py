@@ -6,7 +6,6 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, aligned_filled
 from fastclust._algorithms.chunks import MAX_CHUNKS, split
-from fastclust._algorithms.kmeans.panel_lloyd import MOST_ROWS
 from fastclust._algorithms.mixture.components import Components, MixtureMoments
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded, unpack_products
 from fastclust._algorithms.rows.panels import Panels
@@ -53,6 +52,7 @@ class MixtureRows:
 
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
+        panels.start_run()  # facts are sums in the order of X
         k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
         n_panels = len(panels.values)
         self._row_work = covariance.work(k, d)
@@ -92,7 +92,7 @@ class MixtureRows:
 
     def start_run(self):
         """Forget what earlier runs found, the order of the rows included."""
-        self.panels.restore_order()
+        self.panels.start_run()
         self._n_passes = 0
         self._likely.fill(0)
 
@@ -108,8 +108,8 @@ class MixtureRows:
         labels = np.empty((len(self.panels.values), self.panels.lanes), dtype=np.int32)
         moments = self._run(components, self._no_labels, labels)
         if self._regrouping_pays():
-            order = np.zeros(labels.shape, dtype=self.panels.dtype)  # within a component: any
-            labels, _ = self.panels.regroup(labels, order, self.n_components)
+            distances_sq = np.zeros(labels.shape, dtype=self.panels.dtype)  # any order will do
+            labels, _ = self.panels.order.regroup(labels, distances_sq, self.n_components)
             self._likely[:, 0] = labels[:, 0]
         return moments
 
@@ -130,7 +130,7 @@ class MixtureRows:
         """
         panels = self.panels
         n_rows, n_panels = self._counts.sum(axis=0)
-        if panels.n_samples > MOST_ROWS:
+        if not panels.can_be_reordered:
             return False
         if 2 * n_rows > n_panels * panels.lanes:  # responsibilities are shared: panels stay mixed
             return False

@@ -35,7 +35,7 @@ def run_kmeans(rows, mean, sample_weight, random_state):
 def start_from_kmeans(rows, m_step, kmeans, mean):
     """M step from the labels of k-means."""
     np.subtract(kmeans.centers, mean, out=m_step.components.about)
-    moments = rows.label_moments(m_step.components, rows.panels.panel_labels(kmeans.labels))
+    moments = rows.label_moments(m_step.components, rows.panels.order.panel_labels(kmeans.labels))
     m_step.update(moments, rows.total_weight)
 
 

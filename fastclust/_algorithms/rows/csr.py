@@ -1,17 +1,12 @@
-"""Sparse rows (CSR), with the same methods as `Panels`."""
+"""Sparse rows (CSR)."""
 
 import functools
 
 import numpy as np
 
 from fastclust._algorithms.chunks import split
-from fastclust._algorithms.kmeans.statistics import (
-    RESUM_EVERY,
-    ClusterStatistics,
-    Progress,
-    update_centers,
-)
-from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT
+from fastclust._algorithms.kmeans.csr_lloyd import CsrLloyd
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._kernels.kmeans.csr import (
     accumulate_csr,
     assign_csr,
@@ -21,13 +16,13 @@ from fastclust._kernels.kmeans.csr import (
 from fastclust._kernels.simd.vectors import VECTOR_BYTES
 
 ELEMENT_WORK = 4
-"""Cost of meeting one stored element with one center, in multiply-adds of the dense kernels."""
-
-BLOCK_ROWS = 4096
-"""Rows whose distances are held at a time in transform."""
+"""Cost of one stored element and one center, in multiply-adds of the dense kernels."""
 
 CLUSTER_CHUNKS = 16
 """Chunks of clusters when rows are moved between sums: each chunk looks at every label."""
+
+BLOCK_ROWS = 4096
+"""Rows whose distances are held at a time in transform."""
 
 
 class CsrRows:
@@ -66,7 +61,7 @@ class CsrRows:
         return np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
 
     def chunks(self, n_clusters):
-        """Chunks of rows for a pass that meets every row with every center."""
+        """Chunks of rows for a pass that computes the distance of every row to every center."""
         n_stored = len(self.arrays[0]) / self.n_samples
         return split(self.n_samples, ELEMENT_WORK * (n_stored + 1) * n_clusters)
 
@@ -81,13 +76,6 @@ class CsrRows:
     def new_labels(self):
         """Labels of no cluster."""
         return np.full(self.n_samples, -1, dtype=np.int32)
-
-    def row_labels(self, labels):
-        """The labels of the rows."""
-        return labels
-
-    def restore_order(self):
-        """Nothing to do: sparse rows stay in their order."""
 
     def row_weights(self):
         """Sample weights of the rows."""
@@ -116,8 +104,29 @@ class CsrRows:
     def assign_with_inertia(self, centers):
         """Labels, and the weighted sum of the squared distances to the centers."""
         labels = self.assign(centers)
+        return labels, self.inertia(centers, labels)
+
+    def inertia(self, centers, labels):
+        """Weighted sum of the squared distances of the rows to the centers of their labels."""
         distances_sq = self.distances_sq(centers, labels).astype(np.float64)
-        return labels, float((distances_sq * self.row_weights()).sum())  # @ would use BLAS threads
+        return float((distances_sq * self.row_weights()).sum())  # @ would use BLAS threads
+
+    def cluster_statistics(self, centers):
+        """Statistics of the clusters of these centers."""
+        labels, inertia = self.assign_with_inertia(centers)
+        statistics = ClusterStatistics.zeros(len(centers), self.n_features)
+        self.sum_changes(self.new_labels(), labels, True, statistics)
+        statistics.inertia = inertia
+        return statistics
+
+    def sum_changes(self, labels_old, labels, from_scratch, statistics):
+        """Move the rows whose label changed between the clusters' sums, or sum all rows."""
+        n_clusters = len(statistics.counts)
+        chunks = split(n_clusters, self.work(1) / n_clusters, CLUSTER_CHUNKS)
+        accumulate_csr(
+            chunks, *self.arrays, self.weights, labels_old, labels, int(from_scratch),
+            statistics.sums, statistics.weights, statistics.counts,
+        )  # fmt: skip
 
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label."""
@@ -177,46 +186,3 @@ def lanes_of(centers, dtype):
     center_sq = np.full(n_vectors * lanes, np.inf, dtype=dtype)
     center_sq[:n_clusters] = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
     return centers_t.reshape(n_features, n_vectors, lanes), center_sq.reshape(n_vectors, lanes)
-
-
-class CsrLloyd:
-    """State of Lloyd's algorithm on sparse rows; the attributes are those of `PanelLloyd`."""
-
-    def __init__(self, rows, centers):
-        self._rows = rows
-        self.centers = centers
-        self.labels = rows.new_labels()
-        n_clusters = len(centers)
-        self.statistics = ClusterStatistics.zeros(n_clusters, rows.n_features)
-        self._chunks = split(n_clusters, rows.work(1) / n_clusters, CLUSTER_CHUNKS)
-
-    def advance(self, first_iteration, n_steps, tol):
-        """Iterate once."""
-        rows = self._rows
-        labels_old = self.labels.copy()
-        n_changed = rows.assign_changes(self.centers, self.labels)
-        self._accumulate(labels_old, first_iteration % RESUM_EVERY == 0)
-        statistics = self.statistics
-        lost = statistics.weights < LEAST_OF_MAX_WEIGHT * statistics.max_weights
-        if (lost & (statistics.counts > 0)).any():
-            self._accumulate(labels_old, True)
-        self.centers, shift_sq = update_centers(self.statistics, rows, self.centers, self.labels)
-        return Progress(1, n_changed, shift_sq)
-
-    def assign_with_inertia(self, centers):
-        """Labels of other centers, and the inertia."""
-        return self._rows.assign_with_inertia(centers)
-
-    def _accumulate(self, labels_old, from_scratch):
-        """Bring the statistics up to date with the labels."""
-        rows, statistics = self._rows, self.statistics
-        if from_scratch:
-            self.statistics = statistics = ClusterStatistics.zeros(*self.centers.shape)
-        accumulate_csr(
-            self._chunks, *rows.arrays, rows.weights, labels_old, self.labels, int(from_scratch),
-            statistics.sums, statistics.weights, statistics.counts,
-        )  # fmt: skip
-        empty = statistics.counts == 0  # no rounding residue in a cluster that has no rows
-        statistics.sums[empty] = 0
-        statistics.weights[empty] = 0
-        np.maximum(statistics.max_weights, statistics.weights, out=statistics.max_weights)

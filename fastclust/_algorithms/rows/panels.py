@@ -7,6 +7,7 @@ import numpy as np
 from fastclust._algorithms.arrays import aligned_empty, tiles_of
 from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, split
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import seeding
@@ -44,6 +45,9 @@ SIDE_BY_SIDE_WORK = 2**20
 ROW_BYTES = 16
 """Memory for a row beside its values, at least: label, distance, place."""
 
+MOST_ROWS = 2**31 - 64
+"""Rows that int32 can number, padding included, as it must to put them into another order."""
+
 BLOCK_BYTES = 2**22
 """Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
 
@@ -65,6 +69,9 @@ def estimate_mean(X):
 class Panels:
     """Dense rows with a mean subtracted, as panels[p, f, lane].
 
+    The attributes that are facts (sums over the rows, say) are computed once, in the order of X.
+    The panels themselves hold the rows in the order of the run that started last: see `start_run`.
+
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
@@ -80,6 +87,10 @@ class Panels:
     ----------
     values : ndarray of shape (n_panels, n_features, lanes)
         The panels.
+    weights : ndarray of shape (n_panels, lanes) or (0, lanes)
+        Sample weights in the order of the panels, 0 for the padding; none if all are 1.
+    order : RowOrder
+        The order of the rows in the panels.
     total_square : float
         Sum of the squares of all values.
     largest_square : float
@@ -97,76 +108,54 @@ class Panels:
             check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
         self._X, self._mean, self._sample_weight = X, mean, sample_weight
-        self._order = np.empty((0, self.lanes), dtype=np.int32)
-        self._pack()
+        self.order = RowOrder(self)
+        self.total_square, self.largest_square = self.pack()
 
-    def _pack(self):
-        """Fill the panels and their weights with the rows, in their order."""
-        X, n_panels = self._X, len(self.values)
+    def start_run(self):
+        """Put the rows into the order of X, in which every run begins.
+
+        What the panels hold belongs to the run that started last, and only it may reorder them.
+        Several runs at once share them as long as none does.
+
+        Returns
+        -------
+        order : RowOrder
+            The order of the rows in this run.
+        """
+        moved = len(self.order.rows) > 0
+        self.order = RowOrder(self)
+        if moved:
+            self.pack()
+        return self.order
+
+    def pack(self):
+        """Fill the panels and their weights with the rows, in their present order.
+
+        Returns
+        -------
+        total_square, largest_square : float
+            Sum of the squares of all values, and the largest of a row.
+        """
+        X, n_panels, order = self._X, len(self.values), self.order.rows
         self._panels_f32 = None
         chunks = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
         squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
         pack_rows(
-            chunks, X, self._mean, self._order, numbers, self.values, squares, largest,
+            chunks, X, self._mean, order, numbers, self.values, squares, largest,
             work=PACK_WORK * X.size,
         )  # fmt: skip
-        self.total_square = float(squares.sum())
-        self.largest_square = float(largest.max())
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
         if self._sample_weight is not None:
             self.weights = np.zeros((n_panels, self.lanes), dtype=X.dtype)
-            rows = self.unpadded(self._order) if len(self._order) else slice(None)
+            rows = self.unpadded(order) if len(order) else slice(None)
             self.unpadded(self.weights)[:] = self._sample_weight[rows]
+        return float(squares.sum()), float(largest.max())
 
-    def regroup(self, labels, distances_sq, n_clusters):
-        """Sort the rows by label, and by distance within a label; see `_kernels.regroup`.
-
-        Parameters
-        ----------
-        labels : ndarray of shape (n_panels, lanes), int32
-            Label of each row.
-        distances_sq : ndarray of shape (n_panels, lanes)
-            Squared distance of each row to the center of its label.
-        n_clusters : int
-            Number of labels.
-
-        Returns
-        -------
-        labels, distances_sq : ndarray of shape (n_panels, lanes)
-            The same in the new order.
-        """
-        n_panels = len(self.values)
-        if not len(self._order):
-            self._order = np.arange(n_panels * self.lanes, dtype=np.int32).reshape(labels.shape)
-        segment_panels, chunks = self._segments(n_clusters)
-        sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(self._order)
-        sort_rows(
-            chunks, distances_sq, labels, self._order, self.n_samples, segment_panels, N_BINS,
-            np.empty((len(chunks), n_clusters, 3)), np.empty_like(labels),
-            np.empty((len(chunks), n_clusters * N_BINS), dtype=np.int64), *sorted_,
-        )  # fmt: skip
-        distances_sq, labels, self._order = sorted_
-        self._pack()
-        return labels, distances_sq
-
-    def _segments(self, n_clusters):
-        """Panels in a segment that `regroup` sorts, and chunks of segments."""
-        n_panels = len(self.values)
-        segment_panels = max(SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL * n_clusters)
-        segment_panels = min(n_panels, segment_panels)
-        segment_work = SORT_WORK * segment_panels * self.lanes
-        return segment_panels, split(-(-n_panels // segment_panels), segment_work, SORT_CHUNKS)
-
-    def compile_regroup(self, centers):
-        """Compile what `regroup` and `panel_distances_sq` call."""
-        values = np.empty((0, self.lanes), dtype=self.dtype)
-        labels = np.empty((0, self.lanes), dtype=np.int32)
-        distances_to_labels.compile(self.chunks(PACK_WORK), self.values, centers, labels, values)
-        sort_rows.compile(
-            self._segments(len(centers))[1], values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)),
-            labels, np.empty((0, 1), dtype=np.int64), values, labels, labels,
-        )  # fmt: skip
+    @property
+    def can_be_reordered(self):
+        """Whether the rows can be numbered for another order."""
+        return self.n_samples <= MOST_ROWS
 
     def drop_f32(self):
         """Free the memory of the rows in float32."""
@@ -187,12 +176,6 @@ class Panels:
             self._panels_f32 = panels_f32  # made twice, if by two threads at once
         return self._panels_f32
 
-    def restore_order(self):
-        """Put the rows back into their first order."""
-        if len(self._order):
-            self._order = self._order[:0]
-            self._pack()
-
     @classmethod
     def blocks(cls, X, sample_weight, mean):
         """Yield (first row, Panels) of consecutive blocks of X, in one buffer."""
@@ -207,16 +190,21 @@ class Panels:
             buffer = panels.values if buffer is None else buffer
             yield first, panels
 
-    def chunks(self, n_clusters, max_chunks=MAX_CHUNKS):
-        """Chunks of panels for a pass that meets every row with every center."""
-        return split(len(self.values), self.lanes * self.n_features * n_clusters, max_chunks)
+    def value_chunks(self):
+        """Chunks of panels for a pass that reads every value once."""
+        return self.chunks(PACK_WORK)
 
-    def even_chunks(self, n_clusters, max_chunks):
+    def chunks(self, n_clusters, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
+        """Chunks of panels for a pass that computes the distance of every row to every center."""
+        panel_work = self.lanes * self.n_features * n_clusters
+        return split(len(self.values), panel_work, max_chunks, min_work)
+
+    def even_chunks(self, n_clusters, max_chunks, min_work):
         """No more chunks than these, each of which begins at an even panel."""
         n_panels = len(self.values)
         n_pairs = -(-n_panels // 2)
-        n_chunks = min(n_pairs, len(self.chunks(n_clusters, max_chunks)))
-        chunks = split(n_pairs, MIN_CHUNK_WORK, n_chunks) * [1, 2, 2]
+        n_chunks = min(n_pairs, len(self.chunks(n_clusters, max_chunks, min_work)))
+        chunks = split(n_pairs, min_work, n_chunks, min_work) * [1, 2, 2]
         chunks[-1, 2] = n_panels
         return chunks
 
@@ -225,7 +213,7 @@ class Panels:
         return self.n_samples * self.n_features * n_clusters
 
     def is_small(self, n_clusters, n_runs):
-        """Whether runs take a thread each: one has nothing to share out, all of them do."""
+        """Whether runs should take a thread each: one has nothing to share out, all of them do."""
         enough = self.work(n_clusters) * n_runs > SIDE_BY_SIDE_WORK
         return enough and len(self.chunks(n_clusters)) == 1
 
@@ -234,27 +222,12 @@ class Panels:
         return np.full((len(self.values), self.lanes), -1, dtype=np.int32)
 
     def unpadded(self, values):
-        """What there is one of for each row, in the order of the panels, without the padding."""
+        """A value for each row, in the order of the panels: the array without its padding."""
         return values.ravel()[: self.n_samples]
 
     def padding(self, values):
         """The entries of such an array that belong to no row."""
         return values.ravel()[self.n_samples :]
-
-    def row_labels(self, labels):
-        """The labels in the order of X."""
-        if not len(self._order):
-            return self.unpadded(labels)
-        ordered = np.empty(self.n_samples, dtype=labels.dtype)
-        ordered[self.unpadded(self._order)] = self.unpadded(labels)
-        return ordered
-
-    def panel_labels(self, labels):
-        """Labels of the rows of X in the order of the panels, 0 for the padding."""
-        placed = np.zeros((len(self.values), self.lanes), dtype=np.int32)
-        rows = self.unpadded(self._order) if len(self._order) else slice(None)
-        self.unpadded(placed)[:] = labels[rows]
-        return placed
 
     def row_weights(self):
         """Sample weights, in the order of the panels."""
@@ -263,20 +236,33 @@ class Panels:
         return np.ones(self.n_samples, dtype=self.dtype)
 
     def take(self, indices):
-        """Return rows by their place in the panels, of shape (n_indices, n_features)."""
-        indices = np.asarray(indices)
-        return np.ascontiguousarray(self.values[indices // self.lanes, :, indices % self.lanes])
+        """Return rows by number, less the mean, of shape (n_indices, n_features)."""
+        return self._X[np.asarray(indices)] - self._mean
 
     def assign(self, centers):
-        """Label of the nearest center of each row, padding included."""
+        """Label of the nearest center of each row, in the order of X."""
+        return self.order.row_labels(self.assign_to_panels(centers))
+
+    def assign_with_inertia(self, centers):
+        """The same labels, and the weighted sum of the squared distances."""
+        labels, inertia = self.assign_to_panels_with_inertia(centers)
+        return self.order.row_labels(labels), inertia
+
+    def cluster_statistics(self, centers):
+        """Statistics of the clusters of these centers."""
+        labels, inertia = self.assign_to_panels_with_inertia(centers)
+        return ClusterStatistics(*self.sum_clusters(labels, len(centers)), inertia)
+
+    def assign_to_panels(self, centers):
+        """Label of the nearest center of each row, in the order of the panels, padding included."""
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         k = len(centers)
         assign_nearest(self.chunks(k), self.values, k, tiles, center_sq, labels, work=self.work(k))
         return labels
 
-    def assign_with_inertia(self, centers):
-        """Labels, padding included, and the weighted sum of the squared distances."""
+    def assign_to_panels_with_inertia(self, centers):
+        """The same, and the weighted sum of the squared distances."""
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         chunks = self.chunks(len(centers))
@@ -301,11 +287,14 @@ class Panels:
     def panel_distances_sq(self, centers, labels):
         """The same, padding included."""
         distances_sq = aligned_empty((len(self.values), self.lanes), self.dtype)
-        distances_to_labels(self.chunks(PACK_WORK), self.values, centers, labels, distances_sq)
+        distances_to_labels(self.value_chunks(), self.values, centers, labels, distances_sq)
         return distances_sq
 
     def sum_clusters(self, labels, n_clusters):
-        """Sum of the rows of each label, float64; labels in the order of the panels."""
+        """Sums of the rows, sums of the weights and numbers of rows of each label.
+
+        The labels are in the order of the panels.
+        """
         # The chunks' sums together are at most as large as half of the panels.
         max_chunks = max(1, self.n_samples * self.dtype.itemsize // (16 * n_clusters))
         panel_work = PACK_WORK * self.lanes * self.n_features
@@ -317,7 +306,7 @@ class Panels:
             chunks, self.values, self.weights, self.n_samples, labels, sums, weights, counts,
             work=panel_work * len(self.values),
         )  # fmt: skip
-        return sums.sum(axis=0)
+        return sums.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0)
 
     def transform(self, centers, distances_out, part=slice(None)):
         """Write the distance of each row, or of the rows of these panels, to each center."""
@@ -344,6 +333,7 @@ class Panels:
         indices : ndarray of shape (n_clusters,), int64
             Rows of the seeds.
         """
+        self.start_run()  # draws look rows up in the order of X
         n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
         n_tiles = -(-(n_candidates + 1) // seeding.WIDEST_TILE)  # of the last seed and candidates
         width = -(-(n_candidates + 1) // n_tiles)
@@ -370,6 +360,85 @@ class Panels:
             )  # fmt: skip
         return indices
 
-    def start_lloyd(self, centers, skip=True):
+    def start_lloyd(self, centers, skip=True, policy=None):
         """Start Lloyd's algorithm on these rows, which may skip distances; see `PanelLloyd`."""
-        return PanelLloyd(self, centers, skip)
+        state = PanelLloyd(self, centers, skip, policy)
+        state.prepare()
+        return state
+
+
+class RowOrder:
+    """The order of the rows of panels in one run, which begins with that of X.
+
+    Parameters
+    ----------
+    panels : Panels
+        The rows.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_panels, lanes) or (0, lanes), int32
+        Number in X of the row at each place; empty while the order is that of X.
+    """
+
+    def __init__(self, panels):
+        self._panels = panels
+        self.rows = np.empty((0, panels.lanes), dtype=np.int32)
+
+    def regroup(self, labels, distances_sq, n_clusters):
+        """Sort the rows by label, and by distance within a label; see `_kernels.regroup`.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_panels, lanes), int32
+            Label of each row.
+        distances_sq : ndarray of shape (n_panels, lanes)
+            Squared distance of each row to the center of its label.
+        n_clusters : int
+            Number of labels.
+
+        Returns
+        -------
+        labels, distances_sq : ndarray of shape (n_panels, lanes)
+            The same in the new order.
+        """
+        panels = self._panels
+        if panels.order is not self:
+            raise RuntimeError("Another run has started on these rows.")
+        rows = self.rows
+        if not len(rows):
+            rows = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
+        segment_panels, chunks = self.segments(n_clusters)
+        sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(rows)
+        sort_rows(
+            chunks, distances_sq, labels, rows, panels.n_samples, segment_panels, N_BINS,
+            np.empty((len(chunks), n_clusters, 3)), np.empty_like(labels),
+            np.empty((len(chunks), n_clusters * N_BINS), dtype=np.int64), *sorted_,
+        )  # fmt: skip
+        distances_sq, labels, self.rows = sorted_
+        panels.pack()
+        return labels, distances_sq
+
+    def segments(self, n_clusters):
+        """Panels in a segment that `regroup` sorts, and chunks of segments."""
+        n_panels, lanes = len(self._panels.values), self._panels.lanes
+        segment_panels = max(SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL * n_clusters)
+        segment_panels = min(n_panels, segment_panels)
+        segment_work = SORT_WORK * segment_panels * lanes
+        return segment_panels, split(-(-n_panels // segment_panels), segment_work, SORT_CHUNKS)
+
+    def row_labels(self, labels):
+        """The labels in the order of X."""
+        unpadded = self._panels.unpadded
+        if not len(self.rows):
+            return unpadded(labels)
+        ordered = np.empty(self._panels.n_samples, dtype=labels.dtype)
+        ordered[unpadded(self.rows)] = unpadded(labels)
+        return ordered
+
+    def panel_labels(self, labels):
+        """Labels of the rows of X in the order of the panels, 0 for the padding."""
+        unpadded = self._panels.unpadded
+        placed = np.zeros((len(self._panels.values), self._panels.lanes), dtype=np.int32)
+        unpadded(placed)[:] = labels[unpadded(self.rows) if len(self.rows) else slice(None)]
+        return placed

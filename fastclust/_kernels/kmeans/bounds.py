@@ -28,21 +28,31 @@ bounds themselves is of the order of eps, next to which sqrt(2 E), of the order 
 large; shifts are rounded up.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline
 from fastclust._kernels.kmeans.centers import touch_all
+from fastclust._kernels.kmeans.groups import (
+    Centers,
+    ChunkSums,
+    ClusterSums,
+    Labels,
+    Plan,
+    Rows,
+    Status,
+)
 from fastclust._kernels.kmeans.lloyd import (
     N_ACTIVE,
     N_EVALUATED,
     N_ITER,
     REDO,
-    finish_iteration,
-    is_from_scratch,
+    make_team_work,
     take_labels,
 )
-from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from fastclust._kernels.simd.team import start_team
 from fastclust._kernels.simd.tiles import (
     TILE,
     argmin_listed,
@@ -73,6 +83,67 @@ PREFETCH_VALUES = 32
 """Vectors of a block to fetch: the CPU finds the rest itself."""
 
 
+class Bounds(NamedTuple):
+    """Bounds of the blocks; see the header.
+
+    assigned_out : (n_blocks,), int32: the assigned center j, or ~j if the block is mixed
+    uppers_out : (n_blocks,)
+    lowers_out : (n_blocks, n_vectors * LANES): -inf for the assigned center, inf for the padding
+    """
+
+    assigned_out: object
+    uppers_out: object
+    lowers_out: object
+
+
+class Candidates(NamedTuple):
+    """Scratch of each chunk: the candidates of a block.
+
+    labels_out : (n_chunks, n_clusters + LIST_TILE), int32
+    offsets_out : the same shape, int64: their places in the tiles
+    least_sq_out : the same shape: least |x - c|^2 of a row of the block
+    """
+
+    labels_out: object
+    offsets_out: object
+    least_sq_out: object
+
+
+class Costs(NamedTuple):
+    """What an iteration costs, in vector operations.
+
+    test : of all blocks together
+    active, evaluate : of labelling a block, and for each center evaluated for it
+    most : of all iterations of the launch: where to stop
+    """
+
+    test: object
+    active: object
+    evaluate: object
+    most: object
+
+
+class Blocks(NamedTuple):
+    """What these iterations know beside the others.
+
+    error : E of the header
+    block_panels : panels in a block
+    bounds : Bounds
+    candidates : Candidates
+    costs : Costs
+    active_out : (n_chunks, BATCH_BLOCKS), int64: scratch
+    chunk_evaluated_out : (n_chunks, 2), int64: blocks labelled, and centers evaluated for them
+    """
+
+    error: object
+    block_panels: object
+    bounds: object
+    candidates: object
+    costs: object
+    active_out: object
+    chunk_evaluated_out: object
+
+
 @inner
 def _test_block(lowers_out, block, lanes, shifts, upper):
     """Lower the bounds of a block by the shifts; return whether another center is in reach."""
@@ -86,34 +157,32 @@ def _test_block(lowers_out, block, lanes, shifts, upper):
 
 
 @inner
-def _list_candidates(
-    lowers, block, lanes, upper, chunk, n_features, candidates_out, offsets_out, least_sq_out
-):
+def _list_candidates(bounds, block, lanes, n_features, chunk, candidates):
     """List the centers not above upper, by label; return how many.
 
     The list is filled up to a whole tile with its last entry.
     """
+    lowers = bounds.lowers_out
+    labels_out, offsets_out = candidates.labels_out, candidates.offsets_out
     n_candidates = 0
-    upper_vector = splat(lowers, upper)
+    upper_vector = splat(lowers, bounds.uppers_out[block])
     for v in range(0, lowers.shape[1], lanes):
         near = not_above_lanes(load(lowers, (block, v)), upper_vector)
         while near:
             j = v + lowest_lane(near)
             near &= near - 1
-            candidates_out[chunk, n_candidates] = j
+            labels_out[chunk, n_candidates] = j
             offsets_out[chunk, n_candidates] = j // TILE * n_features * TILE + j % TILE
-            least_sq_out[chunk, n_candidates] = np.inf
+            candidates.least_sq_out[chunk, n_candidates] = np.inf
             n_candidates += 1
     for c in range(n_candidates, n_candidates + LIST_TILE - 1):
-        candidates_out[chunk, c] = candidates_out[chunk, n_candidates - 1]
+        labels_out[chunk, c] = labels_out[chunk, n_candidates - 1]
         offsets_out[chunk, c] = offsets_out[chunk, n_candidates - 1]
     return n_candidates
 
 
 @inner
-def _evaluate_candidates(
-    panels, p, tiles, center_sq, chunk, n_candidates, candidates, offsets, least_sq_out
-):
+def _evaluate_candidates(panels, p, centers, chunk, n_candidates, candidates):
     """Label vector of one panel, and the greatest |x - c|^2 of a row to its nearest candidate.
 
     Lowers least_sq_out[chunk, c] to the least |x - c|^2 of a row to candidate c.
@@ -123,90 +192,109 @@ def _evaluate_candidates(
     labels = splat_labels(panels, 0)
     for c in range(0, n_candidates, LIST_TILE):
         row_sq = splat(panels, 0.0)
-        acc = splat_listed(center_sq, candidates, (chunk, c), LIST_TILE)
+        acc = splat_listed(centers.center_sq_out, candidates.labels_out, (chunk, c), LIST_TILE)
         for f in range(panels.shape[1]):
             x = load(panels, (p, f))
             row_sq = fma(x, x, row_sq)  # each time: a loop of its own would wait for each sum
-            acc = fma_listed(acc, x, tiles, offsets, (chunk, c), f * TILE)
-        nearest_sq, labels = argmin_listed(nearest_sq, labels, acc, candidates, (chunk, c))
-        store_least_lanes(least_sq_out, (chunk, c), acc, row_sq)
+            acc = fma_listed(
+                acc, x, centers.tiles_out, candidates.offsets_out, (chunk, c), f * TILE
+            )
+        nearest_sq, labels = argmin_listed(
+            nearest_sq, labels, acc, candidates.labels_out, (chunk, c)
+        )
+        store_least_lanes(candidates.least_sq_out, (chunk, c), acc, row_sq)
     return labels, greatest_lane(nearest_sq + row_sq)
 
 
 @inner
-def _label_block(
-    panels, tiles, center_sq, error, chunk, first, last, block, n_candidates, assigned,
-    candidates, offsets, least_sq_out, new_labels_out, uppers_out, lowers_out,
-):  # fmt: skip
-    """Label the rows of a block, panels first to last, and set its bounds."""
+def _label_block(rows, centers, labels, chunk, block, n_candidates, own):
+    """Label the rows of a block, and set its bounds."""
+    panels, bounds, candidates = rows.panels, own.bounds, own.candidates
+    first = block * own.block_panels
     upper_sq = 0.0
-    for p in range(first, last):
-        new, greatest_sq = _evaluate_candidates(
-            panels, p, tiles, center_sq, chunk, n_candidates, candidates, offsets, least_sq_out
-        )
-        store(new_labels_out, (chunk, p - first), new)
+    for p in range(first, min(first + own.block_panels, panels.shape[0])):
+        new, greatest_sq = _evaluate_candidates(panels, p, centers, chunk, n_candidates, candidates)
+        store(labels.new_labels_out, (chunk, p - first), new)
         upper_sq = max(upper_sq, greatest_sq)
-    uppers_out[block] = np.sqrt(upper_sq + error)
-    margin = np.sqrt(error + error)
+    bounds.uppers_out[block] = np.sqrt(upper_sq + own.error)
+    margin = np.sqrt(own.error + own.error)
+    assigned = max(bounds.assigned_out[block], ~bounds.assigned_out[block])
     for c in range(n_candidates):
-        j = candidates[chunk, c]
+        j = candidates.labels_out[chunk, c]
         if j != assigned:
-            lower_sq = max(least_sq_out[chunk, c] - error, 0.0)
-            lowers_out[block, j] = np.sqrt(lower_sq) - margin
+            lower_sq = max(candidates.least_sq_out[chunk, c] - own.error, 0.0)
+            bounds.lowers_out[block, j] = np.sqrt(lower_sq) - margin
+
+
+@inner
+def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
+    """List the blocks of a batch that must be labelled, and fetch them; return how many."""
+    bounds, block_panels = own.bounds, own.block_panels
+    n_features, lanes = rows.panels.shape[1], rows.panels.shape[2]
+    largest_shift = _largest(shifts)
+    n_active = 0
+    for block in range(batch, min(batch + BATCH_BLOCKS, stop)):
+        assigned = bounds.assigned_out[block]
+        bounds.uppers_out[block] += largest_shift if assigned < 0 else shifts[assigned]
+        is_near = _test_block(bounds.lowers_out, block, lanes, shifts, bounds.uppers_out[block])
+        if is_near or from_scratch:
+            own.active_out[chunk, n_active] = block
+            n_active += 1
+            prefetch(labels.labels_out, (block * block_panels, 0))
+            for f in range(min(n_features, PREFETCH_VALUES)):
+                prefetch(rows.panels, (block * block_panels, f, 0))
+    return n_active
 
 
 @noinline
-def _assign_blocks(
-    panels, weights, n_samples, tiles, center_sq, from_scratch, error, block_panels, shifts,
-    chunk, start, stop,
-    assigned_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out, active_out,
-    new_labels_out, labels_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-    chunk_touched_out, chunk_changed_out, chunk_evaluated_out,
-):  # fmt: skip
+def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own):
     """E step of one chunk of blocks: labels, sums of the changes, and what they took."""
+    chunk, stop = chunks[s, 0], chunks[s, 2]
     if from_scratch:
-        touch_all(chunk_touched_out[chunk])
-    n_features, lanes = panels.shape[1], panels.shape[2]
-    largest_shift = _largest(shifts)
+        touch_all(chunk_sums.touched_out[chunk])
+    n_panels, n_features, lanes = rows.panels.shape
+    assigned_out = own.bounds.assigned_out
     n_changed, n_active_blocks, n_evaluated = 0, 0, 0
-    for batch in range(start, stop, BATCH_BLOCKS):
-        n_active = 0
-        for block in range(batch, min(batch + BATCH_BLOCKS, stop)):
-            assigned = assigned_out[block]
-            uppers_out[block] += largest_shift if assigned < 0 else shifts[assigned]
-            is_near = _test_block(lowers_out, block, lanes, shifts, uppers_out[block])
-            if is_near or from_scratch:
-                active_out[chunk, n_active] = block
-                n_active += 1
-                prefetch(labels_out, (block * block_panels, 0))
-                for f in range(min(n_features, PREFETCH_VALUES)):
-                    prefetch(panels, (block * block_panels, f, 0))
+    for batch in range(chunks[s, 1], stop, BATCH_BLOCKS):
+        n_active = _find_active(
+            rows, labels, centers.shifts_out, chunk, batch, stop, from_scratch, own
+        )
         n_active_blocks += n_active
         for a in range(n_active):
-            block = active_out[chunk, a]
-            assigned = max(assigned_out[block], ~assigned_out[block])
+            block = own.active_out[chunk, a]
             n_candidates = _list_candidates(
-                lowers_out, block, lanes, uppers_out[block], chunk, n_features,
-                candidates_out, offsets_out, least_sq_out,
-            )  # fmt: skip
+                own.bounds, block, lanes, n_features, chunk, own.candidates
+            )
             n_evaluated += n_candidates
-            first = block * block_panels
-            last = min(first + block_panels, panels.shape[0])
-            _label_block(
-                panels, tiles, center_sq, error, chunk, first, last, block, n_candidates, assigned,
-                candidates_out, offsets_out, least_sq_out, new_labels_out, uppers_out, lowers_out,
-            )  # fmt: skip
-            block_changed = take_labels(
-                panels, weights, n_samples, first, last, chunk, new_labels_out, from_scratch,
-                labels_out, chunk_sums_out[chunk], chunk_weights_out[chunk],
-                chunk_counts_out[chunk], chunk_touched_out[chunk],
-            )  # fmt: skip
+            _label_block(rows, centers, labels, chunk, block, n_candidates, own)
+            first = block * own.block_panels
+            last = min(first + own.block_panels, n_panels)
+            block_changed = take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums)
             n_changed += block_changed
             if block_changed > 0:
-                assigned_out[block] = ~assigned
-    chunk_changed_out[chunk] = n_changed
-    chunk_evaluated_out[chunk, 0] = n_active_blocks
-    chunk_evaluated_out[chunk, 1] = n_evaluated
+                assigned_out[block] = min(assigned_out[block], ~assigned_out[block])
+    chunk_sums.changed_out[chunk] = n_changed
+    own.chunk_evaluated_out[chunk, 0] = n_active_blocks
+    own.chunk_evaluated_out[chunk, 1] = n_evaluated
+
+
+@noinline
+def _end_bounded(goes_on, centers, plan, status, own):
+    """Count what the iteration took; stop where that is enough."""
+    counts, costs = status.counts_out, own.costs
+    if plan.finish == 0:
+        return False
+    if counts[REDO] != 0:  # the iteration that follows has the same centers
+        _clear(centers.shifts_out)
+        return goes_on
+    for chunk in range(own.chunk_evaluated_out.shape[0]):
+        counts[N_ACTIVE] += own.chunk_evaluated_out[chunk, 0]
+        counts[N_EVALUATED] += own.chunk_evaluated_out[chunk, 1]
+    cost = counts[N_ITER] * costs.test + counts[N_ACTIVE] * costs.active
+    return goes_on and cost + counts[N_EVALUATED] * costs.evaluate < costs.most
+
+
+_work = make_team_work("bounded", _assign_blocks, _end_bounded)
 
 
 @kernel
@@ -217,80 +305,39 @@ def iterate_bounded(
     chunk_evaluated_out, new_labels_out, team_out, labels_out, centers_out, tiles_out,
     center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
     chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out,
-    progress_out,
+    status_counts_out, shift_sq_out,
 ):  # fmt: skip
     """As `lloyd.iterate`, on chunks of blocks; also stop when it has cost most_cost.
 
-    n_workers : threads                                           # IN
-    error : E of the header                                       # IN
-    block_panels : panels in a block                              # IN
-    test_cost : of all blocks together, in each iteration         # IN
-    active_cost, evaluate_cost : of labelling a block, and for each   # IN
-        of the centers evaluated for it
-    most_cost : at which to stop                                  # IN
-    assigned_out : (n_blocks,), int32: assigned, ~assigned if mixed          # IN, OUT
-    uppers_out : (n_blocks,)                                      # IN, OUT
-    lowers_out : (n_blocks, n_vectors * LANES): -inf for the      # IN, OUT
-        assigned, inf for the padding centers
-    candidates_out : (n_chunks, n_clusters + LIST_TILE), int32     # scratch
-    offsets_out : the same shape, int64                           # scratch: places in tiles
-    least_sq_out : the same shape                                 # scratch
-    active_out : (n_chunks, BATCH_BLOCKS), int64                   # scratch
-    chunk_evaluated_out : (n_chunks, 2), int64: blocks labelled, and   # OUT
-        centers evaluated for them
-    new_labels_out : (n_chunks, block_panels, LANES), int32        # scratch
-    shifts_out : (n_vectors * LANES,), since the bounds were made # IN, OUT
+    Beside the arguments there are those of `Blocks`. The shifts are those since the bounds were
+    last brought up to date.
     """
-    n_chunks = chunks.shape[0]
-    n_turns = max(n_chunks, 1)  # without chunks there is only what follows them
-    start_team(team_out, n_turns * min(n_steps, 1))
+    start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
     for _worker in prange(n_workers):
         team = team_out[:]
-        s = take_chunk(team, n_turns)
-        while s >= 0:
-            if n_chunks > 0:
-                _assign_blocks(
-                    panels, weights, n_samples, tiles_out, center_sq_out,
-                    is_from_scratch(first_iteration, resum_every, progress_out), error,
-                    block_panels, shifts_out, chunks[s, 0], chunks[s, 1], chunks[s, 2],
-                    assigned_out, uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out,
-                    active_out, new_labels_out, labels_out, chunk_sums_out, chunk_weights_out,
-                    chunk_counts_out, chunk_touched_out, chunk_changed_out, chunk_evaluated_out,
-                )  # fmt: skip
-            if is_last_of_step(team):
-                goes_on = finish and _finish_bounded(
-                    n_chunks, first_iteration, n_steps, resum_every, tol, test_cost, active_cost,
-                    evaluate_cost, most_cost, chunk_evaluated_out, centers_out, tiles_out,
-                    center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-                    chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out,
-                    max_weights_out, progress_out,
-                )  # fmt: skip
-                end_step(team, n_turns, goes_on)
-            s = take_chunk(team, n_turns)
-
-
-@noinline
-def _finish_bounded(
-    n_chunks, first_iteration, n_steps, resum_every, tol, test_cost, active_cost, evaluate_cost,
-    most_cost, chunk_evaluated, centers_out, tiles_out, center_sq_out, shifts_out, chunk_sums_out,
-    chunk_weights_out, chunk_counts_out, chunk_touched_out, chunk_changed_out, sums_out,
-    weights_out, counts_out, max_weights_out, progress_out,
-):  # fmt: skip
-    """As `lloyd.finish_iteration`, with the costs."""
-    goes_on = finish_iteration(
-        n_chunks, first_iteration, n_steps, resum_every, tol, -1, centers_out, tiles_out,
-        center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-        chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out,
-        progress_out,
-    )  # fmt: skip
-    if progress_out[REDO] != 0:
-        _clear(shifts_out)
-        return goes_on
-    for chunk in range(chunk_evaluated.shape[0]):
-        progress_out[N_ACTIVE] += chunk_evaluated[chunk, 0]
-        progress_out[N_EVALUATED] += chunk_evaluated[chunk, 1]
-    cost = progress_out[N_ITER] * test_cost + progress_out[N_ACTIVE] * active_cost
-    return goes_on and cost + progress_out[N_EVALUATED] * evaluate_cost < most_cost
+        _work(
+            team,
+            chunks,
+            Rows(panels, weights, n_samples),
+            Centers(centers_out, tiles_out, center_sq_out, shifts_out),
+            Labels(labels_out, new_labels_out),
+            ChunkSums(
+                chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
+                chunk_changed_out,
+            ),
+            ClusterSums(sums_out, weights_out, counts_out),
+            Plan(finish, first_iteration, n_steps, resum_every, tol, -1),
+            Status(status_counts_out, shift_sq_out, max_weights_out),
+            Blocks(
+                error,
+                block_panels,
+                Bounds(assigned_out, uppers_out, lowers_out),
+                Candidates(candidates_out, offsets_out, least_sq_out),
+                Costs(test_cost, active_cost, evaluate_cost, most_cost),
+                active_out,
+                chunk_evaluated_out,
+            ),
+        )  # fmt: skip
 
 
 @inner

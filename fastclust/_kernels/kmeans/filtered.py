@@ -16,14 +16,25 @@ for which there is room: of two values that differ by more than 2.1 E, the lesse
 float64.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline
 from fastclust._kernels.kmeans.assign import make_search, nearest
 from fastclust._kernels.kmeans.centers import touch_all
-from fastclust._kernels.kmeans.lloyd import REDO, finish_iteration, is_from_scratch, take_labels
-from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from fastclust._kernels.kmeans.groups import (
+    Centers,
+    ChunkSums,
+    ClusterSums,
+    Labels,
+    Plan,
+    Rows,
+    Status,
+)
+from fastclust._kernels.kmeans.lloyd import REDO, make_team_work, take_labels
+from fastclust._kernels.simd.team import start_team
 from fastclust._kernels.simd.tiles import argmin2_tile
 from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
 
@@ -57,26 +68,44 @@ def _find_margin(center_sq, radius, n_features):
     return 2.1 * (n_features + 4) * (ROUNDING * terms + TINY * (1 + radius))
 
 
+class Filter(NamedTuple):
+    """What these iterations know beside the others.
+
+    radius : R of the header
+    most_near : panels that may be evaluated again in float64, in an iteration
+    panels_f32 : (n_panels / 2, rounded up, n_features, 2 * LANES), float32
+    tiles_f32_out, center_sq_f32_out : the centers as tiles in float32
+    chunk_near_out : (n_chunks,), int64: panels that were evaluated again
+    """
+
+    radius: object
+    most_near: object
+    panels_f32: object
+    tiles_f32_out: object
+    center_sq_f32_out: object
+    chunk_near_out: object
+
+
 @noinline
-def _assign_filtered(
-    panels, weights, n_samples, n_clusters, tiles, center_sq, from_scratch, radius, panels_f32,
-    tiles_f32, center_sq_f32, chunk, start, stop, new_labels_out, labels_out, chunk_sums_out,
-    chunk_weights_out, chunk_counts_out, chunk_touched_out, chunk_changed_out, chunk_near_out,
-):  # fmt: skip
+def _assign_filtered(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own):
     """E step of one chunk, as `lloyd._assign_chunk`; two panels are one of `panels_f32`."""
+    chunk, stop = chunks[s, 0], chunks[s, 2]
     if from_scratch:
-        touch_all(chunk_touched_out[chunk])
+        touch_all(chunk_sums.touched_out[chunk])
+    panels, panels_f32, new_labels_out = rows.panels, own.panels_f32, labels.new_labels_out
+    tiles, center_sq = centers.tiles_out, centers.center_sq_out
+    n_clusters = centers.centers_out.shape[0]
     lanes = panels.shape[2]
     batch_panels = new_labels_out.shape[1]
-    margin = splat(panels_f32, _find_margin(center_sq, radius, panels.shape[1]))
+    margin = splat(panels_f32, _find_margin(center_sq, own.radius, panels.shape[1]))
     n_changed, n_near = 0, 0
-    for first in range(start, stop, batch_panels):
+    for first in range(chunks[s, 1], stop, batch_panels):
         last = min(first + batch_panels, stop)
         for p in range(first, last, 2):
-            best, second, labels = _search_two(
-                panels_f32, p // 2, n_clusters, tiles_f32, center_sq_f32
+            best, second, nearest_f32 = _search_two(
+                panels_f32, p // 2, n_clusters, own.tiles_f32_out, own.center_sq_f32_out
             )
-            store(new_labels_out, (chunk, p - first), labels)
+            store(new_labels_out, (chunk, p - first), nearest_f32)
             near = not_above_lanes(second - best, margin)
             if near != 0:
                 for q in range(p, min(p + 2, last)):
@@ -84,13 +113,29 @@ def _assign_filtered(
                         n_near += 1
                         new = nearest(panels, q, n_clusters, tiles, center_sq)
                         store(new_labels_out, (chunk, q - first), new)
-        n_changed += take_labels(
-            panels, weights, n_samples, first, last, chunk, new_labels_out, from_scratch,
-            labels_out, chunk_sums_out[chunk], chunk_weights_out[chunk], chunk_counts_out[chunk],
-            chunk_touched_out[chunk],
-        )  # fmt: skip
-    chunk_changed_out[chunk] = n_changed
-    chunk_near_out[chunk] = n_near
+        n_changed += take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums)
+    chunk_sums.changed_out[chunk] = n_changed
+    own.chunk_near_out[chunk] = n_near
+
+
+@noinline
+def _end_filtered(goes_on, centers, plan, status, own):
+    """Bring the tiles of float32 up to date; stop where too many panels were evaluated again."""
+    tiles, tiles_f32_out = centers.tiles_out, own.tiles_f32_out
+    for t in range(tiles.shape[0]):
+        for j in range(tiles.shape[2]):
+            own.center_sq_f32_out[t, j] = centers.center_sq_out[t, j]
+        for f in range(tiles.shape[1]):
+            for j in range(tiles.shape[2]):
+                tiles_f32_out[t, f, j] = tiles[t, f, j]
+    n_near = 0
+    for near in own.chunk_near_out:
+        n_near += near
+    may_stop = status.counts_out[REDO] == 0  # an iteration that is done again is not over
+    return goes_on and not (may_stop and n_near > own.most_near)
+
+
+_work = make_team_work("filtered", _assign_filtered, _end_filtered)
 
 
 @kernel
@@ -99,60 +144,28 @@ def iterate_filtered(
     n_workers, few_changes, radius, most_near, panels_f32, tiles_f32_out, center_sq_f32_out,
     chunk_near_out, new_labels_out, team_out, labels_out, centers_out, tiles_out, center_sq_out,
     shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
-    chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out, progress_out,
+    chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out, status_counts_out,
+    shift_sq_out,
 ):  # fmt: skip
-    """As `lloyd.iterate`, in float64; also stop when more than most_near panels were met again.
+    """As `lloyd.iterate`, in float64; also stop when more than most_near panels had near ties.
 
-    Chunks begin at even panels.
-
-    radius : R of the header                                        # IN
-    most_near : panels that may be met in float64, in an iteration  # IN
-    panels_f32 : (n_panels / 2, rounded up, n_features, 2 * LANES),    # IN
-        float32
-    tiles_f32_out, center_sq_f32_out : tiles in float32       # IN, OUT
-    chunk_near_out : (n_chunks,), int64                               # OUT: panels met in float64
+    Chunks begin at even panels. Beside the arguments there are those of `Filter`.
     """
-    n_chunks = chunks.shape[0]
-    n_turns = max(n_chunks, 1)  # without chunks there is only what follows them
-    start_team(team_out, n_turns * min(n_steps, 1))
+    start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
     for _worker in prange(n_workers):
         team = team_out[:]
-        s = take_chunk(team, n_turns)
-        while s >= 0:
-            if n_chunks > 0:
-                _assign_filtered(
-                    panels, weights, n_samples, centers_out.shape[0], tiles_out, center_sq_out,
-                    is_from_scratch(first_iteration, resum_every, progress_out), radius, panels_f32,
-                    tiles_f32_out, center_sq_f32_out, chunks[s, 0], chunks[s, 1], chunks[s, 2],
-                    new_labels_out, labels_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-                    chunk_touched_out, chunk_changed_out, chunk_near_out,
-                )  # fmt: skip
-            if is_last_of_step(team):
-                goes_on = finish and finish_iteration(
-                    n_chunks, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
-                    tiles_out, center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out,
-                    chunk_counts_out, chunk_touched_out, chunk_changed_out, sums_out, weights_out,
-                    counts_out, max_weights_out, progress_out,
-                )  # fmt: skip
-                n_near = _narrow(
-                    tiles_out, center_sq_out, chunk_near_out, tiles_f32_out,
-                    center_sq_f32_out,
-                )  # fmt: skip
-                may_stop = progress_out[REDO] == 0  # an iteration that is done again is not over
-                end_step(team, n_turns, goes_on and not (may_stop and n_near > most_near))
-            s = take_chunk(team, n_turns)
-
-
-@noinline
-def _narrow(tiles, center_sq, chunk_near, tiles_f32_out, center_sq_f32_out):
-    """Bring the tiles of float32 up to date; return how many panels were met again."""
-    for t in range(tiles.shape[0]):
-        for j in range(tiles.shape[2]):
-            center_sq_f32_out[t, j] = center_sq[t, j]
-        for f in range(tiles.shape[1]):
-            for j in range(tiles.shape[2]):
-                tiles_f32_out[t, f, j] = tiles[t, f, j]
-    n_near = 0
-    for near in chunk_near:
-        n_near += near
-    return n_near
+        _work(
+            team,
+            chunks,
+            Rows(panels, weights, n_samples),
+            Centers(centers_out, tiles_out, center_sq_out, shifts_out),
+            Labels(labels_out, new_labels_out),
+            ChunkSums(
+                chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
+                chunk_changed_out,
+            ),
+            ClusterSums(sums_out, weights_out, counts_out),
+            Plan(finish, first_iteration, n_steps, resum_every, tol, few_changes),
+            Status(status_counts_out, shift_sq_out, max_weights_out),
+            Filter(radius, most_near, panels_f32, tiles_f32_out, center_sq_f32_out, chunk_near_out),
+        )  # fmt: skip

@@ -1,15 +1,16 @@
-"""Iterations of Lloyd's algorithm that meet every row with every center, many in one launch.
+"""Iterations of Lloyd's algorithm, many in one launch: the loop of all of them, and plain ones.
 
+A plain iteration computes the distance of every row to every center.
 An iteration labels every row with its nearest center (`assign`) and moves every center to the mean
 of its rows (`centers`). Center sums are incremental: only the rows whose label changed are moved
 from the sum of one cluster to that of another. They accumulate in float64, each chunk of rows in a
-buffer of its own, and the chunks are merged in order. `bounds` has the iterations that skip work.
+buffer of its own, and the chunks are merged in order. `bounds` has the iterations that skip
+distances, `filtered` those that compute them in float32 first.
 """
 
-import numpy as np
 from numba import prange
 
-from fastclust._kernels.jit import inner, kernel, noinline
+from fastclust._kernels.jit import inner, kernel, noinline, variant
 from fastclust._kernels.kmeans.assign import nearest
 from fastclust._kernels.kmeans.centers import (
     add_panel,
@@ -18,37 +19,84 @@ from fastclust._kernels.kmeans.centers import (
     move_row,
     touch_all,
 )
+from fastclust._kernels.kmeans.groups import (
+    Centers,
+    ChunkSums,
+    ClusterSums,
+    Labels,
+    Plan,
+    Rows,
+    Status,
+)
 from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
 from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
 
-# Entries of progress_out.
+# Entries of counts_out of a `Status`.
 N_ITER = 0  # iterations done
 N_CHANGED = 1  # rows whose label changed in the last one
-SHIFT_SQ = 2  # sum of the squared shifts of the centers in the last one
-N_EMPTY = 3  # clusters without rows; if there are any the last one did not move the centers
-N_ACTIVE = 4  # blocks that bounded iterations labelled, in all of them
-N_EVALUATED = 5  # centers that these blocks met
-REDO = 6  # whether the sums are being formed anew
-IMPRECISE = 7  # whether they are to be, as a launch without chunks could not
-N_PROGRESS = 8
+N_EMPTY = 2  # clusters without rows; if there are any the last one did not move the centers
+N_ACTIVE = 3  # blocks that bounded iterations labelled, in all of them
+N_EVALUATED = 4  # centers that were evaluated for these blocks
+REDO = 5  # 1 while the sums are being formed anew
+IMPRECISE = 6  # 1 if they must be, and could not, as the launch had no chunks
+N_COUNTS = 7
+
+
+def make_team_work(name, assign_chunk, end_iteration):
+    """Make what each thread of a launch does: chunks of the rows, iteration after iteration.
+
+    `assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own)` is the E step of
+    chunk s; `end_iteration(goes_on, centers, plan, status, own)` follows when the centers have
+    moved, and returns whether there is another iteration. `own` is what only these two know.
+    """
+
+    @inner
+    @variant(name)
+    def work(team, chunks, rows, centers, labels, chunk_sums, sums, plan, status, own):
+        n_turns = max(chunks.shape[0], 1)  # without chunks there is only what follows them
+        s = take_chunk(team, n_turns)
+        while s >= 0:
+            if chunks.shape[0] > 0:
+                from_scratch = is_from_scratch(plan, status)
+                assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own)
+            if is_last_of_step(team):
+                goes_on = False
+                if plan.finish != 0:
+                    goes_on = finish_iteration(
+                        chunks.shape[0], centers, chunk_sums, sums, plan, status
+                    )
+                goes_on = end_iteration(goes_on, centers, plan, status, own)
+                end_step(team, n_turns, goes_on)
+            s = take_chunk(team, n_turns)
+
+    return work
 
 
 @inner
-def take_labels(
-    panels, weights, n_samples, first, last, chunk, new_labels, from_scratch,
-    labels_out, sums_out, weights_out, counts_out, touched_out,
-):  # fmt: skip
+def is_from_scratch(plan, status):
+    """Whether the iteration forms the sums anew."""
+    iteration = plan.first_iteration + status.counts_out[N_ITER]
+    is_due = plan.resum_every > 0 and iteration % plan.resum_every == 0
+    return status.counts_out[REDO] != 0 or is_due
+
+
+@inner
+def take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums):
     """Give panels first to last their new labels, and sum the changes; return their number.
 
-    In a loop of its own: with sums to keep addresses for, the loop that meets the centers would
+    In a loop of its own: with sums to keep addresses for, the loop that computes distances would
     have no registers left (1.6 -> 0.8 ms an iteration at 1,000,000 x 2, k=8).
     """
-    lanes = panels.shape[2]
+    lanes = rows.panels.shape[2]
+    labels_out, new_labels = labels.labels_out, labels.new_labels_out
+    sums = ClusterSums(
+        chunk_sums.sums_out[chunk], chunk_sums.weights_out[chunk], chunk_sums.counts_out[chunk]
+    )
     n_changed = 0
     for p in range(first, last):
         new = new_labels[chunk, p - first]
-        n_rows = min(lanes, n_samples - p * lanes)
-        changed = changed_lanes(panels, new_labels, (chunk, p - first), labels_out, p)
+        n_rows = min(lanes, rows.n_samples - p * lanes)
+        changed = changed_lanes(rows.panels, new_labels, (chunk, p - first), labels_out, p)
         if changed == 0 and not from_scratch:
             continue
         changed &= (1 << n_rows) - 1
@@ -57,39 +105,78 @@ def take_labels(
             changed &= changed - 1
             n_changed += 1
             if not from_scratch:
-                move_row(
-                    panels, p, i, weights, labels_out[p, i], new[i],
-                    sums_out, weights_out, counts_out, touched_out,
-                )  # fmt: skip
+                old = labels_out[p, i]
+                move_row(rows, p, i, old, new[i], sums, chunk_sums.touched_out[chunk])
         for i in range(lanes):
             labels_out[p, i] = new[i]
         if from_scratch:
-            add_panel(panels, p, weights, n_rows, labels_out, sums_out, weights_out, counts_out)
+            add_panel(rows, p, n_rows, labels_out, sums)
     return n_changed
 
 
 @noinline
-def _assign_chunk(
-    panels, weights, n_samples, n_clusters, tiles, center_sq, from_scratch, chunk, start, stop,
-    new_labels_out, labels_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-    chunk_touched_out, chunk_changed_out,
-):  # fmt: skip
+def finish_iteration(n_chunks, centers, chunk_sums, sums, plan, status):
+    """What follows when every row has its label; return whether there is a next iteration.
+
+    The next is the same once more, with the sums formed anew, if they are imprecise.
+    """
+    counts = status.counts_out
+    from_scratch = is_from_scratch(plan, status)
+    if counts[REDO] == 0:
+        counts[N_CHANGED] = 0
+        for n_changed in chunk_sums.changed_out:
+            counts[N_CHANGED] += n_changed
+    if not merge_chunks(from_scratch, chunk_sums, sums, status.max_weights_out):
+        counts[REDO] = 1
+        counts[IMPRECISE] = n_chunks == 0
+        return n_chunks > 0  # with the same centers, so the same labels
+    counts[REDO] = 0
+    counts[N_ITER] += 1
+    if is_done(centers, sums, plan, status):
+        return False
+    return counts[N_CHANGED] > plan.few_changes and counts[N_ITER] < plan.n_steps
+
+
+@inner
+def is_done(centers, sums, plan, status):
+    """M step, unless a cluster is empty; return whether to stop."""
+    counts, shift_sq = status.counts_out, status.shift_sq_out
+    counts[N_EMPTY] = 0
+    for count in sums.counts_out:
+        counts[N_EMPTY] += count == 0
+    if counts[N_EMPTY] > 0:
+        return True
+    shift_sq[0] = move_centers(sums.sums_out, sums.weights_out, centers)
+    return counts[N_CHANGED] == 0 or shift_sq[0] <= plan.tol
+
+
+# -- plain iterations ----------------------------------------------------------------------------
+
+
+@noinline
+def _assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own):
     """E step of one chunk: labels, sums of the changes, and their number."""
+    chunk = chunks[s, 0]
     if from_scratch:
-        touch_all(chunk_touched_out[chunk])
-    batch_panels = new_labels_out.shape[1]
+        touch_all(chunk_sums.touched_out[chunk])
+    n_clusters = centers.centers_out.shape[0]
+    batch_panels = labels.new_labels_out.shape[1]
     n_changed = 0
-    for first in range(start, stop, batch_panels):
-        last = min(first + batch_panels, stop)
+    for first in range(chunks[s, 1], chunks[s, 2], batch_panels):
+        last = min(first + batch_panels, chunks[s, 2])
         for p in range(first, last):
-            new = nearest(panels, p, n_clusters, tiles, center_sq)
-            store(new_labels_out, (chunk, p - first), new)
-        n_changed += take_labels(
-            panels, weights, n_samples, first, last, chunk, new_labels_out, from_scratch,
-            labels_out, chunk_sums_out[chunk], chunk_weights_out[chunk], chunk_counts_out[chunk],
-            chunk_touched_out[chunk],
-        )  # fmt: skip
-    chunk_changed_out[chunk] = n_changed
+            new = nearest(rows.panels, p, n_clusters, centers.tiles_out, centers.center_sq_out)
+            store(labels.new_labels_out, (chunk, p - first), new)
+        n_changed += take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums)
+    chunk_sums.changed_out[chunk] = n_changed
+
+
+@inner
+def _end_plain(goes_on, centers, plan, status, own):
+    return goes_on
+
+
+_work = make_team_work("plain", _assign_chunk, _end_plain)
 
 
 @kernel
@@ -98,123 +185,31 @@ def iterate(
     n_workers, few_changes, new_labels_out, team_out, labels_out, centers_out, tiles_out,
     center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
     chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out,
-    progress_out,
+    status_counts_out, shift_sq_out,
 ):  # fmt: skip
     """Iterate until labels repeat, the shift is within tol, a cluster is empty, or few change.
 
-    panels : (n_panels, n_features, LANES)                         # IN
-    weights : (n_panels, LANES), or (0, LANES) for ones            # IN
-    n_samples : rows without the padding                           # IN
-    finish : 0 to label these chunks only, 1 to go on from there    # IN
-    first_iteration : number of the first iteration                # IN
-    n_steps : limit of the iterations                              # IN
-    resum_every : iterations after which sums are formed anew      # IN
-    tol : sum of squared shifts at which to stop                   # IN
-    n_workers : threads                                            # IN
-    few_changes : changed labels at which to stop, or fewer        # IN
-    new_labels_out : (n_chunks, batch_panels, LANES), int32         # scratch
-    team_out : (N_COUNTERS, COUNTER_VALUES), int64                 # scratch
-    labels_out : (n_panels, LANES), int32                          # IN, OUT
-    centers_out : (n_clusters, n_features)                         # IN, OUT
-    tiles_out, center_sq_out : the same centers as tiles           # IN, OUT
-    shifts_out : (n_vectors * LANES,): how far each center moved,  # OUT: 0 for the padding
-        rounded up
-    chunk_sums_out : (n_chunks, n_clusters or more, n_features),    # scratch: left as it came, 0
-        float64                                                    # for the clusters
-    chunk_weights_out : (n_chunks, n_clusters or more), float64      # scratch, 0
-    chunk_counts_out : (n_chunks, n_clusters or more), int64         # scratch, 0
-    chunk_touched_out : (n_chunks, n_clusters or more), int64        # scratch, 0
-    chunk_changed_out : (n_chunks,), int64                           # OUT
-    sums_out : (n_clusters, n_features), float64                   # IN, OUT
-    weights_out : (n_clusters,), float64                           # IN, OUT
-    counts_out : (n_clusters,), int64: rows of positive weight     # IN, OUT
-    max_weights_out : (n_clusters,), float64: largest weights so far     # IN, OUT
-    progress_out : (N_PROGRESS,), float64                          # OUT: 0 when it came
+    The arguments are those of `groups`: rows, plan, labels, centers, sums of the chunks (left as
+    they came), sums of the clusters (brought up to date), status (0 when it came). Beside these:
+
+    n_workers : threads                                             # IN
+    team_out : (N_COUNTERS, COUNTER_VALUES), int64                  # scratch
     """
-    n_chunks = chunks.shape[0]
-    n_turns = max(n_chunks, 1)  # without chunks there is only what follows them
-    start_team(team_out, n_turns * min(n_steps, 1))
+    start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
     for _worker in prange(n_workers):
         team = team_out[:]
-        s = take_chunk(team, n_turns)
-        while s >= 0:
-            if n_chunks > 0:
-                _assign_chunk(
-                    panels, weights, n_samples, centers_out.shape[0], tiles_out, center_sq_out,
-                    is_from_scratch(first_iteration, resum_every, progress_out),
-                    chunks[s, 0], chunks[s, 1], chunks[s, 2], new_labels_out, labels_out,
-                    chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
-                    chunk_changed_out,
-                )  # fmt: skip
-            if is_last_of_step(team):
-                goes_on = finish and finish_iteration(
-                    n_chunks, first_iteration, n_steps, resum_every, tol, few_changes, centers_out,
-                    tiles_out, center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out,
-                    chunk_counts_out, chunk_touched_out, chunk_changed_out, sums_out, weights_out,
-                    counts_out, max_weights_out, progress_out,
-                )  # fmt: skip
-                end_step(team, n_turns, goes_on)
-            s = take_chunk(team, n_turns)
-
-
-@inner
-def is_from_scratch(first_iteration, resum_every, progress):
-    """Whether the iteration forms the sums anew."""
-    iteration = first_iteration + np.int64(progress[N_ITER])
-    return progress[REDO] != 0 or iteration % resum_every == 0
-
-
-@noinline
-def finish_iteration(
-    n_chunks, first_iteration, n_steps, resum_every, tol, few_changes, centers_out, tiles_out,
-    center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-    chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out,
-    progress_out,
-):  # fmt: skip
-    """What follows when every row has its label; return whether there is a next iteration.
-
-    The next is the same once more, with the sums formed anew, if they are imprecise.
-    """
-    from_scratch = is_from_scratch(first_iteration, resum_every, progress_out)
-    if progress_out[REDO] == 0:
-        progress_out[N_CHANGED] = sum_chunks(chunk_changed_out)
-    precise = merge_chunks(
-        from_scratch, chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
-        sums_out, weights_out, counts_out, max_weights_out,
-    )  # fmt: skip
-    progress_out[REDO] = not precise
-    if not precise:
-        progress_out[IMPRECISE] = n_chunks == 0
-        return n_chunks > 0  # with the same centers, so the same labels
-    progress_out[N_ITER] += 1
-    done = is_done(
-        tol, sums_out, weights_out, counts_out, centers_out, tiles_out, center_sq_out,
-        shifts_out, progress_out,
-    )  # fmt: skip
-    few = progress_out[N_CHANGED] <= few_changes
-    return not done and not few and progress_out[N_ITER] < n_steps
-
-
-@inner
-def is_done(
-    tol, sums, weights, counts, centers_out, tiles_out, center_sq_out, shifts_out, progress_out
-):
-    """M step, unless a cluster is empty; return whether to stop."""
-    progress_out[N_EMPTY] = 0
-    for count in counts:
-        progress_out[N_EMPTY] += count == 0
-    if progress_out[N_EMPTY] > 0:
-        return True
-    progress_out[SHIFT_SQ] = move_centers(
-        sums, weights, centers_out, tiles_out, center_sq_out, shifts_out
-    )
-    return progress_out[N_CHANGED] == 0 or progress_out[SHIFT_SQ] <= tol
-
-
-@inner
-def sum_chunks(values):
-    """Sum of one number of each chunk."""
-    total = 0.0
-    for value in values:
-        total += value
-    return total
+        _work(
+            team,
+            chunks,
+            Rows(panels, weights, n_samples),
+            Centers(centers_out, tiles_out, center_sq_out, shifts_out),
+            Labels(labels_out, new_labels_out),
+            ChunkSums(
+                chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
+                chunk_changed_out,
+            ),
+            ClusterSums(sums_out, weights_out, counts_out),
+            Plan(finish, first_iteration, n_steps, resum_every, tol, few_changes),
+            Status(status_counts_out, shift_sq_out, max_weights_out),
+            None,
+        )  # fmt: skip

@@ -1,5 +1,7 @@
 """Kernels on panels against their naive twins."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -86,13 +88,13 @@ def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
     chunks = chunks_of(len(panels.values), max_chunks)
     assign.assign_nearest(chunks, panels.values, len(C), *tiles_of(C, TILE, -2.0), labels)
-    assert_nearest(panels.row_labels(labels), X, C)
+    assert_nearest(panels.order.row_labels(labels), X, C)
 
 
 def test_assign_nearest_takes_the_first_of_equal_centers(dtype):
     C = np.tile(np.arange(3.0, dtype=dtype)[:, np.newaxis], (TILE, 1))  # 0 1 2 0 1 2 ...
     panels = Panels(C, None, np.zeros(1, dtype=dtype))
-    labels = panels.row_labels(panels.assign(C))
+    labels = panels.order.row_labels(panels.assign_to_panels(C))
     np.testing.assert_array_equal(labels, np.arange(len(C)) % 3)
 
 
@@ -107,7 +109,7 @@ def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_ch
     assign.assign_with_inertia(
         chunks, panels.values, panels.weights, n_samples, C, tiles, center_sq, labels, inertia
     )
-    assert_nearest(panels.row_labels(labels), X, C)
+    assert_nearest(panels.order.row_labels(labels), X, C)
     _, expected = reference.assign_with_inertia(X, sample_weight.astype(np.float64), C)
     assert inertia.sum() == pytest.approx(expected, rel=tolerance(dtype, n_features))
 
@@ -119,9 +121,9 @@ def test_distances_to_labels(rng, n_samples, n_features, dtype, max_chunks):
     out = np.empty(labels.shape, dtype=dtype)
     chunks = chunks_of(len(panels.values), max_chunks)
     distances.distances_to_labels(chunks, panels.values, C, labels, out)
-    expected = reference.distances_to_labels(X, C, panels.row_labels(labels))
+    expected = reference.distances_to_labels(X, C, panels.order.row_labels(labels))
     rtol = tolerance(dtype, n_features)
-    np.testing.assert_allclose(panels.row_labels(out), expected, rtol=rtol)
+    np.testing.assert_allclose(panels.order.row_labels(out), expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("n_clusters", [1, DISTANCE_TILE, DISTANCE_TILE + 1])
@@ -163,7 +165,8 @@ def run_iterate(panels, C, max_chunks, n_steps, tol, few_changes=-1):
         "weights": np.full(k, np.nan),
         "counts": np.full(k, -1),
         "max_weights": np.full(k, np.nan),
-        "progress": np.zeros(lloyd.N_PROGRESS),
+        "status_counts": np.zeros(lloyd.N_COUNTS, dtype=np.int64),
+        "shift_sq": np.zeros(1),
     }
     lloyd.iterate(
         chunks, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
@@ -180,13 +183,13 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
         X, sample_weight, C, np.full(333, -1), 100, tol=1e-9
     )
     written = run_iterate(panels, C, max_chunks, 100, 1e-9)
-    progress = written["progress"]
+    status = written["status_counts"]
     assert n_iter > 2  # so that sums were formed from changes
-    assert progress[lloyd.N_ITER] == n_iter
-    assert progress[lloyd.N_CHANGED] == n_changed
-    assert progress[lloyd.N_EMPTY] == 0
-    assert progress[lloyd.SHIFT_SQ] == pytest.approx(shift_sq, rel=1e-6, abs=1e-20)
-    np.testing.assert_array_equal(panels.row_labels(written["labels"]), labels)
+    assert status[lloyd.N_ITER] == n_iter
+    assert status[lloyd.N_CHANGED] == n_changed
+    assert status[lloyd.N_EMPTY] == 0
+    assert written["shift_sq"][0] == pytest.approx(shift_sq, rel=1e-6, abs=1e-20)
+    np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
     # Sums of the changes instead of the rows: rounding of a few float64 additions a row.
     np.testing.assert_allclose(written["centers"], expected, rtol=0, atol=1e-13)
     np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-11)
@@ -196,9 +199,10 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
 
 def test_iterate_stops_when_few_labels_change(rng, max_chunks):
     panels, X, _ = make_panels(rng, 333, 3, np.float64)
-    until = run_iterate(panels, X[:5], max_chunks, 100, 0.0, few_changes=30)["progress"]
+    until = run_iterate(panels, X[:5], max_chunks, 100, 0.0, few_changes=30)["status_counts"]
     assert 0 < until[lloyd.N_CHANGED] <= 30
-    before = run_iterate(panels, X[:5], max_chunks, int(until[lloyd.N_ITER]) - 1, 0.0)["progress"]
+    n_steps = int(until[lloyd.N_ITER]) - 1
+    before = run_iterate(panels, X[:5], max_chunks, n_steps, 0.0)["status_counts"]
     assert before[lloyd.N_CHANGED] > 30
 
 
@@ -206,7 +210,7 @@ def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_chun
     panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
     C = X[: max(1, n_samples // 3)]
     written = run_iterate(panels, C, max_chunks, 1, tol=0.0)
-    labels = panels.row_labels(written["labels"])
+    labels = panels.order.row_labels(written["labels"])
     sums, _, counts = reference.statistics(X, np.ones(n_samples), labels, len(C))
     np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(written["counts"], counts)
@@ -227,7 +231,7 @@ def test_sum_clusters(rng, n_features, dtype, max_chunks, weighted):
         chunks, panels.values, panels.weights, len(X), labels, sums, weights, counts
     )
     in_doubles = sample_weight.astype(np.float64)
-    expected = reference.statistics(X, in_doubles, panels.row_labels(labels), 4)
+    expected = reference.statistics(X, in_doubles, panels.order.row_labels(labels), 4)
     # Both sums are in float64; only their order differs.
     np.testing.assert_allclose(sums.sum(axis=0), expected[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(weights.sum(axis=0), expected[1], rtol=1e-13)
@@ -238,8 +242,8 @@ def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_chunk
     panels, X, _ = make_panels(rng, 50, 2, np.float64)
     C = np.vstack([X[:3], [[1e3, 1e3]]])
     written = run_iterate(panels, C, max_chunks, 10, tol=0.0)
-    assert written["progress"][lloyd.N_EMPTY] == 1
-    assert written["progress"][lloyd.N_ITER] == 1
+    assert written["status_counts"][lloyd.N_EMPTY] == 1
+    assert written["status_counts"][lloyd.N_ITER] == 1
     np.testing.assert_array_equal(written["centers"], C)
     assert written["weights"][3] == 0
 
@@ -252,7 +256,7 @@ def test_iterate_in_parts_equals_iterate_at_once(rng):
         progress = state.advance(iteration, 1, 0.0)
     np.testing.assert_array_equal(state.labels, at_once["labels"])
     np.testing.assert_allclose(state.centers, at_once["centers"], rtol=1e-13)
-    assert progress.n_changed == at_once["progress"][lloyd.N_CHANGED]
+    assert progress.n_changed == at_once["status_counts"][lloyd.N_CHANGED]
 
 
 def test_iterations_too_long_for_one_launch_give_the_same(rng, monkeypatch):
@@ -291,8 +295,8 @@ def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
     panels, X, sample_weight = make_panels(rng, 3000, 5, np.float64, weighted=True)
     uniforms = rng.random((20, 6))
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
-    monkeypatch.setattr("fastclust._algorithms.rows.panels.split", chunks_module.split.__wrapped__)
-    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1000)  # several chunks
+    few = functools.partial(chunks_module.split, min_work=1000)  # several chunks
+    monkeypatch.setattr("fastclust._algorithms.rows.panels.split", few)
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
     monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)  # a launch for each round
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
@@ -300,7 +304,7 @@ def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
 
 def test_seed_rounds_in_float32_follow_the_potentials(rng):
     panels, X, sample_weight = make_panels(rng, 500, 4, np.float32)
-    # No draw of these falls within the rounding of float32 of a border between two pack.
+    # No draw of these falls within the rounding of float32 of a border between two rows.
     assert_seeds_are_right(panels, X, sample_weight, 0, rng.random((10, 5)))
 
 

@@ -1,10 +1,14 @@
 """Iterations that look into float32 first: the labels of those that do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fastclust import GaussianMixture, KMeans
-from fastclust._algorithms.kmeans import float32_filter
+from fastclust._algorithms.kmeans import panel_lloyd
+from fastclust._algorithms.kmeans import policy as policy_module
+from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.mixture import em
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels.rows import pack
@@ -15,18 +19,15 @@ from tests.kernels.kmeans.test_bounds import make_data, run_to_bits
 
 
 @pytest.fixture
-def always_filtered(monkeypatch):
-    """Look into float32 whatever the shape, however many panels are met again."""
-    for name in ("LEAST_WORK", "LEAST_CLUSTERS", "LEAST_FEATURES"):
-        monkeypatch.setattr(float32_filter, name, 0)
-    monkeypatch.setattr(float32_filter, "MOST_NEAR", 1)
+def always_filtered():
+    """A policy that looks into float32 whatever the shape, however many panels are near ties."""
+    return LloydPolicy(filter_work=0, filter_clusters=0, filter_features=0, most_near=1)
 
 
 @pytest.fixture
-def chunks_at_most(monkeypatch, max_chunks):
-    """As many chunks as there may be, however few the pack."""
-    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1)
-    monkeypatch.setattr("fastclust._algorithms.kmeans.panel_lloyd.MAX_CHUNKS", max_chunks)
+def chunks_at_most(always_filtered, max_chunks):
+    """The same with as many chunks as there may be, however few the rows."""
+    return replace(always_filtered, chunk_work=1, max_chunks=max_chunks)
 
 
 def panels_of(X, sample_weight=None):
@@ -34,115 +35,108 @@ def panels_of(X, sample_weight=None):
 
 
 def near_share(state):
-    """Share of the panels that the last iteration met again in float64."""
+    """Share of the panels that the last iteration evaluated again in float64."""
     return state._filter._chunk_near.sum() / len(state._panels.values)
 
 
-def assert_labels_of_plain_iterations(X, centers, n_iter=12):
-    """Iterate; return the largest share of panels that were met again."""
+def assert_labels_of_plain_iterations(X, centers, policy, n_iter=12):
+    """Iterate; return the largest share of panels that were evaluated again."""
     panels = panels_of(X)
-    state = panels.start_lloyd(centers, skip=False)
+    state = panels.start_lloyd(centers, skip=False, policy=policy)
     shares = []
     for iteration in range(n_iter):
         before = state.centers.copy()
         state.advance(iteration, 1, 0.0)
         np.testing.assert_array_equal(
-            panels.unpadded(state.labels), panels.unpadded(panels.assign(before))
+            panels.unpadded(state.labels), panels.unpadded(panels.assign_to_panels(before))
         )
         shares.append(near_share(state))
-    labels, inertia = state.assign_with_inertia(centers)
+    labels, inertia = state.finish(centers)
     expected, expected_inertia = panels.assign_with_inertia(centers)
-    np.testing.assert_array_equal(panels.unpadded(labels), panels.unpadded(expected))
+    np.testing.assert_array_equal(labels, expected)
     assert inertia == pytest.approx(expected_inertia, rel=1e-12)  # sums in another order
     return max(shares)
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, NARROW_TILE + 1, TILE, TILE + 1, 2 * TILE + 5])
 @pytest.mark.parametrize("n_samples", [7, 8, 9, 16, 17, 24, 41, 300])
-@pytest.mark.usefixtures("always_filtered", "chunks_at_most")
-def test_labels_on_every_shape(rng, n_samples, n_clusters):
+def test_labels_on_every_shape(rng, n_samples, n_clusters, chunks_at_most):
     X = rng.normal(size=(n_samples, 5))
     centers = rng.normal(size=(min(n_clusters, n_samples), 5))
-    assert_labels_of_plain_iterations(X, centers, n_iter=3)
+    assert_labels_of_plain_iterations(X, centers, chunks_at_most, n_iter=3)
 
 
 @pytest.mark.parametrize("n_features", [1, 3, 70])
 @pytest.mark.parametrize("kind", ["normal", "clusters", "duplicates", "far"])
-@pytest.mark.usefixtures("always_filtered", "chunks_at_most")
-def test_labels_on_every_kind_of_rows(rng, kind, n_features):
+def test_labels_on_every_kind_of_rows(rng, kind, n_features, chunks_at_most):
     X = make_data(rng, kind, np.float64, n_features)
     distinct = np.unique(X, axis=0)
     centers = distinct[rng.permutation(len(distinct))[:20]]
-    share = assert_labels_of_plain_iterations(X, centers)
+    share = assert_labels_of_plain_iterations(X, centers, chunks_at_most)
     if kind in ("normal", "clusters") and n_features == 3:
         assert share < 0.1
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e-12, 1e-8, 1e-6, 1e-4])
-@pytest.mark.usefixtures("always_filtered", "chunks_at_most")
-def test_rows_that_float32_cannot_tell_apart(rng, offset):
+def test_rows_that_float32_cannot_tell_apart(rng, offset, chunks_at_most):
     """Rows next to the middle of two centers, at distances from it about the rounding of both."""
     C = rng.normal(size=(6, 40))
     a, b = C[rng.integers(6, size=(2, 500))]
     X = (a + b) / 2 + offset * rng.normal(size=(500, 1)) * (a - b)
     panels = panels_of(X)
-    state = panels.start_lloyd(C, skip=False)
+    state = panels.start_lloyd(C, skip=False, policy=chunks_at_most)
     state.advance(0, 1, 0.0)
-    np.testing.assert_array_equal(state.labels, panels.assign(C))
+    np.testing.assert_array_equal(state.labels, panels.assign_to_panels(C))
     assert near_share(state) > 0.9 or offset > 1e-6
 
 
 @pytest.mark.parametrize("scale", [1e-160, 1e-30, 1e-16, 1e-9, 1e14, 1e16, 1e100])
-@pytest.mark.usefixtures("always_filtered")
-def test_rows_at_the_ends_of_the_range_of_float32(rng, scale):
+def test_rows_at_the_ends_of_the_range_of_float32(rng, scale, always_filtered):
     X = scale * rng.normal(size=(200, 3))
     panels = panels_of(X)
-    state = panels.start_lloyd(X[:5], skip=False)
+    state = panels.start_lloyd(X[:5], skip=False, policy=always_filtered)
     assert (state._filter is not None) == (scale < 1e15)
     state.advance(0, 1, 0.0)
-    np.testing.assert_array_equal(state.labels, panels.assign(X[:5]))
+    np.testing.assert_array_equal(state.labels, panels.assign_to_panels(X[:5]))
 
 
 @pytest.mark.parametrize("scale", [1e-46, 1e-44, 1e-42, 1e-38, 0.0])
-@pytest.mark.usefixtures("always_filtered")
-def test_centers_too_small_for_float32(rng, scale):
+def test_centers_too_small_for_float32(rng, scale, always_filtered):
     panels = panels_of(rng.normal(size=(200, 3)))
     C = scale * rng.normal(size=(5, 3))
-    state = panels.start_lloyd(C, skip=False)
+    state = panels.start_lloyd(C, skip=False, policy=always_filtered)
     state.advance(0, 1, 0.0)
-    np.testing.assert_array_equal(state.labels, panels.assign(C))
+    np.testing.assert_array_equal(state.labels, panels.assign_to_panels(C))
 
 
-@pytest.mark.usefixtures("always_filtered")
-def test_the_filter_is_left_where_it_does_not_help(rng, monkeypatch):
-    monkeypatch.setattr(float32_filter, "MOST_NEAR", 4)
+def test_the_filter_is_left_where_it_does_not_help(rng, always_filtered):
+    policy = replace(always_filtered, most_near=4)
     X = np.repeat(rng.normal(size=(5, 3)), 100, axis=0)
     X[:, 0] += np.tile([-1.0, 1.0], 250)
     C = X[:10].copy()
     C[5:] = C[:5] + 1e-9  # each twice, but for what float32 does not see
     panels = panels_of(X)
-    state = panels.start_lloyd(C, skip=False)
-    cost = state._plain_cost
+    state = panels.start_lloyd(C, skip=False, policy=policy)
+    cost = state._plan.plain_cost
     progress = state.advance(0, 50, 0.0)
     assert progress.n_iter == 1
     assert state._filter is None
-    assert state._plain_cost > cost
+    assert state._plan.plain_cost > cost
     before = state.centers.copy()
     state.advance(1, 1, 0.0)
-    np.testing.assert_array_equal(state.labels, panels.assign(before))
+    np.testing.assert_array_equal(state.labels, panels.assign_to_panels(before))
 
 
 @pytest.mark.parametrize("steps_in_launch", [1e9, 0.01])
-@pytest.mark.usefixtures("always_filtered")
 def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
-    rng, monkeypatch, steps_in_launch
+    rng, monkeypatch, steps_in_launch, always_filtered
 ):
     X = make_data(rng, "duplicates", np.float64)
     monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
-    state = panels_of(X).start_lloyd(X[:20], skip=False)
+    state = panels_of(X).start_lloyd(X[:20], skip=False, policy=always_filtered)
     state.advance(0, 1, 0.0)
     state.statistics.sums += 1.0  # now imprecise
-    state.statistics.max_weights *= 1e6
+    state._run.max_weights *= 1e6
     state._filter._most_near = -1  # so that this iteration is the last with it
     before = state.centers.copy()
     progress = state.advance(1, 1, 0.0)
@@ -152,36 +146,36 @@ def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
     sums, _, counts = reference.statistics(X, np.ones(len(X)), state.labels.ravel()[: len(X)], 20)
     np.testing.assert_allclose(state.centers, sums / counts[:, np.newaxis], rtol=1e-12)
     np.testing.assert_array_equal(
-        state._panels.unpadded(state.labels), panels_of(X).unpadded(panels_of(X).assign(before))
+        state._panels.unpadded(state.labels),
+        panels_of(X).unpadded(panels_of(X).assign_to_panels(before)),
     )
 
 
-@pytest.mark.usefixtures("always_filtered")
-def test_launches_however_cut_leave_the_filter_at_the_same_iteration(rng, monkeypatch):
-    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1000)
-    monkeypatch.setattr(float32_filter, "MOST_NEAR", 3)
+def test_launches_however_cut_leave_the_filter_at_the_same_iteration(
+    rng, monkeypatch, always_filtered
+):
+    policy = replace(always_filtered, chunk_work=1000, most_near=3)
     X = make_data(rng, "duplicates", np.float64)
     results = []
     for steps_in_launch in (1e9, 3.5, 0.01):
         monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
         panels = panels_of(X)
-        state = panels.start_lloyd(X[:20])
-        results.append(run_to_bits(panels, state, 30))
+        state = panels.start_lloyd(X[:20], policy=policy)
+        results.append(run_to_bits(state, 30))
         assert state._filter is None
     assert results[0] == results[1] == results[2]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.usefixtures("always_filtered")
-def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted):
-    monkeypatch.setattr("fastclust._algorithms.chunks.MIN_CHUNK_WORK", 1000)
+def test_launches_however_cut_give_the_same_bits(rng, monkeypatch, weighted, always_filtered):
+    policy = replace(always_filtered, chunk_work=1000)
     X = make_data(rng, "normal", np.float64)
     sample_weight = rng.uniform(0.5, 2.0, size=len(X)) if weighted else None
     results = []
     for steps_in_launch in (1e9, 3.5, 0.01):
         monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", steps_in_launch * X.size * 20)
         panels = panels_of(X, sample_weight)
-        results.append(run_to_bits(panels, panels.start_lloyd(X[:20]), 30))
+        results.append(run_to_bits(panels.start_lloyd(X[:20], policy=policy), 30))
     assert results[0] == results[1] == results[2]
 
 
@@ -192,7 +186,7 @@ def test_restarts_side_by_side_never_regroup_the_rows(rng, n_samples):
     state = panels.start_lloyd(panels.take(np.arange(32)))
     assert panels.is_small(32, 10) == (len(panels.values) < 2048 // 8)
     assert len(state._chunks) == len(panels.chunks(32))
-    assert state._may_regroup <= (not panels.is_small(32, 10))
+    assert state._plan.may_regroup <= (not panels.is_small(32, 10))
 
 
 def test_rows_in_float32_do_not_outlive_the_start_of_a_mixture(rng, monkeypatch):
@@ -213,15 +207,15 @@ def test_a_fit_of_float64_rows_is_filtered(monkeypatch):
     X = rng.normal(size=(4000, 20))
     filters = []
 
-    class Observed(float32_filter.Float32Filter):
+    class Observed(panel_lloyd.Float32Filter):
         def __init__(self, *args):
             super().__init__(*args)
             filters.append(self)
 
-    monkeypatch.setattr(float32_filter, "Float32Filter", Observed)
+    monkeypatch.setattr(panel_lloyd, "Float32Filter", Observed)
     model = KMeans(20, n_init=2, random_state=0).fit(X)
     assert len(filters) == 2
-    monkeypatch.setattr(float32_filter, "LEAST_WORK", np.inf)
+    monkeypatch.setattr(policy_module, "DEFAULT", LloydPolicy(filter_work=np.inf))
     plain = KMeans(20, n_init=2, random_state=0).fit(X)
     assert len(filters) == 2
     np.testing.assert_array_equal(model.labels_, plain.labels_)

@@ -115,7 +115,7 @@ def test_moments_of_labels(rng, covariance, dtype, n_samples, n_features, n_comp
     rows = make_rows(X, None, covariance, n_components, 1)
     components = Components(covariance, n_components, n_features, np.dtype(dtype))
     components.about[:] = rng.normal(size=(n_components, n_features))
-    moments = rows.label_moments(components, rows.panels.panel_labels(labels))
+    moments = rows.label_moments(components, rows.panels.order.panel_labels(labels))
     expected = reference.estimate_moments(
         X, np.ones(n_samples), np.eye(n_components)[labels], components.about.astype(np.float64)
     )
@@ -129,7 +129,7 @@ def test_update_components(rng, covariance, n_features):
     rows = make_rows(X, None, covariance, 3, 1)
     step = MStep(rows, 1e-3, np.zeros(n_features), recover=False)
     step.components.about[:] = rng.normal(size=(3, n_features))
-    step.update(rows.label_moments(step.components, rows.panels.panel_labels(labels)))
+    step.update(rows.label_moments(step.components, rows.panels.order.panel_labels(labels)))
     weights, means, covariances = reference.update_components(
         X, np.ones(300), np.eye(3)[labels], 1e-3, covariance.name
     )
@@ -227,8 +227,8 @@ def test_regrouped_rows_give_the_same_moments(rng, dtype):
     X, labels, components = separated(rng, dtype, 3.0)
     rows = make_rows(X, None, components.covariance, 6, 1)
     before = summed(rows, components)
-    placed = rows.panels.panel_labels(labels)
-    rows.panels.regroup(placed, np.zeros(placed.shape, dtype=dtype), 6)
+    placed = rows.panels.order.panel_labels(labels)
+    rows.panels.order.regroup(placed, np.zeros(placed.shape, dtype=dtype), 6)
     after = summed(rows, components)
     for a, b in zip(after, before, strict=True):
         np.testing.assert_allclose(a, b, atol=10 * tolerance(dtype, 3000) * np.abs(b).max())

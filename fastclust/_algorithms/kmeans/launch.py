@@ -1,0 +1,132 @@
+"""Launches of the kernels that iterate Lloyd's algorithm on panels, and the memory they share."""
+
+import numpy as np
+
+from fastclust._algorithms.arrays import aligned_empty, chunk_zeros, in_lines, tiles_of
+from fastclust._algorithms.chunks import new_team, split
+from fastclust._algorithms.kmeans.statistics import NEVER, ClusterStatistics
+from fastclust._kernels.jit import n_workers, steps_in_launch
+from fastclust._kernels.kmeans import centers as centers_kernels
+from fastclust._kernels.kmeans import lloyd
+from fastclust._kernels.simd.tiles import TILE
+from fastclust._kernels.simd.vectors import VECTOR_BYTES
+
+
+class Launcher:
+    """Runs iterations, whatever their kernel, in as many launches as their length asks for.
+
+    Parameters
+    ----------
+    panels : Panels
+        The rows.
+    centers : ndarray of shape (n_clusters, n_features)
+        First centers; they are copied.
+    n_chunks : int
+        Most chunks of a launch.
+    policy : LloydPolicy
+        Constants.
+
+    Attributes
+    ----------
+    centers, tiles : ndarray, tuple of ndarray
+        Current centers, and the same laid out for the kernels.
+    shifts : ndarray of shape (n_vectors * lanes,)
+        How far each center moved.
+    labels : ndarray of shape (n_panels, lanes), int32
+        Labels, in the order of the panels.
+    statistics : ClusterStatistics
+        Sums over the rows of each label.
+    max_weights : ndarray of shape (n_clusters,), float64
+        Largest weight of each cluster since its sum was formed from all rows: what its rounding
+        goes by.
+    counts, shift_sq : ndarray
+        What the last iterations did; see `_kernels.kmeans.lloyd`.
+    """
+
+    def __init__(self, panels, centers, n_chunks, policy):
+        self._panels, self._policy = panels, policy
+        n_clusters, n_features = centers.shape
+        self.centers, self.tiles = centers.copy(), tiles_of(centers, TILE, -2.0)
+        n_vectors = -(-n_clusters // panels.lanes)
+        self.shifts = np.zeros(n_vectors * panels.lanes, dtype=panels.dtype)
+        self.labels = panels.new_labels()
+        self.statistics = ClusterStatistics.zeros(n_clusters, n_features)
+        self.max_weights = np.zeros(n_clusters)
+        self.counts, self.shift_sq = np.zeros(lloyd.N_COUNTS, dtype=np.int64), np.zeros(1)
+        panel_bytes = n_features * VECTOR_BYTES
+        batch_panels = max(1, min(policy.max_batch_panels, policy.batch_bytes // panel_bytes))
+        batch_panels = in_lines(batch_panels, 4 * panels.lanes)
+        self.new_labels = aligned_empty((n_chunks, batch_panels, panels.lanes), np.int32)
+        self._chunk_sums = (
+            chunk_zeros(n_chunks, n_clusters, n_features),
+            chunk_zeros(n_chunks, n_clusters),
+            chunk_zeros(n_chunks, n_clusters, dtype=np.int64),
+            chunk_zeros(n_chunks, n_clusters, dtype=np.int64),
+        )
+        self._chunk_changed = np.zeros(n_chunks, dtype=np.int64)
+
+    def set_centers(self, centers):
+        """Go on from other centers."""
+        self.centers, self.tiles = centers, tiles_of(centers, TILE, -2.0)
+
+    def forget_changes(self):
+        """Forget how many labels changed in each chunk: the next launch may have fewer chunks."""
+        self._chunk_changed[:] = 0
+
+    def move_centers(self, sums, weights):
+        """M step by itself, with these sums and positive weights; return the squared shifts."""
+        shift_sq = np.empty(1)
+        centers_kernels.update_centers(
+            split(1, 0.0), self.centers, sums, weights, *self.tiles, self.shifts, shift_sq
+        )
+        return float(shift_sq[0])
+
+    def iterate(self, call, first_iteration, n_steps, tol):
+        """Iterate up to n_steps times: `counts` and `shift_sq` then say what was done.
+
+        Parameters
+        ----------
+        call : tuple
+            Kernel, its chunks, and the arguments that it alone wants.
+        first_iteration : int
+            Number of the first iteration.
+        n_steps : int
+            Limit of the iterations; a launch may hold fewer.
+        tol : float
+            Sum of squared shifts at which to stop.
+        """
+        self.counts[:] = 0
+        self.shift_sq[:] = 0
+        possible = steps_in_launch(call[1], self._panels.work(len(self.centers)))
+        if possible >= 1:
+            n_steps = min(n_steps, int(possible))
+            self._launch(call, 1, first_iteration, n_steps, self._policy.resum_every, tol)
+            return
+        self._iterate_in_parts(call, first_iteration, tol)
+        if self.counts[lloyd.IMPRECISE]:  # the launch that finished had no rows to sum anew
+            self.counts[lloyd.IMPRECISE] = 0
+            self._iterate_in_parts(call, first_iteration, tol)
+
+    def _iterate_in_parts(self, call, iteration, tol):
+        """One iteration, too long for a launch: several label the rows, one more finishes."""
+        kernel, chunks, own = call
+        resum_every = self._policy.resum_every
+        work = self._panels.work(len(self.centers))
+        self._launch(call, 0, iteration, 1, resum_every, tol, work)
+        self._launch((kernel, chunks[:0], own), 1, iteration, 1, resum_every, tol)
+
+    def label(self, call):
+        """Label the rows by the current centers, and do nothing else; nothing may follow."""
+        self.counts[:] = 0
+        self._launch(call, 0, 0, 1, NEVER, 0.0, self._panels.work(len(self.centers)))
+
+    def _launch(self, call, finish, first_iteration, n_steps, resum_every, tol, work=0.0):
+        kernel, chunks, own = call
+        panels, statistics = self._panels, self.statistics
+        kernel(
+            chunks, panels.values, panels.weights, panels.n_samples, finish, first_iteration,
+            n_steps, resum_every, tol, n_workers(chunks), *own, new_team(), self.labels,
+            self.centers, *self.tiles, self.shifts, *self._chunk_sums, self._chunk_changed,
+            statistics.sums, statistics.weights, statistics.counts, self.max_weights,
+            self.counts, self.shift_sq, work=work,
+        )  # fmt: skip

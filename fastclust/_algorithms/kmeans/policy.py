@@ -1,0 +1,278 @@
+"""When iterations of Lloyd's algorithm on panels skip distances: constants and decisions.
+
+A run begins with plain iterations. When few labels change, the rows are regrouped into blocks of
+like rows, and iterations that keep bounds of these blocks (`_kernels.kmeans.bounds`) compute only
+some distances. Bounds grow loose and blocks mixed, so rows are regrouped again: whenever as much
+has been spent on iterations as a regrouping costs, which is never more than twice the cost of the
+best moment. Where the bounds help too little, plain iterations go on for a while.
+
+The decisions go by counts of work, not by times, so that a fit is the same every time; and by whole
+numbers, so that it is the same however its iterations are cut into launches, which depends on the
+number of threads. Costs are in vector operations. No kernel is needed to decide, or to test that.
+"""
+
+import enum
+import math
+from dataclasses import dataclass
+
+from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK
+
+
+@dataclass(frozen=True)
+class LloydPolicy:
+    """Constants of the iterations on panels.
+
+    Those of skipping were set by benchmarks/bench_bounds.py, the others by the benchmark named.
+    """
+
+    max_chunks: int = MAX_CHUNKS
+    chunk_work: float = MIN_CHUNK_WORK
+    """Chunks of rows, at most, and the multiply-adds that each is worth; see `chunks`."""
+
+    few_chunks: int = 8
+    chunk_rows: int = 1024
+    """If there are more chunks than `few_chunks`, each has at least so many rows: one thread merges
+    the sums of all (30,000 x 300, k=60: 6.6 ms for an iteration of 64 chunks, 5.9 of 29)."""
+
+    batch_bytes: int = 2**15
+    max_batch_panels: int = 16
+    """Panels that are labelled before their labels are looked at: the rows are still in the cache
+    (benchmarks/bench_kernels.py, Iterate)."""
+
+    resum_every: int = 100
+    """Iterations after which center sums are formed anew, so that their rounding cannot grow."""
+
+    filter_work: float = 2**19
+    filter_clusters: int = 4
+    filter_features: int = 3
+    """Multiply-adds of an iteration, clusters and features from which iterations on float64 rows
+    look into float32 first: with fewer, narrowing the rows takes as long as some iterations gain
+    (benchmarks/bench_kernels.py, IterateFiltered)."""
+
+    most_near: int = 4
+    """They do until one panel in so many must be evaluated again."""
+
+    skip_chunks: int = 2
+    """Chunks from which on iterations may skip distances. Rows of a single chunk, some 30 us an
+    iteration, are too few to gain from it, and runs side by side may share their panels."""
+
+    few_changes: int = 50
+    """Rows are first regrouped when fewer than one in so many changes its label."""
+
+    first_regroup: int = 3
+    """The first regrouping may cost one in so many of the iterations so far; or as much as would
+    have been spared in these by leaving out the clusters that are apart from all others."""
+
+    sample_panels: int = 16
+    sample_every: int = 64
+    """Panels that show which clusters are apart: so many, but at most one in `sample_every`, or
+    looking at them would take as long as an iteration (8,600 x 207, k=34: 0.7 ms)."""
+
+    apart_shifts: float = 4.0
+    few_between: float = 0.02
+    """A cluster is apart if fewer of its rows than the share `few_between` lie between two centers:
+    nearer to one of them by less than `apart_shifts` times the largest shift."""
+
+    least_apart: float = 0.5
+    later: int = 4
+    """If fewer rows than the share `least_apart` are in such clusters, they are looked at again
+    after `later` times as many iterations."""
+
+    test_cost: int = 30
+    test_vector_cost: int = 5
+    """Cost of testing a block, and for each vector of centers."""
+
+    active_cost: int = 600
+    evaluate_cost: int = 20
+    """Cost of labelling a block, and of evaluating a center beside its multiply-adds."""
+
+    row_cost: int = 120
+    value_cost: int = 6
+    """Cost of a regrouping for each row, and for each of its values."""
+
+    max_regroup_cost: int = 8
+    max_regroup_cost_apart: int = 12
+    """Plain iterations that a regrouping may cost, and where clusters are apart: a run is seldom
+    long enough to gain more. It costs more with few features, where clusters are seldom apart."""
+
+    helps: float = 0.5
+    """Bounded iterations go on if they cost less than this share of a plain one."""
+
+    first_wait: int = 8
+    """If not, plain iterations that cost as much as this many regroupings go first; then twice as
+    many."""
+
+    def chunk_limit(self, n_samples, n_clusters, itemsize):
+        """Most chunks of rows: their sums take at most half of the memory of the panels."""
+        by_memory = n_samples * itemsize // (16 * n_clusters)
+        by_rows = max(self.few_chunks, n_samples // self.chunk_rows)
+        return max(1, min(by_memory, by_rows, self.max_chunks))
+
+    def filter_pays(self, work, n_clusters, n_features):
+        """Whether float64 rows gain more in float32 than narrowing them takes."""
+        return (
+            n_clusters >= self.filter_clusters
+            and n_features >= self.filter_features
+            and work >= self.filter_work
+        )
+
+    def plain_cost(self, n_panels, n_clusters, n_features, *, filtered):
+        """Cost of a plain iteration."""
+        if filtered:
+            return n_panels * n_clusters * (n_features + 5) // 2
+        return n_panels * n_clusters * (n_features + 3)
+
+    def regroup_cost(self, n_rows, n_features):
+        """Cost of a regrouping of so many rows, padding included."""
+        return n_rows * (self.row_cost + self.value_cost * n_features)
+
+    def block_panels(self, n_clusters, n_features, n_vectors):
+        """Panels in a block.
+
+        Bounds then take at most as much memory as the rows, and to label a block by them costs less
+        than to label it by all centers.
+        """
+        test_cost = self.test_cost + self.test_vector_cost * n_vectors
+        panel_cost = n_clusters * (n_features + 3)
+        by_memory = -(-n_vectors // n_features)
+        by_cost = -(-(test_cost + self.active_cost) // panel_cost)
+        return max(1, by_memory, by_cost)
+
+    def block_costs(self, n_blocks, block_panels, n_features, n_vectors):
+        """Costs of bounded iterations: testing all blocks, labelling one, evaluating a center."""
+        test_cost = self.test_cost + self.test_vector_cost * n_vectors
+        evaluate_cost = block_panels * (n_features + self.evaluate_cost)
+        return n_blocks * test_cost, self.active_cost, evaluate_cost
+
+
+DEFAULT = LloydPolicy()
+
+
+class Next(enum.Enum):
+    """What follows bounded iterations."""
+
+    BOUNDED = "more of them"
+    REGROUP = "another regrouping, then more of them"
+    PLAIN = "plain iterations"
+
+
+class RegroupPlan:
+    """Keeps account of what a run has cost, and decides when its rows are regrouped.
+
+    Parameters
+    ----------
+    policy : LloydPolicy
+        Constants.
+    n_samples : int
+        Number of rows.
+    plain_cost : int
+        Cost of a plain iteration; it may change.
+    regroup_cost : int
+        Cost of a regrouping.
+    may_skip : bool
+        Whether iterations may skip distances at all.
+
+    Attributes
+    ----------
+    cost : int
+        Cost of the run so far.
+    may_regroup : bool
+        Whether the rows may ever be regrouped.
+    """
+
+    def __init__(self, policy, n_samples, plain_cost, regroup_cost, may_skip):
+        self._policy, self._n_samples = policy, n_samples
+        self.plain_cost, self._regroup_cost = plain_cost, regroup_cost
+        self.may_regroup = may_skip and regroup_cost <= policy.max_regroup_cost_apart * plain_cost
+        self.cost = 0
+        self._cost_before = plain_cost  # of an iteration before the last regrouping
+        self._first_cost = 0  # of the first iteration after it, which makes the bounds
+        self._judged_at = 0  # cost after the second, which shows what the bounds are worth
+        self._patience = 1  # regroupings' worth of bounded iterations before the next
+        self._wait = policy.first_wait * regroup_cost  # plain iterations when bounds do not help
+        self._n_bounded = 0  # iterations since the last regrouping
+        self.start_plain()
+
+    def start_plain(self):
+        """Go on with plain iterations, as at the beginning."""
+        self._wait_to_regroup(self._regroup_cost, self._policy.first_regroup * self._regroup_cost)
+
+    def _wait_to_regroup(self, if_apart, anyway):
+        """Go on with plain iterations of these costs before the rows are regrouped."""
+        self._regroup_at = self.cost + if_apart
+        is_cheap = self._regroup_cost <= self._policy.max_regroup_cost * self.plain_cost
+        self._regroup_anyway_at = self.cost + anyway if is_cheap else math.inf
+
+    def plain_steps(self, n_steps):
+        """How many plain iterations to do, and changed labels at which to stop (-1 for never)."""
+        if not self.may_regroup:
+            return n_steps, -1
+        too_early = math.ceil((self._regroup_at - self.cost) / self.plain_cost)
+        if too_early > 0:
+            return min(n_steps, too_early), -1
+        return n_steps, self._n_samples // self._policy.few_changes
+
+    def note_plain(self, n_iter):
+        """Count plain iterations."""
+        self.cost += n_iter * self.plain_cost
+
+    def considers(self, n_changed):
+        """Whether it may be time to regroup, after plain iterations that changed so many labels."""
+        few = n_changed * self._policy.few_changes <= self._n_samples
+        return self.may_regroup and few and self.cost >= self._regroup_at
+
+    def regroup_pays(self, find_share_apart):
+        """Whether a regrouping would have paid for itself by the distances it is likely to spare.
+
+        `find_share_apart()` is asked, if it matters, for the share of the rows whose clusters are
+        apart from the others.
+        """
+        policy = self._policy
+        share = find_share_apart() if self.cost < self._regroup_anyway_at else 1.0
+        pays_at = policy.later * self.cost
+        if share > policy.least_apart:
+            pays_at = self._regroup_cost / share
+        if self.cost >= pays_at:
+            return True
+        self._regroup_at = min(pays_at, self._regroup_anyway_at)
+        return False
+
+    def note_regroup(self):
+        """Count a regrouping."""
+        self.cost += self._regroup_cost
+        self._regroup_at = math.inf  # until the bounds are judged
+        self._n_bounded = 0
+
+    def bounded_steps(self, n_steps):
+        """How many bounded iterations to do, and the cost at which to stop."""
+        # The first makes the bounds, the second shows what they are worth.
+        return 1 if self._n_bounded < 2 else n_steps, self._regroup_at - self.cost
+
+    def note_bounded(self, n_iter, cost):
+        """Count bounded iterations, and what they cost."""
+        self._n_bounded += n_iter
+        self.cost += cost
+
+    def after_bounded(self, cost):
+        """What follows the last bounded iterations, which cost this."""
+        if self._n_bounded == 1:
+            self._first_cost = cost
+        elif self._n_bounded == 2:
+            return self._judge(cost)
+        elif self.cost >= self._regroup_at:
+            self._cost_before = (self.cost - self._judged_at) / (self._n_bounded - 2)
+            return Next.REGROUP
+        return Next.BOUNDED
+
+    def _judge(self, cost):
+        """What to do after the second iteration with new bounds, which took this cost."""
+        self._judged_at = self.cost
+        if cost > self._policy.helps * self.plain_cost:
+            self._wait_to_regroup(self._wait, self._wait)
+            self._wait *= 2
+            return Next.PLAIN
+        helped = cost < self._policy.helps * self._cost_before
+        self._patience = 1 if helped else 2 * self._patience
+        again = self._regroup_cost + self._first_cost
+        self._regroup_at = self.cost + self._patience * again
+        return Next.BOUNDED

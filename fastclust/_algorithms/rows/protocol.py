@@ -1,0 +1,100 @@
+"""What an algorithm may ask of rows, whatever they are: dense or sparse, in memory or elsewhere.
+
+A source of rows implements `Rows`, and `LloydState` for its iterations of k-means; mypy holds the
+implementations to it (`source.py`). Algorithms pass parameters to the rows and get statistics back.
+These can be pickled and merged by `+`: statistics(A) + statistics(B) are those of the rows of A
+and B together, up to rounding, and to the bit where A and B are the parts that a source of rows is
+made of, as it adds them in their order. So rows can be anywhere, and only parameters and statistics
+move.
+
+All coordinates are relative to the mean that the rows were made with (0 for sparse rows), labels
+and numbers of rows follow the order of X, and centers are of the rows' dtype. Facts (attributes)
+never change. Order belongs to a run: what a run does to the rows is over when the next one starts.
+"""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
+
+
+class Iterations(NamedTuple):
+    """What a number of iterations did."""
+
+    n_iter: int
+    """Number of iterations."""
+
+    n_changed: int
+    """Rows whose label the last one changed."""
+
+    shift_sq: float
+    """Sum of the squared shifts of the centers in the last one."""
+
+
+class LloydState(Protocol):
+    """State of Lloyd's algorithm on some rows."""
+
+    centers: np.ndarray
+    """Current centers, of shape (n_clusters, n_features)."""
+
+    def advance(self, first_iteration: int, n_steps: int, tol: float) -> Iterations:
+        """Iterate up to n_steps times, at least once.
+
+        Stop where labels repeat or the sum of squared shifts is at most tol. An empty cluster is
+        moved to the row that is farthest from its center.
+        """
+
+    def inertia(self, centers: np.ndarray) -> float:
+        """Inertia of the current labels with the centers that they were made with."""
+
+    def finish(self, centers: np.ndarray) -> tuple[np.ndarray, float]:
+        """Labels of these centers, int32 in the order of X, and their inertia; ends the run.
+
+        The centers are the current ones up to rounding.
+        """
+
+
+class Rows(Protocol):
+    """Rows with weights, from which a mean is subtracted."""
+
+    n_samples: int
+    """Number of rows."""
+
+    n_features: int
+    """Number of features."""
+
+    dtype: np.dtype
+    """float32 or float64."""
+
+    def is_small(self, n_clusters: int, n_runs: int) -> bool:
+        """Whether runs of k-means should take a thread each, as one has nothing to share out."""
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Rows by number, dense, of shape (n_indices, n_features)."""
+
+    def run_seeding(self, first: int, uniforms: np.ndarray) -> np.ndarray:
+        """Numbers of the rows that greedy k-means++ takes as seeds.
+
+        Parameters
+        ----------
+        first : int
+            Row of the first seed.
+        uniforms : ndarray of shape (n_clusters - 1, n_candidates), float64
+            Draws from [0, 1), a row for each round.
+        """
+
+    def start_lloyd(self, centers: np.ndarray) -> LloydState:
+        """Start Lloyd's algorithm from these centers."""
+
+    def assign(self, centers: np.ndarray) -> np.ndarray:
+        """Label of the nearest center of each row, the first of equally near ones, int32."""
+
+    def assign_with_inertia(self, centers: np.ndarray) -> tuple[np.ndarray, float]:
+        """The same labels, and the weighted sum of the squared distances."""
+
+    def cluster_statistics(self, centers: np.ndarray) -> ClusterStatistics:
+        """Statistics of the clusters of these centers: one pass of the rows."""
+
+    def transform(self, centers: np.ndarray, distances_out: np.ndarray) -> None:
+        """Write the distance of each row to each center."""
