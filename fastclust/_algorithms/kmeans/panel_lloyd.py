@@ -164,12 +164,8 @@ class PanelLloyd:
         block_bounds = BlockBounds(
             self._panels, len(self.centers), self._radius_sq, len(self._chunks)
         )
-        lanes = self._panels.lanes
-        values = np.empty((0, lanes), dtype=self._panels.dtype)
-        labels = np.empty((0, lanes), dtype=np.int32)
-        block_bounds.start(labels, values, self.centers, start_bounds.compile)
-        kernel, chunks, own = block_bounds.call(0.0)
-        self._launch((kernel.compile, chunks, own), 0, 0, 0.0, 0.0, np.zeros(lloyd.N_PROGRESS))
+        for kernel in start_bounds, bounds.iterate_bounded:
+            kernel.prepare(block_bounds.chunks, self._panels.dtype)
 
     @property
     def cost(self):
@@ -437,9 +433,9 @@ class BlockBounds:
         self._apart = np.empty((n_chunks, n_clusters))
         self.n_iter = 0
 
-    def start(self, labels, distances_sq, centers, kernel=start_bounds):
+    def start(self, labels, distances_sq, centers):
         """Make the bounds of rows with these labels and squared distances to their centers."""
-        kernel(
+        start_bounds(
             self.chunks, distances_sq, labels, np.ascontiguousarray(centers.T), self._n_samples,
             self._error, self._block_panels, self._apart, *self._arrays[:3],
         )  # fmt: skip

@@ -160,13 +160,8 @@ class Panels:
 
     def compile_regroup(self, centers):
         """Compile what `regroup` and `panel_distances_sq` call."""
-        values = np.empty((0, self.lanes), dtype=self.dtype)
-        labels = np.empty((0, self.lanes), dtype=np.int32)
-        distances_to_labels.compile(self.chunks(PACK_WORK), self.values, centers, labels, values)
-        sort_rows.compile(
-            self._segments(len(centers))[1], values, labels, labels, 0, 1, 1, np.empty((0, 1, 3)),
-            labels, np.empty((0, 1), dtype=np.int64), values, labels, labels,
-        )  # fmt: skip
+        distances_to_labels.prepare(self.chunks(PACK_WORK), self.dtype)
+        sort_rows.prepare(self._segments(len(centers))[1], self.dtype)
 
     def drop_f32(self):
         """Free the memory of the rows in float32."""

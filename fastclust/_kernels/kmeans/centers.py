@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_rows
 from fastclust._kernels.simd.vectors import load
 
@@ -49,8 +50,10 @@ def add_panel(panels, p, weights, n_rows, labels, sums_out, weights_out, counts_
 
 @kernel
 def sum_clusters(
-    chunks, panels, weights, n_samples, labels, chunk_sums_out, chunk_weights_out, chunk_counts_out
-):
+    chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, labels: int32[:, :],
+    chunk_sums_out: float64[:, :, :], chunk_weights_out: float64[:, :],
+    chunk_counts_out: int64[:, :],
+):  # fmt: skip
     """Sum the rows of each label, for each chunk of panels.
 
     panels : (n_panels, n_features, LANES)                      # IN
@@ -181,7 +184,9 @@ def tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out):
 
 
 @kernel
-def tile_centers(chunks, centers, scale, tiles_out, center_sq_out):
+def tile_centers(
+    chunks, centers: real[:, :], scale: float64, tiles_out: real[:, :, :], center_sq_out: real[:, :]
+):
     """Lay centers out as tiles[t, f, offset] = scale * center and center_sq = |center|^2.
 
     centers : (n_clusters, n_features)             # IN
