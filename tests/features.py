@@ -66,8 +66,8 @@ def use_many_clusters(X):
 
 
 def use_seeding(X):
-    """Seed with few and many candidates."""
-    for n_local_trials in None, 1, 4, 20:
+    """Seed with every number of candidates that needs a kernel of its own, and with more."""
+    for n_local_trials in None, *range(1, 12), 20:
         fastclust.kmeans_plusplus(X, 5, n_local_trials=n_local_trials, random_state=0)
     fastclust.kmeans_plusplus(X, 600, random_state=0)
 
