@@ -8,20 +8,20 @@ chunk's own number and the range of items that it works on. Chunks depend on the
 alone, so results are the same bits for any number of threads, and any subset of the chunks can be
 launched by itself.
 
-The names of a kernel's parameters are its signature: an array whose name ends in `_out` is
-written to, every other array is read-only. The dtype of the second argument is the kernel's real
-type, and it is compiled once for each real type, serial (one chunk) or parallel (any other number).
+A kernel declares its signature by annotations (`signature`). The dtype of the second argument is
+what the declaration calls `real`. Each kernel has a variant for each real type and each of two
+drivers, serial (for one chunk) and parallel (for any other number of chunks). A variant is compiled
+from the declaration alone, when it is first called or ahead of that; `registry` lists the kernels
+and the real types that the package calls them with.
 """
-
-import inspect
 
 import numba
 import numpy as np
-from numba.core import types
 
 from fastclust import _threads
 from fastclust._kernels.cache import attach_cache
 from fastclust._kernels.link_only import PARTS, parts_linked_only
+from fastclust._kernels.signature import Signature
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 
@@ -76,7 +76,7 @@ def steps_in_launch(chunks, work):
 
 
 def kernel(function):
-    """Compile a function of chunks, at its first call for each real type and driver."""
+    """Make a kernel of a function of chunks whose other parameters are annotated."""
     return Kernel(function)
 
 
@@ -87,7 +87,7 @@ class Kernel:
         self.function = function
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
-        self._parameters = list(inspect.signature(function).parameters)
+        self.signature = Signature(function)
         self._compiled = {}
 
     def __call__(self, chunks, *args, work=0.0, alone=False):
@@ -103,36 +103,60 @@ class Kernel:
             Multiply-adds of the whole call; a long call is cut into several launches.
         alone : bool, default=False
             Whether this thread does all chunks.
+
+        Raises
+        ------
+        TypeError
+            If an argument does not fit its declaration. To save time, a float in the place of an
+            integer is looked for in the first call of each variant only.
         """
-        parallel = _is_parallel(chunks, alone)
-        compiled = self._compiled.get((args[0].dtype.char, parallel))
-        if compiled is None:
-            compiled = self._compile(parallel, (chunks, *args))
-        if not parallel and work < LAUNCH_WORK:
-            compiled(chunks, *args)
-            return
-        n_threads = _threads.effective_n_threads() if parallel else 1
-        n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
-        most_launches = max(1, len(chunks) // n_threads)  # each with work for every thread
-        n_launches = min(n_launches, most_launches)
-        for part in np.array_split(chunks, n_launches) if n_launches > 1 else [chunks]:
-            with _threads.launching(n_threads, parallel):
-                compiled(part, *args)
+        try:
+            parallel = _is_parallel(chunks, alone)
+            compiled = self._compiled.get((args[0].dtype.char, parallel))
+            if compiled is None:
+                self.signature.check((chunks, *args))
+                compiled = self._compile(args[0].dtype, parallel)
+            if not parallel and work < LAUNCH_WORK:
+                compiled(chunks, *args)
+                return
+            n_threads = _threads.effective_n_threads() if parallel else 1
+            n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
+            most_launches = max(1, len(chunks) // n_threads)  # each with work for every thread
+            n_launches = min(n_launches, most_launches)
+            for part in np.array_split(chunks, n_launches) if n_launches > 1 else [chunks]:
+                with _threads.launching(n_threads, parallel):
+                    compiled(part, *args)
+        except (AttributeError, IndexError, TypeError):
+            self.signature.check((chunks, *args))  # raises an error that names the parameter
+            raise
 
-    def compile(self, chunks, *args, work=0.0):
-        """Compile what such a call would run, if it is not yet; run nothing, whatever the work."""
-        parallel = _is_parallel(chunks, alone=False)
-        if (args[0].dtype.char, parallel) not in self._compiled:
-            self._compile(parallel, (chunks, *args))
+    def prepare(self, chunks, dtype):
+        """Compile what a call with these chunks and this real type would run."""
+        self.compile(dtype, _is_parallel(chunks, alone=False))
 
-    def _compile(self, parallel, args):
-        key = (args[1].dtype.char, parallel)
+    def compile(self, dtype, parallel):
+        """Compile a variant, if it is not yet.
+
+        Parameters
+        ----------
+        dtype : dtype
+            The real type, float32 or float64.
+        parallel : bool
+            Whether it is the parallel driver.
+        """
+        dtype = np.dtype(dtype)
+        if (dtype.char, parallel) not in self._compiled:
+            self._compile(dtype, parallel)
+
+    def _compile(self, dtype, parallel):
+        """Compile a variant and return Numba's dispatcher, which compiles nothing more."""
+        key = dtype.char, parallel
         with parts_linked_only():  # under Numba's lock: of several threads one compiles
             if key not in self._compiled:
                 dispatcher = numba.njit(parallel=parallel, **OPTIONS)(self.function)
                 driver = "parallel" if parallel else "serial"
                 attach_cache(dispatcher, f"{self.__name__}-{key[0]}-{driver}")
-                dispatcher.compile(tuple(map(_type_of, self._parameters, args)))
+                dispatcher.compile(self.signature.numba_types(dtype))
                 dispatcher.disable_compile()
                 self._compiled[key] = dispatcher
         return self._compiled[key]
@@ -141,11 +165,3 @@ class Kernel:
 def _is_parallel(chunks, alone):
     """Whether the chunks are shared by threads."""
     return len(chunks) != 1 and not alone and _threads.parallel_is_safe()
-
-
-def _type_of(name, value):
-    """Numba type of a kernel's argument: C-contiguous, read-only unless named `*_out`."""
-    if isinstance(value, np.ndarray):
-        readonly = not name.endswith("_out")
-        return types.Array(numba.from_dtype(value.dtype), value.ndim, "C", readonly=readonly)
-    return types.int64 if isinstance(value, (int, np.integer)) else types.float64

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from fastclust._kernels.jit import Kernel
+
 N_SAMPLES = [1, 7, 8, 9, 15, 16, 17, 33, 100]
 N_FEATURES = [1, 2, 3, 9]
 
@@ -12,6 +14,18 @@ def pytest_generate_tests(metafunc):
     if {"n_samples", "n_features"} <= set(metafunc.fixturenames):
         shapes = [(n, 3) for n in N_SAMPLES] + [(17, d) for d in N_FEATURES]
         metafunc.parametrize(("n_samples", "n_features"), sorted(set(shapes)))
+
+
+@pytest.fixture(autouse=True)
+def checked_calls(monkeypatch):
+    """Check the arguments of every call: by itself it would truncate a float to an integer."""
+    call = Kernel.__call__
+
+    def check_and_call(kernel, *args, **options):
+        kernel.signature.check(args)
+        return call(kernel, *args, **options)
+
+    monkeypatch.setattr(Kernel, "__call__", check_and_call)
 
 
 @pytest.fixture(params=[np.float32, np.float64], ids=["f4", "f8"])

@@ -8,6 +8,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 
 from fastclust._kernels import cache, jit, link_only
+from fastclust._kernels.signature import real
 from tests.processes import run_python
 
 X = np.arange(12.0)
@@ -29,7 +30,7 @@ def make_kernel(monkeypatch):
         return total
 
     @jit.kernel
-    def sums(chunks, X, sums_out):
+    def sums(chunks, X: real[:], sums_out: real[:]):
         for s in prange(chunks.shape[0]):
             sums_out[chunks[s, 0]] = sum_squares(X, chunks[s, 1], chunks[s, 2])
 
@@ -79,18 +80,8 @@ def test_parts_serve_several_kernels(monkeypatch):
 NAMES = """
 import gc
 import numba
-from fastclust._kernels import jit
-from fastclust._kernels.kmeans import seeding
-from fastclust._kernels.mixture import components, passes
+from fastclust._kernels import jit, registry  # which makes all kernels
 
-for width in range(2, seeding.WIDEST_TILE + 1):
-    seeding.seeding_kernel(width)
-for covariance_type in ("full", "tied", "diag", "spherical"):
-    for factory in (
-        components.lay_out_kernel, components.update_kernel,
-        passes.moments_kernel, passes.posterior_kernel,
-    ):
-        factory(covariance_type)
 compiled = numba.core.dispatcher.Dispatcher, jit.Kernel
 found = [thing for thing in gc.get_objects() if issubclass(type(thing), compiled)]
 functions = {getattr(thing, "py_func", None) or thing.function for thing in found}

@@ -71,7 +71,8 @@ class PanelLloyd:
             may_skip,
         )
         self._n_plain = 0
-        self._bounds = self._all_bounds = None  # in use, and allocated
+        self._bounds: BlockBounds | None = None  # those in use
+        self._all_bounds: BlockBounds | None = None  # allocated once, as memory is slow at first
 
     @property
     def centers(self):
@@ -103,12 +104,11 @@ class PanelLloyd:
 
         For benchmarks.
         """
-        labelled = evaluated = n_iter = self._n_plain
-        if self._all_bounds:
-            labelled += self._all_bounds.labelled
-            evaluated += self._all_bounds.evaluated
-            n_iter += self._all_bounds.n_iter
-        return labelled / n_iter, evaluated / n_iter
+        n_plain, bounded = self._n_plain, self._all_bounds
+        if bounded is None:
+            return 1.0, 1.0
+        n_iter = n_plain + bounded.n_iter
+        return (n_plain + bounded.labelled) / n_iter, (n_plain + bounded.evaluated) / n_iter
 
     def prepare(self):
         """Compile what later iterations may call: no fit but the first is to wait for that."""
@@ -127,7 +127,7 @@ class PanelLloyd:
         if self._bounds is None:
             self._iterate_plain(first_iteration, n_steps, tol)
         else:
-            self._iterate_bounded(first_iteration, n_steps, tol)
+            self._iterate_bounded(self._bounds, first_iteration, n_steps, tol)
         counts, shift_sq = self._run.counts, float(self._run.shift_sq[0])
         if counts[lloyd.N_EMPTY]:
             shift_sq = self._relocate()
@@ -177,12 +177,12 @@ class PanelLloyd:
         n_between = np.bincount(labels[is_between], minlength=k)
         return n_of_label[n_between <= policy.few_between * n_of_label].sum() / len(rows)
 
-    def _iterate_bounded(self, first_iteration, n_steps, tol):
+    def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol):
         """Iterations that skip distances, then another regrouping or plain ones where that pays."""
         run, plan = self._run, self._plan
         n_steps, budget = plan.bounded_steps(n_steps)
-        run.iterate(self._bounds.call(budget), first_iteration, n_steps, tol)
-        cost = self._bounds.note(run.counts)
+        run.iterate(block_bounds.call(budget), first_iteration, n_steps, tol)
+        cost = block_bounds.note(run.counts)
         plan.note_bounded(int(run.counts[lloyd.N_ITER]), cost)
         if not self._goes_on(tol):
             return
@@ -197,7 +197,7 @@ class PanelLloyd:
         panels, run, k = self._panels, self._run, len(self.centers)
         distances_sq = panels.panel_distances_sq(self.centers, self.labels)
         run.labels, distances_sq = self.order.regroup(self.labels, distances_sq, k)
-        if self._all_bounds is None:  # once, as memory is slow the first time
+        if self._all_bounds is None:
             self._all_bounds = BlockBounds(
                 panels, k, self._radius_sq, len(self._chunks), self._policy
             )

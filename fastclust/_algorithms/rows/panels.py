@@ -251,7 +251,8 @@ class Panels:
     def cluster_statistics(self, centers):
         """Statistics of the clusters of these centers."""
         labels, inertia = self.assign_to_panels_with_inertia(centers)
-        return ClusterStatistics(*self.sum_clusters(labels, len(centers)), inertia)
+        sums, weights, counts = self.sum_clusters(labels, len(centers))
+        return ClusterStatistics(sums, weights, counts, inertia)
 
     def assign_to_panels(self, centers):
         """Label of the nearest center of each row, in the order of the panels, padding included."""

@@ -11,6 +11,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.kmeans.distances import own_distance_sq
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.tiles import (
     HALF_TILE,
     NARROW_TILE,
@@ -117,7 +118,10 @@ def nearest(panels, p, n_clusters, tiles, center_sq):
 
 
 @kernel
-def assign_nearest(chunks, panels, n_clusters, tiles, center_sq, labels_out):
+def assign_nearest(
+    chunks, panels: real[:, :, :], n_clusters: int64, tiles: real[:, :, :], center_sq: real[:, :],
+    labels_out: int32[:, :],
+):  # fmt: skip
     """Label every row with its nearest center.
 
     panels : (n_panels, n_features, LANES)        # IN
@@ -133,8 +137,9 @@ def assign_nearest(chunks, panels, n_clusters, tiles, center_sq, labels_out):
 
 @kernel
 def assign_with_inertia(
-    chunks, panels, weights, n_samples, centers, tiles, center_sq, labels_out, inertia_out
-):
+    chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, centers: real[:, :],
+    tiles: real[:, :, :], center_sq: real[:, :], labels_out: int32[:, :], inertia_out: float64[:],
+):  # fmt: skip
     """Label every row, and sum the squared distances to the centers of the labels.
 
     panels : (n_panels, n_features, LANES)                   # IN

@@ -52,6 +52,7 @@ from fastclust._kernels.kmeans.lloyd import (
     make_team_work,
     take_labels,
 )
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.team import start_team
 from fastclust._kernels.simd.tiles import (
     TILE,
@@ -299,13 +300,18 @@ _work = make_team_work("bounded", _assign_blocks, _end_bounded)
 
 @kernel
 def iterate_bounded(
-    chunks, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol,
-    n_workers, error, block_panels, test_cost, active_cost, evaluate_cost, most_cost, assigned_out,
-    uppers_out, lowers_out, candidates_out, offsets_out, least_sq_out, active_out,
-    chunk_evaluated_out, new_labels_out, team_out, labels_out, centers_out, tiles_out,
-    center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-    chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out,
-    status_counts_out, shift_sq_out,
+    chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, finish: int64,
+    first_iteration: int64, n_steps: int64, resum_every: int64, tol: float64, n_workers: int64,
+    error: float64, block_panels: int64, test_cost: int64, active_cost: int64, evaluate_cost: int64,
+    most_cost: float64, assigned_out: int32[:], uppers_out: real[:], lowers_out: real[:, :],
+    candidates_out: int32[:, :], offsets_out: int64[:, :], least_sq_out: real[:, :],
+    active_out: int64[:, :], chunk_evaluated_out: int64[:, :], new_labels_out: int32[:, :, :],
+    team_out: int64[:, :], labels_out: int32[:, :], centers_out: real[:, :],
+    tiles_out: real[:, :, :], center_sq_out: real[:, :], shifts_out: real[:],
+    chunk_sums_out: float64[:, :, :], chunk_weights_out: float64[:, :],
+    chunk_counts_out: int64[:, :], chunk_touched_out: int64[:, :], chunk_changed_out: int64[:],
+    sums_out: float64[:, :], weights_out: float64[:], counts_out: int64[:],
+    max_weights_out: float64[:], status_counts_out: int64[:], shift_sq_out: float64[:],
 ):  # fmt: skip
     """As `lloyd.iterate`, on chunks of blocks; also stop when it has cost most_cost.
 

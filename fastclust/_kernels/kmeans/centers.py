@@ -5,6 +5,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.groups import Centers, ClusterSums, Rows
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_rows
 from fastclust._kernels.simd.vectors import load
 
@@ -51,8 +52,10 @@ def add_panel(rows, p, n_rows, labels, sums):
 
 @kernel
 def sum_clusters(
-    chunks, panels, weights, n_samples, labels, chunk_sums_out, chunk_weights_out, chunk_counts_out
-):
+    chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, labels: int32[:, :],
+    chunk_sums_out: float64[:, :, :], chunk_weights_out: float64[:, :],
+    chunk_counts_out: int64[:, :],
+):  # fmt: skip
     """Sum the rows of each label, for each chunk of panels.
 
     panels, weights, n_samples : `groups.Rows`                    # IN
@@ -163,8 +166,10 @@ def move_centers(sums, weights, centers):
 
 @kernel
 def update_centers(
-    chunks, centers_out, sums, weights, tiles_out, center_sq_out, shifts_out, shift_sq_out
-):
+    chunks, centers_out: real[:, :], sums: float64[:, :], weights: float64[:],
+    tiles_out: real[:, :, :], center_sq_out: real[:, :], shifts_out: real[:],
+    shift_sq_out: float64[:],
+):  # fmt: skip
     """M step by itself: one chunk, and every weight positive.
 
     centers_out, tiles_out, center_sq_out, shifts_out : `groups.Centers`    # IN, OUT
@@ -189,7 +194,9 @@ def tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out):
 
 
 @kernel
-def tile_centers(chunks, centers, scale, tiles_out, center_sq_out):
+def tile_centers(
+    chunks, centers: real[:, :], scale: float64, tiles_out: real[:, :, :], center_sq_out: real[:, :]
+):
     """Lay centers out as tiles[t, f, offset] = scale * center and center_sq = |center|^2.
 
     centers : (n_clusters, n_features)             # IN

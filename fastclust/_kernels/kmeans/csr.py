@@ -11,6 +11,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.vectors import fma, load, splat, store
 
 
@@ -40,8 +41,9 @@ def _nearest(dots, center_sq, chunk):
 
 @kernel
 def assign_csr(
-    chunks, data, indices, indptr, centers_t, center_sq, dots_out, labels_out, n_changed_out
-):
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], centers_t: real[:, :, :],
+    center_sq: real[:, :], dots_out: real[:, :, :], labels_out: int32[:], n_changed_out: int64[:],
+):  # fmt: skip
     """Label every row with its nearest center, and count the labels that changed.
 
     centers_t : (n_features, n_vectors, LANES)              # IN
@@ -71,8 +73,9 @@ def _add_row(data, indices, indptr, i, weight, j, sign, sums_out, weights_out, c
 
 @kernel
 def accumulate_csr(
-    chunks, data, indices, indptr, weights, labels_old, labels, from_scratch,
-    sums_out, weights_out, counts_out,
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], weights: real[:],
+    labels_old: int32[:], labels: int32[:], from_scratch: int64, sums_out: float64[:, :],
+    weights_out: float64[:], counts_out: int64[:],
 ):  # fmt: skip
     """Move the rows whose label changed between the clusters' sums; a chunk is a range of clusters.
 
@@ -116,8 +119,9 @@ def _own_distance_sq(data, indices, start, stop, centers, center_sq, j):
 
 @kernel
 def distances_to_labels_csr(
-    chunks, data, indices, indptr, centers, center_sq, labels, distances_sq_out
-):
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], centers: real[:, :],
+    center_sq: float64[:], labels: int32[:], distances_sq_out: real[:],
+):  # fmt: skip
     """Squared distance of every row to the center of its label.
 
     centers : (n_clusters, n_features)               # IN
@@ -134,8 +138,10 @@ def distances_to_labels_csr(
 
 @kernel
 def distances_sq_csr(
-    chunks, data, indices, indptr, row_sq, centers_t, center_sq, dots_out, distances_sq_out
-):
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], row_sq: float64[:],
+    centers_t: float64[:, :, :], center_sq: float64[:, :], dots_out: float64[:, :, :],
+    distances_sq_out: float64[:, :],
+):  # fmt: skip
     """Squared distance of every row to every center, expanded and cut off at 0.
 
     row_sq : (n_samples,), float64                       # IN: |x|^2

@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import int32, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_square_diffs, load_transposed
 from fastclust._kernels.simd.tiles import DISTANCE_TILE, square_diff_tile, store_tile, zero_tile
 from fastclust._kernels.simd.vectors import fma, gather, load, splat, store
@@ -28,7 +29,10 @@ def own_distance_sq(panels, p, centers, labels):
 
 
 @kernel
-def distances_to_labels(chunks, panels, centers, labels, distances_sq_out):
+def distances_to_labels(
+    chunks, panels: real[:, :, :], centers: real[:, :], labels: int32[:, :],
+    distances_sq_out: real[:, :],
+):  # fmt: skip
     """Squared distance of every row to the center of its label.
 
     panels : (n_panels, n_features, LANES)        # IN
@@ -57,7 +61,10 @@ def _transform_panel(panels, p, tiles, chunk, block_out, distances_out):
 
 
 @kernel
-def transform_rows(chunks, panels, tiles, block_out, distances_out):
+def transform_rows(
+    chunks, panels: real[:, :, :], tiles: real[:, :, :], block_out: real[:, :, :],
+    distances_out: real[:, :],
+):  # fmt: skip
     """Distance of every row to every center.
 
     panels : (n_panels, n_features, LANES)                # IN

@@ -34,6 +34,7 @@ from fastclust._kernels.kmeans.groups import (
     Status,
 )
 from fastclust._kernels.kmeans.lloyd import REDO, make_team_work, take_labels
+from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.team import start_team
 from fastclust._kernels.simd.tiles import argmin2_tile
 from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
@@ -140,12 +141,16 @@ _work = make_team_work("filtered", _assign_filtered, _end_filtered)
 
 @kernel
 def iterate_filtered(
-    chunks, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol,
-    n_workers, few_changes, radius, most_near, panels_f32, tiles_f32_out, center_sq_f32_out,
-    chunk_near_out, new_labels_out, team_out, labels_out, centers_out, tiles_out, center_sq_out,
-    shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out, chunk_touched_out,
-    chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out, status_counts_out,
-    shift_sq_out,
+    chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, finish: int64,
+    first_iteration: int64, n_steps: int64, resum_every: int64, tol: float64, n_workers: int64,
+    few_changes: int64, radius: float64, most_near: int64, panels_f32: float32[:, :, :],
+    tiles_f32_out: float32[:, :, :], center_sq_f32_out: float32[:, :], chunk_near_out: int64[:],
+    new_labels_out: int32[:, :, :], team_out: int64[:, :], labels_out: int32[:, :],
+    centers_out: real[:, :], tiles_out: real[:, :, :], center_sq_out: real[:, :],
+    shifts_out: real[:], chunk_sums_out: float64[:, :, :], chunk_weights_out: float64[:, :],
+    chunk_counts_out: int64[:, :], chunk_touched_out: int64[:, :], chunk_changed_out: int64[:],
+    sums_out: float64[:, :], weights_out: float64[:], counts_out: int64[:],
+    max_weights_out: float64[:], status_counts_out: int64[:], shift_sq_out: float64[:],
 ):  # fmt: skip
     """As `lloyd.iterate`, in float64; also stop when more than most_near panels had near ties.
 

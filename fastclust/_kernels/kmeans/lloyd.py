@@ -28,6 +28,7 @@ from fastclust._kernels.kmeans.groups import (
     Rows,
     Status,
 )
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
 from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
 
@@ -181,11 +182,15 @@ _work = make_team_work("plain", _assign_chunk, _end_plain)
 
 @kernel
 def iterate(
-    chunks, panels, weights, n_samples, finish, first_iteration, n_steps, resum_every, tol,
-    n_workers, few_changes, new_labels_out, team_out, labels_out, centers_out, tiles_out,
-    center_sq_out, shifts_out, chunk_sums_out, chunk_weights_out, chunk_counts_out,
-    chunk_touched_out, chunk_changed_out, sums_out, weights_out, counts_out, max_weights_out,
-    status_counts_out, shift_sq_out,
+    chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, finish: int64,
+    first_iteration: int64, n_steps: int64, resum_every: int64, tol: float64, n_workers: int64,
+    few_changes: int64, new_labels_out: int32[:, :, :], team_out: int64[:, :],
+    labels_out: int32[:, :], centers_out: real[:, :], tiles_out: real[:, :, :],
+    center_sq_out: real[:, :], shifts_out: real[:], chunk_sums_out: float64[:, :, :],
+    chunk_weights_out: float64[:, :], chunk_counts_out: int64[:, :], chunk_touched_out: int64[:, :],
+    chunk_changed_out: int64[:], sums_out: float64[:, :], weights_out: float64[:],
+    counts_out: int64[:], max_weights_out: float64[:], status_counts_out: int64[:],
+    shift_sq_out: float64[:],
 ):  # fmt: skip
     """Iterate until labels repeat, the shift is within tol, a cluster is empty, or few change.
 

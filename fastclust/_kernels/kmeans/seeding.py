@@ -19,6 +19,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline, variant
+from fastclust._kernels.signature import float64, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
 from fastclust._kernels.simd.tiles import (
     first_of_tile,
@@ -122,8 +123,11 @@ def seeding_kernel(width):
     @kernel
     @variant(width)
     def seed_rounds(
-        chunks, panels, weights, uniforms, n_workers, first_round, last_round, team_out, round_out,
-        indices_out, candidates_out, tiles_out, closest_sq_out, potentials_out, cumulative_out,
+        chunks, panels: real[:, :, :], weights: real[:, :], uniforms: float64[:, :],
+        n_workers: int64, first_round: int64, last_round: int64, team_out: int64[:, :],
+        round_out: int64[:], indices_out: int64[:], candidates_out: int64[:],
+        tiles_out: real[:, :, :], closest_sq_out: real[:, :], potentials_out: float64[:, :, :],
+        cumulative_out: float64[:],
     ):  # fmt: skip
         """Run rounds of greedy k-means++; round 0 takes the first seed as given.
 

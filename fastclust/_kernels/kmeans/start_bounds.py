@@ -4,12 +4,14 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import float64, int32, int64, real
 
 
 @kernel
 def start_bounds(
-    chunks, distances_sq, labels, centers_t, n_samples, error, block_panels,
-    apart_out, assigned_out, uppers_out, lowers_out,
+    chunks, distances_sq: real[:, :], labels: int32[:, :], centers_t: real[:, :], n_samples: int64,
+    error: float64, block_panels: int64, apart_out: float64[:, :], assigned_out: int32[:],
+    uppers_out: real[:], lowers_out: real[:, :],
 ):  # fmt: skip
     """Bounds of blocks from the distances of their rows and between centers.
 

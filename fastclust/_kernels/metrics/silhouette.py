@@ -9,6 +9,7 @@ points and, beside them, the points' own sums over the panels (benchmarks/bench_
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import int64, real
 from fastclust._kernels.simd.products import add_lane_sums, add_weighted_vectors, sqrt_tile
 from fastclust._kernels.simd.tiles import PAIR_TILE, scale_add_tile, square_diff_tile, zero_tile
 from fastclust._kernels.simd.vectors import load, store
@@ -19,7 +20,7 @@ BLOCK_VALUES = 2**13
 
 @inner
 def _add_block(
-    panels, real, first, last, points, points_real, groups, chunk, row_sums_out, point_sums_out
+    panels, is_row, first, last, points, is_point, groups, chunk, row_sums_out, point_sums_out
 ):
     """Add the distances between panels first to last and all points."""
     for t in range(points.shape[0]):
@@ -31,20 +32,23 @@ def _add_block(
                 acc = square_diff_tile(acc, load(panels, (p, f)), points, (t, f))
             distances = sqrt_tile(acc)
             row_sums = load(row_sums_out, (group, p))
-            row_sums = add_weighted_vectors(row_sums, distances, points_real, t)
+            row_sums = add_weighted_vectors(row_sums, distances, is_point, t)
             store(row_sums_out, (group, p), row_sums)
-            point_sums = scale_add_tile(point_sums, distances, load(real, p))
+            point_sums = scale_add_tile(point_sums, distances, load(is_row, p))
         add_lane_sums(point_sums_out, (chunk, t * PAIR_TILE), point_sums)
 
 
 @kernel
-def add_distances(chunks, panels, real, points, points_real, groups, row_sums_out, point_sums_out):
+def add_distances(
+    chunks, panels: real[:, :, :], is_row: real[:, :], points: real[:, :, :], is_point: real[:, :],
+    groups: int64[:], row_sums_out: real[:, :, :], point_sums_out: real[:, :],
+):  # fmt: skip
     """Add, for rows and groups of points, the sums of the distances to each other.
 
     panels : (n_panels, n_features, LANES)                   # IN
-    real : (n_panels, LANES): 0 for padding rows, else 1     # IN
+    is_row : (n_panels, LANES): 0 for padding rows, else 1   # IN
     points : (n_tiles, n_features, PAIR_TILE)                # IN
-    points_real : (n_tiles, PAIR_TILE)                       # IN
+    is_point : (n_tiles, PAIR_TILE): 0 for padding, else 1   # IN
     groups : (n_tiles,), int64: the group of each tile       # IN
     row_sums_out : (n_groups, n_panels, LANES)               # IN, OUT: of the rows
     point_sums_out : (n_chunks, n_tiles * PAIR_TILE)          # OUT: of the points, to each chunk
@@ -56,6 +60,6 @@ def add_distances(chunks, panels, real, points, points_real, groups, row_sums_ou
             point_sums_out[chunk, i] = 0.0
         for first in range(chunks[s, 1], chunks[s, 2], n_panels):
             _add_block(
-                panels, real, first, min(first + n_panels, chunks[s, 2]), points, points_real,
+                panels, is_row, first, min(first + n_panels, chunks[s, 2]), points, is_point,
                 groups, chunk, row_sums_out, point_sums_out,
             )  # fmt: skip

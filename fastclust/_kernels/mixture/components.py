@@ -19,7 +19,15 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
+from fastclust._kernels.mixture.gaussian import LAYOUTS
+from fastclust._kernels.signature import float64, int64, real
 from fastclust._kernels.simd.products import MOMENT_WIDTH, N_PRODUCTS, WIDTH
+
+COVARIANCES = {
+    "full": float64[:, :, :], "tied": float64[:, :], "diag": float64[:, :],
+    "spherical": float64[:],
+}  # fmt: skip
+"""Type of the covariances, and of their factors, for each covariance type."""
 
 NEGLIGIBLE = 2.0**-10
 """Share of a rounding error of a component's weight that small responsibilities may add up to."""
@@ -270,12 +278,16 @@ def _set_constants(j, weight, log_det, means, epsilon, constants_out, cuts_out):
 def lay_out_kernel(covariance_type):
     """The kernel that lays given components out."""
     lay_out = globals()[f"lay_out_{covariance_type}"]
+    factors_type = COVARIANCES[covariance_type]
+    means_layout, factors_layout, extras_layout = LAYOUTS[covariance_type]
 
     @kernel
     @variant(covariance_type)
     def lay_out_components(
-        chunks, about_out, weights, means, factors, epsilon,
-        means_out, factor_tiles_out, extras_out, constants_out, cuts_out, work_out,
+        chunks, about_out: real[:, :], weights: float64[:], means: float64[:, :],
+        factors: factors_type, epsilon: float64, means_out: means_layout,
+        factor_tiles_out: factors_layout, extras_out: extras_layout, constants_out: real[:, :],
+        cuts_out: real[:], work_out: float64[:, :, :],
     ):  # fmt: skip
         """Lay components out as `gaussian` wants them.
 
@@ -306,13 +318,17 @@ def lay_out_kernel(covariance_type):
 def update_kernel(covariance_type):
     """The M step of a covariance type."""
     update = globals()[f"update_{covariance_type}"]
+    covariances_type = COVARIANCES[covariance_type]
 
     @kernel
     @variant(covariance_type)
     def update_components(
-        chunks, about, chunk_nk, chunk_first, chunk_second, scatter, reg_covar, origin, floor,
-        total_weight, nk_out, first_out, second_out,
-        weights_out, means_out, covariances_out, factors_out, is_singular_out,
+        chunks, about: real[:, :], chunk_nk: float64[:, :], chunk_first: float64[:, :, :],
+        chunk_second: float64[:, :, :], scatter: float64[:, :], reg_covar: float64[:],
+        origin: float64[:], floor: float64, total_weight: float64, nk_out: float64[:],
+        first_out: float64[:, :], second_out: float64[:, :], weights_out: float64[:],
+        means_out: float64[:, :], covariances_out: covariances_type, factors_out: covariances_type,
+        is_singular_out: int64[:],
     ):  # fmt: skip
         """Merge the moments of the chunks, and update the components.
 

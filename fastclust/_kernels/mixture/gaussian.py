@@ -26,6 +26,7 @@ log_prob_out : (n_chunks, BLOCK, n_places, LANES)         # OUT: [chunk, panel, 
 import numpy as np
 
 from fastclust._kernels.jit import inner
+from fastclust._kernels.signature import real
 from fastclust._kernels.simd.products import (
     PANELS,
     WIDTH,
@@ -48,6 +49,14 @@ from fastclust._kernels.simd.tiles import (
     zero_tile,
 )
 from fastclust._kernels.simd.vectors import load, splat, store
+
+LAYOUTS = {
+    "full": (real[:, :], real[:, :], real[:, :, :, :]),
+    "tied": (real[:, :, :], real[:, :], real[:, :]),
+    "diag": (real[:, :, :], real[:, :, :], real[:, :]),
+    "spherical": (real[:, :, :], real[:, :, :], real[:, :]),
+}
+"""Types of `means`, `factors` and `extras` for each covariance type."""
 
 FACTOR_TILE = WIDTH * WIDTH
 """Values of a factor in one tile."""

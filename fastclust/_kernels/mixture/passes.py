@@ -15,6 +15,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture import gaussian, moments
+from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.math import exp, log
 from fastclust._kernels.simd.tiles import argmin_tile
 from fastclust._kernels.simd.vectors import (
@@ -103,15 +104,20 @@ def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
 def moments_kernel(covariance_type):
     """The fused pass for a covariance type."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
+    means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
     moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
     add_moments = getattr(moments, f"add_{moments_of[covariance_type]}_moments")
 
     @kernel
     @variant(covariance_type)
     def estimate_moments(
-        chunks, panels, weights, labels, centers, means, factors, extras, constants, cuts,
-        likely_out, rows_out, log_prob_out, active_out, differences_out, scaled_out,
-        nk_out, first_out, second_out, log_likelihood_out, labels_out, counts_out,
+        chunks, panels: real[:, :, :], weights: real[:, :], labels: int32[:, :],
+        centers: real[:, :], means: means_type, factors: factors_type, extras: extras_type,
+        constants: real[:, :], cuts: real[:], likely_out: int32[:, :], rows_out: real[:, :, :, :],
+        log_prob_out: real[:, :, :, :], active_out: int64[:, :],
+        differences_out: real[:, :, :, :, :], scaled_out: real[:, :, :, :, :],
+        nk_out: float64[:, :], first_out: float64[:, :, :], second_out: float64[:, :, :],
+        log_likelihood_out: float64[:], labels_out: int32[:, :], counts_out: int64[:, :],
     ):  # fmt: skip
         """Sum what an M step needs to know of the rows.
 
@@ -173,12 +179,15 @@ def moments_kernel(covariance_type):
 def posterior_kernel(covariance_type):
     """The E step for a covariance type."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
+    means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
 
     @kernel
     @variant(covariance_type)
     def estimate_posterior(
-        chunks, panels, means, factors, extras, constants, cuts,
-        likely_out, rows_out, log_prob_out, labels_out, log_density_out, resp_out,
+        chunks, panels: real[:, :, :], means: means_type, factors: factors_type,
+        extras: extras_type, constants: real[:, :], cuts: real[:], likely_out: int32[:, :],
+        rows_out: real[:, :, :, :], log_prob_out: real[:, :, :, :], labels_out: int32[:, :],
+        log_density_out: real[:, :], resp_out: real[:, :],
     ):  # fmt: skip
         """Label, log-density and responsibilities of each row.
 

@@ -7,6 +7,7 @@ Lanes past the last row are filled with zeros.
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.row_vectors import NARROW, WIDE, load_transposed
 from fastclust._kernels.simd.tiles import store_tile
 from fastclust._kernels.simd.vectors import (
@@ -43,7 +44,7 @@ def _sum_columns(values, n_features, chunk, start, stop, sums_out):
 
 
 @kernel
-def sum_columns(chunks, values, n_features, sums_out):
+def sum_columns(chunks, values: real[:], n_features: int64, sums_out: float64[:, :]):
     """Sum the rows of each chunk.
 
     values : (n_samples * n_features,)                                # IN: of X, row by row
@@ -113,7 +114,10 @@ def _pack_chunk(
 
 
 @kernel
-def pack_rows(chunks, X, mean, order, numbers_out, panels_out, squares_out, largest_out):
+def pack_rows(
+    chunks, X: real[:, :], mean: real[:], order: int32[:, :], numbers_out: int64[:, :],
+    panels_out: real[:, :, :], squares_out: float64[:], largest_out: float64[:],
+):  # fmt: skip
     """Pack X - mean into panels.
 
     X : (n_samples, n_features)                      # IN
@@ -133,7 +137,7 @@ def pack_rows(chunks, X, mean, order, numbers_out, panels_out, squares_out, larg
 
 
 @kernel
-def narrow_panels(chunks, panels, panels_f32_out):
+def narrow_panels(chunks, panels: real[:, :, :], panels_f32_out: float32[:, :, :]):
     """Put every two panels side by side in float32.
 
     panels : (n_panels, n_features, LANES), float64              # IN

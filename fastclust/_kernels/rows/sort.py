@@ -10,12 +10,15 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.signature import float64, int32, int64, real
 
 
 @kernel
 def sort_rows(
-    chunks, distances_sq, labels, order, n_samples, segment_panels, n_bins, bins_out, keys_out,
-    places_out, distances_sq_out, labels_out, order_out,
+    chunks, distances_sq: real[:, :], labels: int32[:, :], order: int32[:, :], n_samples: int64,
+    segment_panels: int64, n_bins: int64, bins_out: float64[:, :, :], keys_out: int32[:, :],
+    places_out: int64[:, :], distances_sq_out: real[:, :], labels_out: int32[:, :],
+    order_out: int32[:, :],
 ):  # fmt: skip
     """Sort what is known of each row; the chunks are of segments.
 

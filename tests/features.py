@@ -1,0 +1,111 @@
+"""A use of every feature of the package, so that every kernel is called."""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+import scipy.sparse
+
+import fastclust
+from fastclust import metrics, model_selection, outliers
+
+SHAPES = (30, 2), (20_011, 3), (5_003, 70), (60_000, 16)
+"""Rows and features: of one chunk and of several, of few features and of many."""
+
+
+def use_every_feature(dtype):
+    """Call every public function and estimator on rows of this type."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # too few iterations, clusters without rows
+        for n_samples, n_features in SHAPES:
+            X = blobs(n_samples, n_features, 64).astype(dtype)
+            weights = np.linspace(0, 2, n_samples)
+            use_kmeans(X, weights)
+            use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
+            use_mixtures(X, weights)
+            use_metrics(X)
+        use_many_clusters(blobs(60_000, 8, 64).astype(dtype))
+        use_seeding(X[:2_000])
+        use_outliers(X[:3_000])
+        use_selection(X[:500])
+
+
+def blobs(n_samples, n_features, n_blobs):
+    """Rows around some centers."""
+    rng = np.random.default_rng(0)
+    centers = 3 * rng.normal(size=(n_blobs, n_features))
+    return centers[rng.integers(n_blobs, size=n_samples)] + rng.normal(size=(n_samples, n_features))
+
+
+def use_kmeans(X, weights):
+    """Fit and apply KMeans to dense rows."""
+    for n_clusters, n_init in (1, 3), (7, 1), (20, 1):
+        kmeans = fastclust.KMeans(n_clusters, n_init=n_init, max_iter=30, random_state=0)
+        kmeans.fit(X)
+        kmeans.fit(X, sample_weight=weights)
+        kmeans.predict(X)
+        kmeans.transform(X)
+        kmeans.score(X, sample_weight=weights)
+    with contextlib.redirect_stdout(io.StringIO()):
+        fastclust.KMeans(3, init="random", verbose=1, max_iter=3).fit(X)
+
+
+def use_sparse_kmeans(X, weights):
+    """Fit and apply KMeans to sparse rows."""
+    kmeans = fastclust.KMeans(7, max_iter=5, random_state=0).fit(X)
+    kmeans.fit(X, sample_weight=weights)
+    kmeans.predict(X)
+    kmeans.transform(X)
+    kmeans.score(X)
+
+
+def use_many_clusters(X):
+    """Fit so long that rows are regrouped and distances are skipped."""
+    fastclust.KMeans(64, n_init=1, max_iter=100, tol=0, random_state=0).fit(X)
+
+
+def use_seeding(X):
+    """Seed with every number of candidates that needs a kernel of its own, and with more."""
+    for n_local_trials in None, *range(1, 12), 20:
+        fastclust.kmeans_plusplus(X, 5, n_local_trials=n_local_trials, random_state=0)
+    fastclust.kmeans_plusplus(X, 600, random_state=0)
+
+
+def use_mixtures(X, weights):
+    """Fit and apply mixtures of every kind."""
+    for covariance_type in "full", "tied", "diag", "spherical":
+        for init_params in "kmeans", "k-means++", "random", "random_from_data":
+            mixture = fastclust.GaussianMixture(
+                4, covariance_type=covariance_type, init_params=init_params, max_iter=3,
+                reg_covar=1e-3, random_state=0,
+            )  # fmt: skip
+            mixture.fit(X)
+            mixture.fit(X, sample_weight=weights)
+            mixture.predict(X)
+            mixture.predict_proba(X)
+            mixture.score_samples(X)
+
+
+def use_metrics(X):
+    """Compute every score."""
+    labels = np.arange(len(X)) % 5
+    metrics.silhouette_samples(X[:3_000], labels[:3_000])
+    metrics.silhouette_score(X, labels, sample_size=min(len(X), 3_000), random_state=0)
+    metrics.silhouette_score(X[:3_000], labels[:3_000], metric="sqeuclidean")
+    metrics.simplified_silhouette_score(X, labels)
+    metrics.calinski_harabasz_score(X, labels)
+    metrics.davies_bouldin_score(X, labels)
+
+
+def use_outliers(X):
+    """Look for outliers in every way."""
+    outliers.DistanceOutliers(fastclust.KMeans(3)).fit(X).predict(X)
+    outliers.DensityOutliers(fastclust.GaussianMixture(3)).fit(X).predict(X)
+    outliers.TrimmedKMeans(fastclust.KMeans(3)).fit(X).predict(X)
+
+
+def use_selection(X):
+    """Choose numbers of clusters."""
+    model_selection.select_kmeans(X, [2, 5], n_init=2, gap_references=1)
+    model_selection.select_gaussian_mixture(X, [1, 3])
