@@ -3,7 +3,7 @@
 import functools
 import math
 
-from fastclust._progress_bar import progress
+from fastclust._progress_bar import progress_bar
 
 DTYPES = "float32", "float64"
 N_FEATURES = 16
@@ -45,7 +45,7 @@ def warmup(dtypes=DTYPES):
     if unknown:
         raise ValueError(f"dtypes are of {', '.join(DTYPES)}. Got {unknown[0]!r} instead.")
     runs = [(run, dtype, size) for dtype in dtypes for run in _runs() for size in SIZES]
-    for run, dtype, size in progress(runs, "compiling"):
+    for run, dtype, size in progress_bar(runs, "compiling"):
         run(_rows(size, dtype))
 
 
