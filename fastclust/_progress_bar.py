@@ -3,7 +3,7 @@
 import sys
 
 
-def progress(items, description):
+def progress_bar(items, description):
     """Yield the items, with a progress bar if tqdm is there and this is a terminal."""
     try:
         from tqdm import tqdm

@@ -5,10 +5,12 @@ checked by its public `validate_data` and `check_array`.
 """
 
 import contextlib
+import inspect
 import math
+import os
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -17,12 +19,18 @@ import sklearn.exceptions
 import sklearn.utils
 from numpy.random.bit_generator import ISeedSequence
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
 from fastclust._version import __version__
 
 FLOAT_DTYPES = [np.float64, np.float32]
+
+OWN_FOLDERS = tuple(
+    os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, sklearn.__file__)
+)
+"""Folders of fastclust and scikit-learn: no line of their files is one that a user wrote."""
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -194,6 +202,62 @@ def check_centers_shape(centers, n_clusters, n_features):
             f"The shape of the initial centers {centers.shape} does not "
             f"match the number of features of the data {n_features}."
         )
+
+
+class PackedRows(NamedTuple):
+    """Dense rows that are checked and packed, for several fits without weights.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
+        The rows, all finite.
+    mean : ndarray of shape (n_features,)
+        Their mean.
+    panels : Panels
+        The rows less the mean.
+    """
+
+    X: np.ndarray
+    mean: np.ndarray
+    panels: Any
+
+
+def warn_user(warning):
+    """Issue a warning for the line of the user's code that called fastclust.
+
+    That is the first caller outside fastclust and scikit-learn (whose pipelines and wrappers call
+    fit), however many functions are in between.
+
+    Parameters
+    ----------
+    warning : Warning
+        The warning, with its message.
+    """
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(OWN_FOLDERS):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(warning, stacklevel=level)
+
+
+def warn_of_missing_clusters(labels, n_clusters, warn):
+    """Warn, as scikit-learn does, if fewer than n_clusters labels occur.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Labels, of k-means.
+    n_clusters : int
+        Number of clusters that were asked for.
+    warn : callable
+        Is called with the warning.
+    """
+    n_distinct = np.count_nonzero(np.bincount(labels))
+    if n_distinct < n_clusters:
+        text = (
+            f"Number of distinct clusters ({n_distinct}) found smaller than "
+            f"n_clusters ({n_clusters}). Possibly due to duplicate points in X."
+        )
+        warn(ConvergenceWarning(text))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Compiling every kernel ahead of its first use."""
 
 from fastclust import _threads
-from fastclust._progress_bar import progress
+from fastclust._progress_bar import progress_bar
 
 DTYPES = "float32", "float64"
 
@@ -40,5 +40,5 @@ def warmup(dtypes=DTYPES):
     entries = dict.fromkeys(entry for dtype in dtypes for entry in entries_for(dtype))
     drivers = (False, True) if _threads.parallel_is_safe() else (False,)
     variants = [(*entry, parallel) for entry in entries for parallel in drivers]
-    for kernel, dtype, parallel in progress(variants, "compiling"):
+    for kernel, dtype, parallel in progress_bar(variants, "compiling"):
         kernel.compile(dtype, parallel)

@@ -1,7 +1,6 @@
 """GaussianMixture."""
 
 import math
-import warnings
 
 import numpy as np
 from scipy.special import entr
@@ -78,9 +77,10 @@ class GaussianMixture(DensityMixin, Estimator):
         Iterations between lines.
 
     on_singular : {'raise', 'regularize'}, default='raise'
-        What to do about a covariance that is singular, in spite of `reg_covar`: raise a ValueError
-        as scikit-learn does, or raise the `reg_covar` of that component by factors of ten until it
-        is not, with a warning and a record in `reg_covar_`. Not in scikit-learn.
+        What to do about a covariance that is singular, in spite of `reg_covar`: raise
+        `fastclust.exceptions.SingularCovarianceError`, a ValueError with scikit-learn's words, or
+        raise the `reg_covar` of that component by factors of ten until it is not, with a warning
+        and a record in `reg_covar_`. Not in scikit-learn.
 
     Attributes
     ----------
@@ -226,8 +226,10 @@ class GaussianMixture(DensityMixin, Estimator):
         ------
         ValueError
             For a parameter out of its range, NaN or infinity in X, fewer rows than components,
-            negative or only zero weights, or a covariance that is singular, unless `on_singular`
-            says otherwise. An estimator fitted before stays as it was.
+            negative or only zero weights. An estimator fitted before stays as it was.
+        SingularCovarianceError
+            A ValueError too: for a covariance that is singular, unless `on_singular` says
+            otherwise.
 
         Warns
         -----
@@ -237,7 +239,8 @@ class GaussianMixture(DensityMixin, Estimator):
         RuntimeWarning
             If a covariance was singular and has been regularised.
         """
-        self._check_and_fit(X, sample_weight)
+        with _validation.state_restored_on_error(self):
+            fit_mixture(self, X, sample_weight)
         return self
 
     def fit_predict(self, X, y=None, sample_weight=None):
@@ -259,31 +262,19 @@ class GaussianMixture(DensityMixin, Estimator):
         labels : ndarray of shape (n_samples,), int64
             Most probable component of each row.
         """
-        X = self._check_and_fit(X, sample_weight)
+        with _validation.state_restored_on_error(self):
+            X = fit_mixture(self, X, sample_weight)
         return self._infer(X)[0]
 
-    def _check_and_fit(self, X, sample_weight):
-        """Check everything, fit, and return X as it was used."""
-        _validation.check_parameters(type(self).__name__, vars(self), self._rules)
-        with _validation.state_restored_on_error(self):
-            X = validate_data(
-                self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,
-                ensure_all_finite=False,
-            )  # fmt: skip
-            mean = _algorithms.rows.panels.estimate_mean(X)
-            if not np.isfinite(mean).all():  # the mean's pass is the first over X
-                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
-            if X.shape[0] < self.n_components:
-                raise ValueError(
-                    "Expected n_samples >= n_components "
-                    f"but got n_components = {self.n_components}, n_samples = {X.shape[0]}"
-                )
-            given = self._check_given(X.shape[1])
-            if self._goes_on():
-                self._check_last_fit(X.shape[1])
-            sample_weight = _validation.check_sample_weight(sample_weight, X)
-            self._fit(X, mean, sample_weight, given)
-        return X
+    def _check_rows(self, X):
+        """Check the rows; return them as they are computed with, and the mean to subtract."""
+        X = validate_data(
+            self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, ensure_all_finite=False
+        )
+        mean = _algorithms.rows.panels.estimate_mean(X)
+        if not np.isfinite(mean).all():  # the mean's pass is the first over X
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        return X, mean
 
     def _check_given(self, n_features):
         """Check the parameters of the start that are given; return them in float64, or None."""
@@ -315,44 +306,42 @@ class GaussianMixture(DensityMixin, Estimator):
     def _covariance(self):
         return _algorithms.mixture.covariance.COVARIANCE_TYPES[self.covariance_type]
 
-    def _fit(self, X, mean, sample_weight, given, panels=None):
-        """Pack the rows, unless they are, run n_init times, and set the attributes to the best."""
+    def _run(self, X, panels, mean, sample_weight, given, warn):
+        """Run n_init times, and set the attributes to the best."""
         em = _algorithms.mixture.em
-        panels = panels or _algorithms.rows.panels.Panels(X, sample_weight, mean)
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
         rows = _algorithms.mixture.passes.MixtureRows(panels, self._covariance, k)
         random_state = _validation.check_random_state(self.random_state)
-        progress = em.Progress(int(self.verbose), self.verbose_interval)
+        log = em.VerboseLog(int(self.verbose), self.verbose_interval)
         goes_on = self._goes_on()
         recover = self.on_singular == "regularize"
         best, best_bound, best_step = None, -np.inf, None
         for init in range(1 if goes_on else self.n_init):
-            progress.start(init)
+            log.start(init)
             m_step = em.MStep(rows, self.reg_covar, mean, recover)
-            try:
-                self._start(X, rows, m_step, mean, sample_weight, random_state, given, goes_on)
-                result = em.run_em(
-                    rows,
-                    m_step,
-                    tol=self.tol,
-                    max_iter=int(self.max_iter),
-                    lower_bound=self.lower_bound_ if goes_on else -np.inf,
-                    progress=progress,
-                )
-            except em.SingularCovarianceError:
-                raise ValueError(_singular_message(X.dtype)) from None
+            self._start(X, rows, m_step, mean, sample_weight, random_state, given, warn)
+            result = em.run_em(
+                rows,
+                m_step,
+                tol=self.tol,
+                max_iter=int(self.max_iter),
+                lower_bound=self.lower_bound_ if goes_on else -np.inf,
+                log=log,
+            )
             bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
             if bound > best_bound or best_bound == -np.inf:
                 best, best_bound, best_step = result, bound, m_step
+        self._warn_of_result(best, best_step, warn)
         self._set_result(best, best_bound, best_step, X.dtype, mean)
 
-    def _start(self, X, rows, m_step, mean, sample_weight, random_state, given, goes_on):
+    def _start(self, X, rows, m_step, mean, sample_weight, random_state, given, warn):
         """First components: the last ones, or those of `init_params` and over them the given."""
         components = m_step.components
-        if goes_on:
+        rows.start_run()
+        if self._goes_on():
             given = self.weights_, self.means_, self.precisions_cholesky_
         elif any(values is None for values in given):
-            self._start_from_init(X, rows, m_step, mean, sample_weight, random_state)
+            self._start_from_init(X, rows, m_step, mean, sample_weight, random_state, warn)
         weights, means, factors = given
         if weights is not None:
             components.weights[:] = weights
@@ -363,12 +352,11 @@ class GaussianMixture(DensityMixin, Estimator):
             components.covariances[:] = self._covariance.covariances(components.factors)
         components.lay_out()
 
-    def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state):
+    def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state, warn):
         start, panels, k = _algorithms.mixture.start, rows.panels, int(self.n_components)
-        rows.start_run()
         if self.init_params == "kmeans":
             kmeans = start.run_kmeans(rows, mean, sample_weight, random_state)
-            _warn_of_missing_clusters(kmeans.labels, k)
+            _validation.warn_of_missing_clusters(kmeans.labels, k, warn)
             start.start_from_kmeans(rows, m_step, kmeans, mean)
         elif self.init_params == "random":
             start.start_from_noise(rows, m_step, X, mean, sample_weight, random_state)
@@ -382,27 +370,28 @@ class GaussianMixture(DensityMixin, Estimator):
             seeds = random_state.choice(len(X), size=k, replace=False, p=p)
             start.start_from_seeds(rows, m_step, seeds, mean)
 
-    def _set_result(self, result, lower_bound, m_step, dtype, mean):
-        """Set the attributes of a fit, and warn of what its user should know."""
-        components = result.components
-        self.converged_ = result.converged
-        if not self.converged_ and self.max_iter > 0:
-            warnings.warn(
+    def _warn_of_result(self, result, m_step, warn):
+        """Warn of a run that did not converge, and of components that were regularised."""
+        if not result.converged and self.max_iter > 0:
+            text = (
                 "Best performing initialization did not converge. "
                 "Try different init parameters, or increase max_iter, "
-                "tol, or check for degenerate data.",
-                ConvergenceWarning,
-                stacklevel=5,
+                "tol, or check for degenerate data."
             )
+            warn(ConvergenceWarning(text))
         if m_step.recovered:
             raised = {j: float(m_step.reg_covar[j]) for j in sorted(m_step.recovered)}
-            warnings.warn(
+            text = (
                 "Some components had a singular covariance, and their reg_covar was raised "
                 f"(component: value): {raised}. Try fewer components, a larger reg_covar, or "
-                "scaled data.",
-                RuntimeWarning,
-                stacklevel=5,
+                "scaled data."
             )
+            warn(RuntimeWarning(text))
+
+    def _set_result(self, result, lower_bound, m_step, dtype, mean):
+        """Make the outcome of the best run the estimator's attributes."""
+        components = result.components
+        self.converged_ = result.converged
         self.weights_ = components.weights.astype(dtype)
         self.means_ = (components.means + mean).astype(dtype)
         self.covariances_ = components.covariances.astype(dtype)
@@ -632,31 +621,50 @@ class GaussianMixture(DensityMixin, Estimator):
         return self._covariance.n_parameters(k, d) + k * d + k - 1
 
 
-def _singular_message(dtype):
-    message = (
-        "Fitting the mixture model failed because some components have "
-        "ill-defined empirical covariance (for instance caused by singleton "
-        "or collapsed samples). Try to decrease the number of components, "
-        "increase reg_covar, or scale the input data."
-    )
-    if dtype == np.float32:
-        message += (
-            " The numerical accuracy can also be improved by passing float64"
-            " data instead of float32."
-        )
-    return message
+def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation.warn_user):
+    """Fit a GaussianMixture: what its method `fit` and sweeps over packed rows share.
 
+    After an error the estimator is half fitted; `fit` then puts it back.
 
-def _warn_of_missing_clusters(labels, n_components):
-    """Warn as KMeans does, from within `fit`."""
-    n_distinct = np.count_nonzero(np.bincount(labels))
-    if n_distinct < n_components:
-        warnings.warn(
-            f"Number of distinct clusters ({n_distinct}) found smaller than "
-            f"n_clusters ({n_components}). Possibly due to duplicate points in X.",
-            ConvergenceWarning,
-            stacklevel=7,
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        The estimator, which gets the attributes of a fit.
+    X : array-like of shape (n_samples, n_features)
+        Rows, not yet checked.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None for ones, as it must be for rows that are packed.
+    packed : PackedRows, default=None
+        The rows of X, where they have been checked and packed for another fit.
+    warn : callable, default=warn_user
+        Is called with each warning.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        The rows as they were computed with.
+    """
+    _validation.check_parameters(type(mixture).__name__, vars(mixture), mixture._rules)
+    if packed is None:
+        X, mean = mixture._check_rows(X)
+    else:
+        validate_data(mixture, X, skip_check_array=True)  # notes the names of the features
+        X, mean = packed.X, packed.mean
+    if X.shape[0] < mixture.n_components:
+        raise ValueError(
+            "Expected n_samples >= n_components "
+            f"but got n_components = {mixture.n_components}, n_samples = {X.shape[0]}"
         )
+    given = mixture._check_given(X.shape[1])
+    if mixture._goes_on():
+        mixture._check_last_fit(X.shape[1])
+    sample_weight = _validation.check_sample_weight(sample_weight, X)
+    if packed is None:
+        panels = _algorithms.rows.panels.Panels(X, sample_weight, mean)
+    else:
+        panels = packed.panels
+    mixture._run(X, panels, mean, sample_weight, given, warn)
+    return X
 
 
 def _mean(values, sample_weight):

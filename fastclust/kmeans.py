@@ -1,7 +1,5 @@
 """KMeans, and its functions `k_means` and `kmeans_plusplus`."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse
 from sklearn.base import (
@@ -9,7 +7,6 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -177,32 +174,23 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
         """
-        _validation.check_parameters(type(self).__name__, vars(self), self._rules)
         with _validation.state_restored_on_error(self):
-            is_sparse = scipy.sparse.issparse(X)
-            X = validate_data(
-                self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
-                accept_large_sparse=False, ensure_all_finite=is_sparse,
-            )  # fmt: skip
-            if not is_sparse:
-                self._mean = _algorithms.rows.panels.estimate_mean(X)
-                if not np.isfinite(self._mean).all():  # the mean's pass is the first over X
-                    assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
-            _validation.check_enough_samples(X, self.n_clusters)
-            n_init = self._effective_n_init()
-            random_state = _validation.check_random_state(self.random_state)
-            sample_weight = _validation.check_sample_weight(sample_weight, X)
-            best = self._run(X, sample_weight, n_init, random_state)
-            n_distinct = np.count_nonzero(np.bincount(best.labels))
-            if n_distinct < self.n_clusters:
-                warnings.warn(
-                    f"Number of distinct clusters ({n_distinct}) found smaller than "
-                    f"n_clusters ({self.n_clusters}). Possibly due to duplicate points in X.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
-            self._set_result(best)
+            fit_kmeans(self, X, sample_weight)
         return self
+
+    def _check_rows(self, X):
+        """Check the rows; return them as they are computed with, and the mean to subtract."""
+        is_sparse = scipy.sparse.issparse(X)
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
+            accept_large_sparse=False, ensure_all_finite=is_sparse,
+        )  # fmt: skip
+        if is_sparse:
+            return X, np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
+        mean = _algorithms.rows.panels.estimate_mean(X)
+        if not np.isfinite(mean).all():  # the mean's pass is the first over X
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        return X, mean
 
     def _set_result(self, result):
         """Make the outcome of the best run the estimator's attributes."""
@@ -212,41 +200,35 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         self.inertia_ = result.inertia
         self.n_iter_ = result.n_iter
 
-    def _effective_n_init(self):
+    def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
         if self.algorithm == "elkan" and self.n_clusters == 1:
-            warnings.warn(
-                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
-                RuntimeWarning,
-                stacklevel=3,
+            text = (
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead."
             )
+            warn(RuntimeWarning(text))
         n_init = self.n_init
         if n_init == "auto":
             n_init = 10 if callable(self.init) or _is_string(self.init, "random") else 1
         if is_array_like(self.init) and n_init != 1:
-            warnings.warn(
+            text = (
                 "Explicit initial center position passed: performing only"
-                f" one init in {type(self).__name__} instead of n_init={n_init}.",
-                RuntimeWarning,
-                stacklevel=3,
+                f" one init in {type(self).__name__} instead of n_init={n_init}."
             )
+            warn(RuntimeWarning(text))
             n_init = 1
         return int(n_init)
 
-    def _run(self, X, sample_weight, n_init, random_state, panels=None, on_result=None):
-        """Pack the rows, unless they are, run n_init times, return the best result."""
-        if scipy.sparse.issparse(X):
-            self._mean = np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
-            rows = _algorithms.rows.csr.CsrRows(X, sample_weight)
-            variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
-        else:
-            rows = panels or _algorithms.rows.panels.Panels(X, sample_weight, self._mean)
+    def _run(self, X, rows, sample_weight, n_init, random_state, on_result):
+        """Run n_init times, return the best result."""
+        if not scipy.sparse.issparse(X):
             variance = rows.total_square / X.size
-        draw_start = self._start_drawer(X, rows, sample_weight, random_state)
+        else:
+            variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         return _algorithms.kmeans.lloyd.run_restarts(
             rows,
             self._mean,
-            draw_start,
+            self._start_drawer(X, rows, sample_weight, random_state),
             n_init,
             int(self.n_clusters),  # NumPy's integers may be too narrow for products
             on_result,
@@ -260,12 +242,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         """Return what `run_restarts` wants; centers are relative to the mean."""
         seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
         if _is_string(self.init, "k-means++"):
-
-            def draw_start():
-                draws = seeding.draw_kmeans_plusplus(rows, k, sample_weight, random_state)
-                return lambda: rows.take(rows.run_seeding(*draws))
-
-        elif _is_string(self.init, "random"):
+            return seeding.kmeans_plusplus_starts(rows, k, sample_weight, random_state)
+        if _is_string(self.init, "random"):
 
             def draw_start():
                 indices = seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
@@ -411,6 +389,47 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
 def _is_string(value, string):
     """Whether value is this string (an array compared with == would not answer)."""
     return isinstance(value, str) and value == string
+
+
+def fit_kmeans(
+    kmeans, X, sample_weight=None, packed=None, *, on_result=None, warn=_validation.warn_user
+):
+    """Fit a KMeans: what its method `fit` and sweeps over packed rows share.
+
+    After an error the estimator is half fitted; `fit` then puts it back.
+
+    Parameters
+    ----------
+    kmeans : KMeans
+        The estimator, which gets the attributes of a fit.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to cluster, not yet checked.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None for ones, as it must be for rows that are packed.
+    packed : PackedRows, default=None
+        The rows of X, where they have been checked and packed for another fit.
+    on_result : callable, default=None
+        Is called with the `LloydResult` of each run.
+    warn : callable, default=warn_user
+        Is called with each warning.
+    """
+    _validation.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
+    if packed is None:
+        X, kmeans._mean = kmeans._check_rows(X)
+    else:
+        validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
+        X, kmeans._mean = packed.X, packed.mean
+    _validation.check_enough_samples(X, kmeans.n_clusters)
+    n_init = kmeans._effective_n_init(warn)
+    random_state = _validation.check_random_state(kmeans.random_state)
+    sample_weight = _validation.check_sample_weight(sample_weight, X)
+    if packed is None:
+        rows = _algorithms.rows.source.pack(X, sample_weight, kmeans._mean)
+    else:
+        rows = packed.panels
+    best = kmeans._run(X, rows, sample_weight, n_init, random_state, on_result)
+    _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
+    kmeans._set_result(best)
 
 
 _DATA_RULES = {
@@ -575,14 +594,12 @@ def kmeans_plusplus(
                 f"be equal to the length of n_samples {X.shape[0]}."
             )
     random_state = _validation.check_random_state(random_state)
-    if scipy.sparse.issparse(X):
-        rows = _algorithms.rows.csr.CsrRows(rows_X, sample_weight)
-    else:
-        mean = _algorithms.rows.panels.estimate_mean(rows_X)
-        rows = _algorithms.rows.panels.Panels(rows_X, sample_weight, mean)
+    is_sparse = scipy.sparse.issparse(X)
+    mean = None if is_sparse else _algorithms.rows.panels.estimate_mean(rows_X)
+    rows = _algorithms.rows.source.pack(rows_X, sample_weight, mean)
     n_local_trials = None if n_local_trials is None else int(n_local_trials)
     indices = _algorithms.kmeans.seeding.run_kmeans_plusplus(
         rows, int(n_clusters), sample_weight, random_state, n_local_trials
     )
     centers = X[indices]
-    return centers.toarray() if scipy.sparse.issparse(X) else centers, indices
+    return centers.toarray() if is_sparse else centers, indices

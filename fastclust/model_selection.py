@@ -1,29 +1,31 @@
 """Choose the number of clusters, and the covariance type: one sweep, one table, every criterion."""
 
 import time
-import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, metrics
-from fastclust._progress_bar import progress
+from fastclust._progress_bar import progress_bar
 from fastclust._validation import (
     FLOAT_DTYPES,
     NONE,
     RANDOM_STATE,
     InvalidParameterError,
+    PackedRows,
     check_enough_samples,
     check_parameters,
     check_random_state,
     integer,
     one_of,
+    warn_user,
 )
-from fastclust.gaussian_mixture import GaussianMixture
-from fastclust.kmeans import KMeans
+from fastclust.exceptions import SingularCovarianceError
+from fastclust.gaussian_mixture import GaussianMixture, fit_mixture
+from fastclust.kmeans import KMeans, fit_kmeans
 
 __all__ = ["Selection", "select_gaussian_mixture", "select_kmeans"]
 
@@ -237,24 +239,24 @@ def select_kmeans(
     check_parameters("select_kmeans", locals(), _KMEANS_RULES)
     ks = _check_numbers(n_clusters, "n_clusters", 2)
     options = options | {"n_init": n_init, "random_state": random_state}
-    X_checked, mean = _check_rows(X)
-    check_enough_samples(X_checked, max(ks) + 1)
-    panels = _algorithms.rows.panels.Panels(X_checked, None, mean)
+    packed = _pack(X)
+    check_enough_samples(packed.X, max(ks) + 1)
     rng = check_random_state(random_state)
-    sample = rng.permutation(len(X_checked))[:silhouette_sample_size]
+    sample = rng.permutation(len(packed.X))[:silhouette_sample_size]
     rows, estimators = [], []
-    for k in progress(ks, "KMeans"):
+    for k in progress_bar(ks, "KMeans"):
         estimator = KMeans(k, **options)
-        seconds, runs = _fit_kmeans(estimator, X, X_checked, panels, mean)
+        runs: list[Any] = []
+        seconds = _seconds(fit_kmeans, estimator, X, packed=packed, on_result=runs.append)
         rows.append(
             {"n_clusters": k, "inertia": estimator.inertia_}
-            | _judge_labels(X_checked, panels, estimator.labels_, sample)
-            | {"stability": _stability(estimator.labels_, runs)}
+            | _judge_labels(packed, estimator.labels_, sample)
+            | {"stability": _stability(estimator.labels_, [run.labels for run in runs])}
             | {"n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
     table = {name: [row[name] for row in rows] for name in rows[0]}
-    gap, gap_error = _gap_statistic(X_checked, mean, ks, table["inertia"], gap_references, rng)
+    gap, gap_error = _gap_statistic(packed, ks, table["inertia"], gap_references, rng)
     table |= {"gap": gap, "gap_error": gap_error}
     choices = {"elbow": _elbow(ks, table["inertia"])}
     choices |= {name: _best_row(table[name], name) for name in LABEL_CRITERIA}
@@ -328,23 +330,20 @@ def select_gaussian_mixture(
     types = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
     ks = _check_numbers(n_components, "n_components", 1)
     models = [(name, k) for name in types for k in ks]
-    X_checked, mean = _check_rows(X)
-    panels = _algorithms.rows.panels.Panels(X_checked, None, mean)
+    packed = _pack(X)
     rows, estimators, singular, not_converged = [], [], [], []
-    for name, k in progress(models, "GaussianMixture"):
+    for name, k in progress_bar(models, "GaussianMixture"):
         estimator = GaussianMixture(k, covariance_type=name, random_state=random_state, **options)
         try:
-            seconds = _fit_mixture(estimator, X, X_checked, panels, mean)
-        except ValueError as error:
-            if "ill-defined" not in str(error):
-                raise
+            seconds = _seconds(fit_mixture, estimator, X, packed=packed)
+        except SingularCovarianceError:
             singular.append(f"{name} {k}")
             continue
         if not estimator.converged_ and estimator.max_iter > 0:
             not_converged.append(f"{name} {k}")
         rows.append(
             {"covariance_type": name, "n_components": k}
-            | {"log_likelihood": estimator.score(X) * len(X_checked)}
+            | {"log_likelihood": estimator.score(X) * len(packed.X)}
             | {criterion: getattr(estimator, criterion)(X) for criterion in MIXTURE_CRITERIA}
             | {"converged": estimator.converged_, "n_iter": estimator.n_iter_, "seconds": seconds}
         )
@@ -381,59 +380,40 @@ def _check_numbers(numbers, name, least):
     return sorted({int(number) for number in numbers})
 
 
-def _check_rows(X):
+def _pack(X):
+    """Check rows, and pack them for all fits."""
     X = check_array(X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, input_name="X")
-    return X, _algorithms.rows.panels.estimate_mean(X)
+    mean = _algorithms.rows.panels.estimate_mean(X)
+    return PackedRows(X, mean, _algorithms.rows.panels.Panels(X, None, mean))
 
 
-def _prepare(estimator, X):
-    """Check an estimator's parameters and note the features of X, as `fit` does."""
-    check_parameters(type(estimator).__name__, vars(estimator), estimator._rules)
-    validate_data(estimator, X, skip_check_array=True)
+def _warn_but_of_convergence(warning):
+    """Issue the warning of a fit, unless the sweep says so itself: in its table, or once of all."""
+    if not isinstance(warning, ConvergenceWarning):
+        warn_user(warning)
 
 
-def _fit_kmeans(estimator, X, X_checked, panels, mean):
-    """Fit on packed rows; return the seconds, and the labels of all runs."""
-    runs = []
+def _seconds(fit, *arguments, **options):
+    """Call a function that fits, as part of a sweep; return the time that it took."""
     start = time.perf_counter()
-    _prepare(estimator, X)
-    estimator._mean = mean
-    rng = check_random_state(estimator.random_state)
-    n_init = estimator._effective_n_init()
-    best = estimator._run(
-        X_checked, None, n_init, rng, panels, lambda result: runs.append(result.labels)
-    )
-    estimator._set_result(best)
-    return time.perf_counter() - start, runs
-
-
-def _fit_mixture(estimator, X, X_checked, panels, mean):
-    """Fit on packed rows; return the seconds."""
-    start = time.perf_counter()
-    _prepare(estimator, X)
-    check_enough_samples(X_checked, estimator.n_components)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # said once, of all models
-        given = estimator._check_given(X_checked.shape[1])
-        estimator._fit(X_checked, mean, None, given, panels)
+    fit(*arguments, warn=_warn_but_of_convergence, **options)
     return time.perf_counter() - start
 
 
-def _judge_labels(X, panels, labels, sample):
+def _judge_labels(packed, labels, sample):
     """Criteria of a clustering, by name; NaN if it has a single cluster."""
     names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
     values = dict.fromkeys(names, float("nan"))
     present, labels = np.unique(labels, return_inverse=True)
     if len(present) < 2:
         return values
-    panels.restore_order()
-    dispersion = _algorithms.metrics.dispersion.Dispersion(panels, labels)
+    dispersion = _algorithms.metrics.dispersion.Dispersion(packed.panels, labels)
     values["simplified_silhouette"] = float(dispersion.simplified_silhouettes().mean())
     values["davies_bouldin"] = dispersion.davies_bouldin()
     values["calinski_harabasz"] = dispersion.calinski_harabasz()
     if 1 < len(np.unique(labels[sample])) < len(sample):
         values["silhouette"], values["silhouette_error"] = metrics.silhouette_score(
-            X[sample], labels[sample], return_standard_error=True
+            packed.X[sample], labels[sample], return_standard_error=True
         )
     return values
 
@@ -444,20 +424,21 @@ def _stability(best, runs):
     return float(np.mean(indices)) if indices else float("nan")
 
 
-def _gap_statistic(X, mean, ks, inertias, n_references, rng):
-    """Gap statistics and their standard errors, of uniform samples in the box around X."""
+def _gap_statistic(packed, ks, inertias, n_references, rng):
+    """Gap statistics and their standard errors, of uniform samples in the box around the rows."""
     if n_references == 0:
         return [float("nan")] * len(ks), [float("nan")] * len(ks)
+    X, mean, _ = packed
     low, high = X.min(axis=0), X.max(axis=0)
     logs = np.empty((n_references, len(ks)))
     buffer = None
-    for b in progress(range(n_references), "gap statistic"):
+    for b in progress_bar(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
         panels = _algorithms.rows.panels.Panels(reference, None, mean, buffer)
-        buffer = panels.values
+        buffer, sample = panels.values, PackedRows(reference, mean, panels)
         for i, k in enumerate(ks):
             estimator = KMeans(k, n_init=1, random_state=rng)
-            _fit_kmeans(estimator, reference, reference, panels, mean)
+            fit_kmeans(estimator, reference, packed=sample, warn=_warn_but_of_convergence)
             logs[b, i] = _log(estimator.inertia_)
     gap = logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
     error = logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
@@ -508,15 +489,11 @@ def _selection(table, choices, best_by, estimators):
 
 def _warn_of_models(singular, not_converged):
     if singular:
-        warnings.warn(
+        text = (
             f"Left out, as their covariances are singular: {', '.join(singular)}. Increase "
-            "reg_covar, or set on_singular='regularize'.",
-            RuntimeWarning,
-            stacklevel=3,
+            "reg_covar, or set on_singular='regularize'."
         )
+        warn_user(RuntimeWarning(text))
     if not_converged:
-        warnings.warn(
-            f"Not converged after max_iter iterations: {', '.join(not_converged)}.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+        text = f"Not converged after max_iter iterations: {', '.join(not_converged)}."
+        warn_user(ConvergenceWarning(text))

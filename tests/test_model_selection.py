@@ -1,7 +1,9 @@
 """Sweeps: the fits of the estimators, the criteria of their definitions, and the choices."""
 
+import ast
 import builtins
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -272,6 +274,21 @@ def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
     assert display.choices == {f"bic, {name}": k}
 
 
+# -- the way to the estimators -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["model_selection", "outliers"])
+def test_private_attributes_are_those_of_self_or_of_the_package(module):
+    tree = ast.parse((Path(fastclust.__file__).parent / f"{module}.py").read_text())
+    owners = {
+        ast.unparse(node.value): node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_")
+        if not node.attr.startswith("__")
+    }
+    assert owners.keys() <= {"self"}
+
+
 # -- errors --------------------------------------------------------------------------------------
 
 
@@ -294,7 +311,8 @@ def test_bad_options_of_select_kmeans(options, message):
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"n_components": [0]}, "'n_components' parameter must hold"),
-    ({"n_components": [500]}, "n_samples=400 should be >= n_clusters=500"),
+    ({"n_components": [500]}, "but got n_components = 500, n_samples = 400"),
+    ({"covariance_type": "ill-defined"}, "Got 'ill-defined' instead"),
     ({"covariance_type": "round"}, "'covariance_type' parameter of GaussianMixture"),
     ({"covariance_type": ["full", "round"]}, "'covariance_type' parameter of GaussianMixture"),
     ({"best_by": "gap"}, "'best_by' parameter of select_gaussian_mixture"),

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastclust import GaussianMixture
 from fastclust._algorithms.rows import panels
+from fastclust.exceptions import SingularCovarianceError
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 
@@ -125,6 +126,21 @@ def test_singular_components_recover_when_asked_to(covariance_type):
     assert np.isfinite(model.score(X))
     assert (model.reg_covar_ > 0).sum() == (3 if covariance_type == "tied" else 1)
     assert model.reg_covar_.max() < 1e-6 * X.var()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["fit", "fit_predict"])
+def test_singular_covariances_are_an_error_of_their_own(dtype, method):
+    """In scikit-learn a ValueError of the same words."""
+    rows = np.zeros((9, 2), dtype=dtype)
+    with pytest.raises(SingularCovarianceError) as ours:
+        getattr(GaussianMixture(reg_covar=0.0), method)(rows)
+    with pytest.raises(ValueError, match="ill-defined") as theirs:
+        getattr(sklearn.mixture.GaussianMixture(reg_covar=0.0), method)(rows)
+    assert str(ours.value) == str(theirs.value)
+    again = pickle.loads(pickle.dumps(ours.value))
+    assert type(again) is SingularCovarianceError
+    assert again.args == ours.value.args
 
 
 def test_reg_covar_is_recorded():

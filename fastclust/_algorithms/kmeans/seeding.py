@@ -43,6 +43,19 @@ def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_
     return first, random_state.uniform(size=(n_clusters - 1, n_trials))
 
 
+def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
+    """Return the `draw_start` of `run_restarts` whose first centers are those of k-means++.
+
+    Each call of it draws; the centers are computed when what it returned is called, in any thread.
+    """
+
+    def draw_start():
+        draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state)
+        return lambda: rows.take(rows.run_seeding(*draws))
+
+    return draw_start
+
+
 def draw_random_rows(n_samples, n_clusters, sample_weight, random_state):
     """Indices of n_clusters different rows, drawn by their weights."""
     probabilities = _probabilities(n_samples, sample_weight)

@@ -9,6 +9,7 @@ from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import padded
 from fastclust._kernels.mixture.components import update_kernel
 from fastclust._kernels.simd.products import MOMENT_WIDTH
+from fastclust.exceptions import SingularCovarianceError
 
 RECOVERY_STEP = 10.0
 """Factor by which the regularisation of a singular component is raised."""
@@ -18,10 +19,6 @@ FIRST_RECOVERY = 1e-12
 
 MAX_RECOVERIES = 60
 """Steps after which a component cannot be cured: its moments are not finite."""
-
-
-class SingularCovarianceError(ValueError):
-    """A covariance has no Cholesky factor."""
 
 
 class MStep:
@@ -36,7 +33,8 @@ class MStep:
     origin : ndarray of shape (n_features,)
         The point that the coordinates are relative to.
     recover : bool
-        Whether a singular covariance is regularised further instead of raising.
+        Whether a singular covariance is regularised further instead of raising
+        SingularCovarianceError.
 
     Attributes
     ----------
@@ -79,7 +77,7 @@ class MStep:
             self._raise_regularisation()
             self._run(moments, total_weight, scatter)
         if self._is_singular.any():
-            raise SingularCovarianceError
+            raise SingularCovarianceError(_singular_message(self._rows.panels.dtype))
         self.components.lay_out()
 
     def _raise_regularisation(self):
@@ -98,6 +96,22 @@ class MStep:
             *self._merged, components.weights, components.means, components.covariances,
             components.factors, self._is_singular,
         )  # fmt: skip
+
+
+def _singular_message(dtype):
+    """scikit-learn's words for a singular covariance of rows of this type."""
+    message = (
+        "Fitting the mixture model failed because some components have "
+        "ill-defined empirical covariance (for instance caused by singleton "
+        "or collapsed samples). Try to decrease the number of components, "
+        "increase reg_covar, or scale the input data."
+    )
+    if dtype == np.float32:
+        message += (
+            " The numerical accuracy can also be improved by passing float64"
+            " data instead of float32."
+        )
+    return message
 
 
 @dataclass
@@ -119,8 +133,8 @@ class EMResult:
     converged: bool
 
 
-class Progress:
-    """Prints scikit-learn's lines.
+class VerboseLog:
+    """Prints scikit-learn's lines about runs and iterations.
 
     Parameters
     ----------
@@ -164,7 +178,7 @@ class Progress:
             )
 
 
-def run_em(rows, m_step, *, tol, max_iter, lower_bound, progress):
+def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
     """Alternate E and M steps until the mean log-likelihood changes by less than tol.
 
     Parameters
@@ -179,8 +193,8 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, progress):
         Limit of the iterations.
     lower_bound : float
         Mean log-likelihood of a fit that is continued, or -inf.
-    progress : Progress
-        What prints.
+    log : VerboseLog
+        Prints the lines of the iterations.
 
     Returns
     -------
@@ -196,10 +210,10 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, progress):
         m_step.update(moments)
         before, lower_bound = lower_bound, moments.log_likelihood.sum() / rows.total_weight
         lower_bounds.append(float(lower_bound))
-        progress.step(n_iter, lower_bound - before)
+        log.step(n_iter, lower_bound - before)
         if abs(lower_bound - before) < tol:
             converged = True
             break
     if max_iter > 0:
-        progress.end(lower_bound, converged)
+        log.end(lower_bound, converged)
     return EMResult(m_step.components, lower_bounds, converged)

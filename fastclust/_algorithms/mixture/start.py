@@ -18,11 +18,7 @@ BLOCK_VALUES = 2**20
 def run_kmeans(rows, mean, sample_weight, random_state):
     """Run Lloyd's algorithm once, as scikit-learn's KMeans with one start."""
     panels, n_components = rows.panels, rows.n_components
-
-    def draw_start():
-        draws = seeding.draw_kmeans_plusplus(panels, n_components, sample_weight, random_state)
-        return lambda: panels.take(panels.run_seeding(*draws))
-
+    draw_start = seeding.kmeans_plusplus_starts(panels, n_components, sample_weight, random_state)
     variance = panels.total_square / (panels.n_samples * panels.n_features)
     result = run_restarts(
         panels, mean, draw_start, 1, n_components,

@@ -95,6 +95,8 @@ class Panels:
         Sum of the squares of all values.
     largest_square : float
         Largest squared norm of a row.
+    scatter : ndarray of shape (n_features, n_features) or None
+        Sum of x x' over the rows, once a mixture has asked for it.
     """
 
     def __init__(self, X, sample_weight, mean, buffer=None):
@@ -108,7 +110,7 @@ class Panels:
             check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
         self._X, self._mean, self._sample_weight = X, mean, sample_weight
-        self.order = RowOrder(self)
+        self.order, self.scatter = RowOrder(self), None
         self.total_square, self.largest_square = self.pack()
 
     def start_run(self):
