@@ -1,49 +1,23 @@
 """Components of a Gaussian mixture: their parameters, laid out for the kernels."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fastclust._algorithms.mixture.covariance import MIN_SEPARATOR_FEATURES
+from fastclust._kernels.mixture import groups
 from fastclust._kernels.mixture.components import lay_out_kernel
 
 
-@dataclass
-class MixtureMoments:
-    """Sufficient statistics of an M step, in parts; those of row blocks merge by adding parts.
-
-    Attributes
-    ----------
-    nk : ndarray of shape (n_parts, n_components)
-        Sums of the responsibilities, times the sample weights.
-    first : ndarray of shape (n_parts, n_components, n_features and padding)
-        Sums of r (x - about).
-    second : ndarray of shape (n_parts, n_components, n_second)
-        Sums of their products, as the covariance type's kernel lays them out.
-    log_likelihood : ndarray of shape (n_parts,)
-        Weighted sums of log p(x).
-    """
-
-    nk: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    log_likelihood: np.ndarray
-
-    def __add__(self, other):
-        """Moments of the rows of both, about the same means."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return MixtureMoments(*(np.concatenate(pair) for pair in pairs))
-
-
 class Components:
-    """Parameters in float64, relative to what is subtracted from the rows, and their layout.
+    """Parameters of the components in float64, and what the kernels read instead: their layout.
+
+    Means are relative to the point that is subtracted from the rows.
 
     Parameters
     ----------
     covariance : object
         One of COVARIANCE_TYPES.
     n_components, n_features : int
-        Their number, and that of the features.
+        Number of components, and of features.
     dtype : dtype
         The rows' real type.
 
@@ -52,11 +26,11 @@ class Components:
     weights, means, covariances, factors : ndarray, float64
         Mixing proportions, means, covariances and Cholesky factors of the precisions.
     about : ndarray of shape (n_components, n_features)
-        The means in the rows' type.
-    layout : tuple of ndarray
-        Means, factors, scales and constants for the kernels.
-    cuts : ndarray of shape (n_components,)
-        Logarithms of negligible responsibilities.
+        The means in the rows' type: what the next moments are about.
+    layout : groups.Components
+        The components as the E step reads them, in the rows' type.
+    chunks : ndarray of shape (n_chunks, 3)
+        Chunks of components for the kernels of the M step.
     """
 
     def __init__(self, covariance, n_components, n_features, dtype):
@@ -65,25 +39,25 @@ class Components:
         self.weights, self.means = np.empty(k), np.empty((k, d))
         self.covariances, self.factors = (np.empty(covariance.shape(k, d)) for _ in range(2))
         self.about = np.empty((k, d), dtype=dtype)
-        means, *others = covariance.layout(k, d, dtype)
-        self.layout = (self.about if means is None else means, *others)
-        self.cuts = np.empty(k, dtype=dtype)
+        means, factors, extras, constants = covariance.layout(k, d, dtype)
+        means, cuts = self.about if means is None else means, np.empty(k, dtype=dtype)
+        self.layout = groups.Components(means, factors, extras, constants, cuts)
         self.chunks = covariance.component_chunks(k, d)
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
 
     def lay_out(self):
         """Bring the layout up to date with the parameters."""
-        means, *others = self.layout
         lay_out_kernel(self.covariance.name)(
             self.chunks, self.about, self.weights, self.means, self.factors, self._epsilon,
-            means, *others, self.cuts, self._work,
+            *self.layout, self._work,
         )  # fmt: skip
 
     def separate(self):
         """Have separators laid out from now on, where the covariance type uses them."""
-        means, factors, extras, constants = self.layout
+        if not self.covariance.has_separators or len(self.layout.extras) > 0:
+            return
         k, d = self.means.shape
-        if self.covariance.has_separators and len(extras) == 0 and d >= MIN_SEPARATOR_FEATURES:
-            separators = self.covariance.separators(k, d, extras.dtype)
-            self.layout = (means, factors, separators, constants)
+        if d >= MIN_SEPARATOR_FEATURES:
+            separators = self.covariance.separators(k, d, self.about.dtype)
+            self.layout = self.layout._replace(extras=separators)

@@ -1,9 +1,9 @@
 """Covariance types of Gaussian mixtures: one class each, and the table COVARIANCE_TYPES.
 
-A class knows what of its type differs outside the kernels: the shape of the covariances, the number
-of parameters, what the kernels need for them, and how precisions become factors. With k components
-and d features. The kernels' part of a type is in `_kernels.gaussian`, `moments` and `components`,
-in functions that bear its name.
+A class holds what differs between the types outside the kernels: the shape of the covariances, the
+number of parameters, the arrays that the kernels need, and how precisions become factors. In the
+kernels (`_kernels.mixture`, the modules `gaussian`, `moments` and `components`) the functions of a
+type bear its name. Everywhere k is the number of components and d that of features.
 """
 
 import functools
@@ -13,13 +13,14 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_filled
 from fastclust._algorithms.chunks import split
+from fastclust._kernels.mixture.moments import product_place
 from fastclust._kernels.simd.products import MOMENT_WIDTH, N_PRODUCTS, PANELS, WIDTH
 
 MAX_SEPARATOR_BYTES = 2**24
-"""Most memory for separators, which grow with the square of the number of components."""
+"""Most memory that separators may take; it grows with the square of the number of components."""
 
 MIN_SEPARATOR_FEATURES = 8
-"""Features from which a separator is much cheaper than a log-density."""
+"""Number of features from which on a separator is much cheaper than a log-density."""
 
 
 def padded(count, width):
@@ -28,7 +29,10 @@ def padded(count, width):
 
 
 def _tiled_layout(k, n_values, factors, dtype):
-    """Means, factors, extras and constants where components are in tiles; the padding is final."""
+    """Means, factors, extras and constants, for types whose components are in tiles.
+
+    Components that pad the last tile keep the values given here: their log-densities are -inf.
+    """
     n_tiles = padded(k, WIDTH) // WIDTH
     return (
         aligned_filled((n_tiles, n_values, WIDTH), dtype, 0.0),
@@ -39,27 +43,25 @@ def _tiled_layout(k, n_values, factors, dtype):
 
 
 def _triangle_tiles(d):
-    """Values in the tiles of an upper triangular matrix."""
+    """Number of values in the tiles of an upper triangular matrix."""
     n_tiles = padded(d, WIDTH) // WIDTH
     return n_tiles * (n_tiles + 1) // 2 * WIDTH * WIDTH
 
 
 @functools.lru_cache(maxsize=64)
 def _product_places(n_features):
-    """Place of the product of features f and g, shape (d, d), in the tiles of the moments."""
+    """Place of the product of features f and g among the second moments, shape (d, d)."""
     f = np.arange(n_features)
-    row, column = np.maximum.outer(f, f), np.minimum.outer(f, f)
-    (t, r), (u, c) = np.divmod(row, MOMENT_WIDTH), np.divmod(column, MOMENT_WIDTH)
-    inside = np.where(t == u, r * (r + 1) // 2 + c, r * MOMENT_WIDTH + c)
-    return (t * (t + 1) // 2 + u) * N_PRODUCTS + inside
+    return product_place(np.maximum.outer(f, f), np.minimum.outer(f, f))
 
 
 def unpack_products(second, n_features):
-    """Second moments of full covariances as matrices (k, d, d)."""
+    """Second moments (k, n_second) of full covariances, as matrices (k, d, d)."""
     return second[:, _product_places(n_features)]
 
 
 def _flipped(matrices):
+    """Matrices with the order of both rows and columns reversed."""
     return matrices[..., ::-1, ::-1]
 
 
@@ -67,9 +69,9 @@ class FullCovariance:
     """A covariance matrix for each component."""
 
     name = "full"
-    is_shared = False  # one for all components: estimated from the sum of x x' over the rows
-    gathers = 1  # whether its moments want rows gathered: 1 or 0
-    n_at_once = PANELS  # panels that the kernel does at a time
+    is_shared = False  # whether all components share one, which needs the scatter of the rows
+    gathers = True  # whether the kernel gathers rows for their moments
+    n_at_once = PANELS  # how many panels the kernel takes at a time
     has_separators = True
 
     def shape(self, k, d):
@@ -81,12 +83,12 @@ class FullCovariance:
         return k * d * (d + 1) // 2
 
     def n_second(self, d):
-        """Numbers that the kernel writes for the second moments of a component."""
+        """Number of second moments of a component, padding included."""
         n_tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH
         return n_tiles * (n_tiles + 1) // 2 * N_PRODUCTS
 
     def n_row_values(self, d):
-        """Values of a row that the kernel sets aside."""
+        """Number of values of a row that the E step keeps in its scratch."""
         return padded(d, WIDTH)
 
     def work(self, k, d):
@@ -94,7 +96,7 @@ class FullCovariance:
         return k * d * (d + 8)
 
     def second_moments(self, X, resp):
-        """Second moments about 0, laid out as the kernel does, by NumPy."""
+        """Second moments about 0 by NumPy, laid out as the kernel lays them out."""
         k, d = resp.shape[1], X.shape[1]
         second = np.zeros((k, self.n_second(d)))
         for j in range(k):
@@ -109,15 +111,19 @@ class FullCovariance:
                 raise ValueError(f"'{name}' should be symmetric, positive-definite")
 
     def factorise_precisions(self, precisions):
-        """The same from the precisions: upper triangular, U U' = P."""
+        """Upper triangular factors U of the precisions P, U U' = P.
+
+        NumPy's Cholesky factors are lower triangular; those of the flipped matrices, flipped back,
+        are upper triangular.
+        """
         return np.ascontiguousarray(_flipped(np.linalg.cholesky(_flipped(precisions))))
 
     def precisions(self, factors):
-        """Precisions from their factors."""
+        """Return the precisions that have these factors."""
         return factors @ factors.swapaxes(-1, -2)
 
     def covariances(self, factors):
-        """Covariances from the factors of the precisions."""
+        """Return the covariances whose precisions have these factors."""
         return np.linalg.inv(self.precisions(factors))
 
     def draw(self, rng, means, covariances, counts):
@@ -129,7 +135,10 @@ class FullCovariance:
         ]
 
     def layout(self, k, d, dtype):
-        """Arrays for means (None: as they are), factors, extras and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants of `groups.Components`.
+
+        None stands for the means: they are read as they are.
+        """
         return (
             None,
             aligned_filled((k, _triangle_tiles(d)), dtype, 0.0),
@@ -138,7 +147,7 @@ class FullCovariance:
         )
 
     def separators(self, k, d, dtype):
-        """Array for the separators of k components; of none if it would be too large."""
+        """Array for the separators of k components, or of 0 if that would be too large."""
         shape = (k, padded(k, WIDTH) // WIDTH, d + 1, WIDTH)
         if math.prod(shape) * np.dtype(dtype).itemsize > MAX_SEPARATOR_BYTES:
             k = 0
@@ -154,7 +163,7 @@ class TiedCovariance(FullCovariance):
 
     name = "tied"
     is_shared = True
-    gathers = 0
+    gathers = False
     n_at_once = 1
     has_separators = False
 
@@ -167,15 +176,15 @@ class TiedCovariance(FullCovariance):
         return d * (d + 1) // 2
 
     def n_second(self, d):
-        """Numbers that the kernel writes for the second moments of a component."""
+        """Number of second moments of a component, padding included."""
         return 0
 
     def second_moments(self, X, resp):
-        """None: the scatter of the rows stands for them."""
+        """No second moments: the M step uses the scatter of the rows instead."""
         return np.zeros((resp.shape[1], 0))
 
     def n_row_values(self, d):
-        """Values of a row that the kernel sets aside."""
+        """Number of values of a row that the E step keeps in its scratch."""
         return 2 * padded(d, WIDTH)
 
     def work(self, k, d):
@@ -183,12 +192,12 @@ class TiedCovariance(FullCovariance):
         return d * d // 2 + k * (4 * d + 8)
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants of `groups.Components`."""
         factors = aligned_filled((1, _triangle_tiles(d)), dtype, 0.0)
         return _tiled_layout(k, padded(d, WIDTH), factors, dtype)
 
     def component_chunks(self, k, d):
-        """One chunk: the components take turns at the covariance of all."""
+        """One chunk, because the components update the covariance of all one after the other."""
         return split(k, 0.0)
 
 
@@ -197,7 +206,7 @@ class DiagCovariance:
 
     name = "diag"
     is_shared = False
-    gathers = 0
+    gathers = False
     n_at_once = 1
     has_separators = False
 
@@ -210,11 +219,11 @@ class DiagCovariance:
         return k * d
 
     def n_second(self, d):
-        """Numbers that the kernel writes for the second moments of a component."""
+        """Number of second moments of a component, padding included."""
         return padded(d, MOMENT_WIDTH)
 
     def n_row_values(self, d):
-        """Values of a row that the kernel sets aside."""
+        """Number of values of a row that the E step keeps in its scratch."""
         return 0
 
     def work(self, k, d):
@@ -222,7 +231,7 @@ class DiagCovariance:
         return k * (7 * d + 8)
 
     def second_moments(self, X, resp):
-        """Second moments about 0, laid out as the kernel does, by NumPy."""
+        """Second moments about 0 by NumPy, laid out as the kernel lays them out."""
         k, d = resp.shape[1], X.shape[1]
         second = np.zeros((k, self.n_second(d)))
         second[:, :d] = resp.T @ X**2
@@ -234,15 +243,15 @@ class DiagCovariance:
             raise ValueError(f"'{name}' should be positive")
 
     def factorise_precisions(self, precisions):
-        """The same from the precisions."""
+        """Square roots of the precisions."""
         return np.sqrt(precisions)
 
     def precisions(self, factors):
-        """Precisions from their factors."""
+        """Return the precisions that have these factors."""
         return factors**2
 
     def covariances(self, factors):
-        """Variances from the factors of the precisions."""
+        """Return the variances whose precisions have these factors."""
         return 1.0 / factors**2
 
     def draw(self, rng, means, covariances, counts):
@@ -253,7 +262,7 @@ class DiagCovariance:
         ]
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants of `groups.Components`."""
         factors = aligned_filled((padded(k, WIDTH) // WIDTH, d, WIDTH), dtype, 0.0)
         return _tiled_layout(k, d, factors, dtype)
 
@@ -276,7 +285,7 @@ class SphericalCovariance(DiagCovariance):
         return k
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants; see `gaussian`."""
+        """Arrays for means, factors, extras and constants of `groups.Components`."""
         return _tiled_layout(k, d, np.empty((0, 0, WIDTH), dtype=dtype), dtype)
 
 

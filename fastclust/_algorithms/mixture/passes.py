@@ -1,4 +1,4 @@
-"""Rows of a Gaussian mixture: passes of its kernels over panels."""
+"""Passes of the kernels of a Gaussian mixture over rows: for a fit, and over new rows."""
 
 import math
 
@@ -6,28 +6,31 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, aligned_filled
 from fastclust._algorithms.chunks import MAX_CHUNKS, split
-from fastclust._algorithms.mixture.components import Components, MixtureMoments
+from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded, unpack_products
+from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.mixture.groups import EScratch, MomentScratch
 from fastclust._kernels.mixture.passes import BLOCK_PANELS, moments_kernel, posterior_kernel
 from fastclust._kernels.simd.products import MOMENT_WIDTH, WIDTH
 
 SCRATCH_BYTES, MIN_CHUNKS = 2**25, 4
-"""Memory that the chunks of a pass share: it limits their number, to no fewer than MIN_CHUNKS."""
+"""Memory of all chunks of a pass, which limits their number; MIN_CHUNKS are allowed in any case."""
 
 MIN_PARALLEL_WORK = 2**23
-"""Multiply-adds below which a pass, of 0.3 ms, stays on one core: two would save a third of it, and
-lose as much where something else runs on one (benchmarks/compare.py, digits: NumPy's BLAS spins
-for some 50 ms after its last product)."""
+"""Multiply-adds below which a pass stays on one core. Such a pass takes up to 0.3 ms. A second core
+would save a third of that, and lose as much where something else runs on it
+(benchmarks/compare.py, digits: threads of NumPy's BLAS spin for some 50 ms after a product)."""
 
 REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8
-"""Cost of putting a row and each of its values elsewhere, in multiply-adds of the kernels."""
+"""What it costs to move a row, and each value of it, in multiply-adds of the kernels."""
 
 SPARED_SHARE = 0.5
-"""Share of the work for a row and a component that is spared where its panel is passed over."""
+"""Share of the work for a row and a component that is spared if the component passes over the row's
+panel."""
 
 PASSES_AHEAD = 4
-"""Passes that a regrouping is counted on to serve: a fit has ten or more."""
+"""Number of passes that a regrouping is expected to speed up: most fits have ten or more."""
 
 
 class MixtureRows:
@@ -56,8 +59,8 @@ class MixtureRows:
         k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
         n_panels = len(panels.values)
         self._row_work = covariance.work(k, d)
-        tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH
-        gathered = (tiles * covariance.gathers, BLOCK_PANELS, MOMENT_WIDTH, lanes)
+        n_tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH if covariance.gathers else 0
+        gathered = (n_tiles, BLOCK_PANELS, MOMENT_WIDTH, lanes)
         chunk_bytes = 2 * math.prod(gathered) + BLOCK_PANELS * padded(k, WIDTH) * lanes
         chunk_bytes = dtype.itemsize * chunk_bytes + 8 * k * (1 + d + covariance.n_second(d))
         max_chunks = min(MAX_CHUNKS, max(MIN_CHUNKS, SCRATCH_BYTES // chunk_bytes))
@@ -67,11 +70,11 @@ class MixtureRows:
         self._n_passes = 0
         self._counts = np.zeros((n_chunks, 2), dtype=np.int64)
         self._e_scratch = e_scratch(covariance, n_panels, n_chunks, k, d, lanes, dtype)
-        self._likely = self._e_scratch[0]
-        self._m_scratch = (
-            np.empty((n_chunks, BLOCK_PANELS), dtype=np.int64),
-            aligned_filled((n_chunks, *gathered), dtype, 0.0),
-            aligned_filled((n_chunks, *gathered), dtype, 0.0),
+        self._likely = self._e_scratch.likely_out
+        self._m_scratch = MomentScratch(
+            active_out=np.empty((n_chunks, BLOCK_PANELS), dtype=np.int64),
+            differences_out=aligned_filled((n_chunks, *gathered), dtype, 0.0),
+            scaled_out=aligned_filled((n_chunks, *gathered), dtype, 0.0),
         )
         self._moments = MixtureMoments(
             np.empty((n_chunks, k)),
@@ -88,18 +91,19 @@ class MixtureRows:
             self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
             self._tail_weights = np.ones((1, lanes), dtype=dtype)
             self._tail_weights[0, panels.n_samples - (n_panels - 1) * lanes :] = 0
-        self.scatter = estimate_scatter(panels) if covariance.is_shared else np.empty((0, 0))
+        self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
 
     def start_run(self):
-        """Forget what earlier runs found, the order of the rows included."""
+        """Forget what earlier runs found: the order of the rows and the likely components."""
         self.panels.start_run()
         self._n_passes = 0
         self._likely.fill(0)
 
     def moments(self, components):
-        """E step with these components, and the moments for the M step, until the next call.
+        """Run the E step with these components; return the moments for the M step.
 
-        Now and then rows of like components are put side by side, if that spares work.
+        The next call overwrites them. After passes 1, 2, 4, 8 ... rows of the same most probable
+        component are put side by side, if that spares work.
         """
         self._n_passes += 1
         considers = len(self._chunks) > 1 and self._n_passes & (self._n_passes - 1) == 0
@@ -114,7 +118,7 @@ class MixtureRows:
         return moments
 
     def label_moments(self, components, labels):
-        """Moments of the rows of each label about the means of the components."""
+        """Moments of the rows with each label about the means of the components."""
         self._likely[:, 0] = labels[:, 0]
         return self._run(components, labels, self._no_labels)
 
@@ -123,16 +127,16 @@ class MixtureRows:
         return 2 * self._counts[:, 0].sum() < self.panels.n_samples * self.n_components
 
     def _regrouping_pays(self):
-        """Whether panels of like rows would spare more than it costs to make them.
+        """Whether panels of rows of the same component would spare more than it costs to make them.
 
-        A panel is passed over where none of its rows has a responsibility for a component. At best
-        those of a component fill their panels.
+        A component passes over a panel in which all its responsibilities are negligible. A
+        regrouping spares most if the rows of each component fill whole panels.
         """
         panels = self.panels
         n_rows, n_panels = self._counts.sum(axis=0)
         if not panels.can_be_reordered:
             return False
-        if 2 * n_rows > n_panels * panels.lanes:  # responsibilities are shared: panels stay mixed
+        if 2 * n_rows > n_panels * panels.lanes:  # no order of the rows would help much
             return False
         spared = (n_panels * panels.lanes - n_rows) / (panels.n_samples * self.n_components)
         cost = REGROUP_ROW_WORK + REGROUP_VALUE_WORK * panels.n_features
@@ -143,7 +147,7 @@ class MixtureRows:
         weights = panels.weights if self._tail_weights is None else self._tail_weights
         moments_kernel(self.covariance.name)(
             self._chunks, panels.values, weights, labels, components.about,
-            *components.layout, components.cuts, *self._e_scratch, *self._m_scratch,
+            *components.layout, *self._e_scratch, *self._m_scratch,
             self._moments.nk, self._moments.first, self._moments.second,
             self._moments.log_likelihood, labels_out, self._counts,
             work=self._row_work * panels.n_samples,
@@ -152,14 +156,21 @@ class MixtureRows:
 
 
 def pass_chunks(n_blocks, block_work, max_chunks=MAX_CHUNKS):
-    """Chunks of blocks for a pass, only one if that is short."""
+    """Chunks of blocks for a pass: only one if the pass is short."""
     return split(
         n_blocks, block_work, 1 if n_blocks * block_work < MIN_PARALLEL_WORK else max_chunks
     )
 
 
+def scatter_of(panels):
+    """Sum of x x' over the rows: a fact of theirs, computed once, in the order of X."""
+    if panels.scatter is None:
+        panels.scatter = estimate_scatter(panels)
+    return panels.scatter
+
+
 def estimate_scatter(panels):
-    """Sum of x x' over the rows: the second moments of one component about 0."""
+    """Sum of x x' over the rows, as the second moments about 0 of a single component."""
     full = COVARIANCE_TYPES["full"]
     zero = Components(full, 1, panels.n_features, panels.dtype)
     zero.about.fill(0)
@@ -169,17 +180,18 @@ def estimate_scatter(panels):
 
 
 def e_scratch(covariance, n_panels, n_chunks, n_components, n_features, lanes, dtype):
-    """Memory for the E step: likely components of panels, parts of rows, and log-densities."""
-    n_values = covariance.n_row_values(n_features)
-    return (
-        np.zeros((n_panels, 2), dtype=np.int32),
-        aligned_filled((n_chunks, n_values, covariance.n_at_once, lanes), dtype, 0.0),
-        aligned_empty((n_chunks, BLOCK_PANELS, padded(n_components, WIDTH) + 1, lanes), dtype),
+    """Memory for the E step."""
+    rows_shape = (n_chunks, covariance.n_row_values(n_features), covariance.n_at_once, lanes)
+    n_places = padded(n_components, WIDTH) + 1
+    return EScratch(
+        likely_out=np.zeros((n_panels, 2), dtype=np.int32),
+        rows_out=aligned_filled(rows_shape, dtype, 0.0),
+        log_prob_out=aligned_empty((n_chunks, BLOCK_PANELS, n_places, lanes), dtype),
     )
 
 
 def infer(X, covariance, weights, means, factors, labels_out, log_density_out, resp_out):
-    """E step on rows, block by block.
+    """Run the E step on new rows, block by block.
 
     The rows are taken relative to the mean of the mixture, so that the answer depends on the
     parameters alone.
@@ -205,6 +217,7 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
     components.weights[:], components.means[:] = weights, means - shift
     components.factors[:] = factors
     components.lay_out()
+    layout = components.layout._replace(cuts=np.full(k, -np.inf, dtype=X.dtype))
     row_work = covariance.work(k, d)
     for first, panels in Panels.blocks(X, None, shift):
         part = slice(first, first + panels.n_samples)
@@ -213,7 +226,7 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
         labels = np.empty((n_panels, lanes), dtype=np.int32)
         log_density = np.empty((n_panels, lanes), dtype=X.dtype)
         posterior_kernel(covariance.name)(
-            chunks, panels.values, *components.layout, np.full(k, -np.inf, dtype=X.dtype),
+            chunks, panels.values, *layout,
             *e_scratch(covariance, n_panels, len(chunks), k, d, lanes, X.dtype),
             labels, log_density, resp_out[part], work=row_work * panels.n_samples,
         )  # fmt: skip

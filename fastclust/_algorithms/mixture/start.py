@@ -4,8 +4,8 @@ import numpy as np
 
 from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.lloyd import run_restarts
-from fastclust._algorithms.mixture.components import MixtureMoments
 from fastclust._algorithms.mixture.covariance import padded
+from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._kernels.simd.products import MOMENT_WIDTH
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300

@@ -9,8 +9,19 @@ mean is m + v with v = s / nk, and the covariance about it
 U = L^-T, upper triangular, with U U' the precision. Loops run along rows, so that they compile to
 vectors. There are two functions for each covariance type:
 
-update_TYPE(j, ...) : mean, covariance and factor of component j; returns whether there is a factor
-lay_out_TYPE(j, ...) : component j as `gaussian` wants it; returns log det U
+update_TYPE : writes covariance and factor of component j; returns whether there is a factor
+    j, nk : component, and what its sums are divided by              # IN
+    about : (n_components, n_features), what the moments are about   # IN
+    moments : merged `Moments`                                       # IN
+    scatter : (n_features, n_features), sum of x x' over all rows,   # IN
+        or (0, 0) for types that do not need it
+    reg_covar : (n_components,), added to the variances              # IN
+    parameters : `Parameters`, the means updated before              # IN, OUT
+lay_out_TYPE : lays component j out as `gaussian` wants it; returns log det U
+    j : component                                                    # IN
+    means, factors : as in `Parameters`                              # IN
+    means_out, factor_tiles_out, extras_out : see `gaussian`         # OUT
+    work_out : (n_components, 2, n_features)                         # scratch
 """
 
 import functools
@@ -20,8 +31,10 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture.gaussian import LAYOUTS
+from fastclust._kernels.mixture.groups import Moments, Parameters
+from fastclust._kernels.mixture.moments import product_place
 from fastclust._kernels.signature import float64, int64, real
-from fastclust._kernels.simd.products import MOMENT_WIDTH, N_PRODUCTS, WIDTH
+from fastclust._kernels.simd.products import WIDTH
 
 COVARIANCES = {
     "full": float64[:, :, :], "tied": float64[:, :], "diag": float64[:, :],
@@ -32,15 +45,17 @@ COVARIANCES = {
 NEGLIGIBLE = 2.0**-10
 """Share of a rounding error of a component's weight that small responsibilities may add up to."""
 
+_product_place = inner(product_place)
+
 
 @inner
 def factorise(covariance, factor_out):
-    """Upper triangular U with U U' = covariance^-1; returns whether the covariance has one."""
+    """Write the upper triangular U with U U' = covariance^-1; return whether there is one."""
     d = covariance.shape[0]
     for f in range(d):
         for g in range(f + 1):
             factor_out[f, g] = covariance[f, g]
-    for c in range(d):  # L by columns; what is above the diagonal is a copy of them, by rows
+    for c in range(d):  # L column by column, each also copied to a row above the diagonal
         pivot = factor_out[c, c]
         if not pivot > 0.0:
             return False
@@ -71,14 +86,6 @@ def factorise(covariance, factor_out):
 
 
 @inner
-def _product_place(f, g):
-    """Place of the product of features f >= g among the second moments of a component."""
-    t, r, u, c = f // MOMENT_WIDTH, f % MOMENT_WIDTH, g // MOMENT_WIDTH, g % MOMENT_WIDTH
-    inside = r * (r + 1) // 2 + c if t == u else r * MOMENT_WIDTH + c
-    return (t * (t + 1) // 2 + u) * N_PRODUCTS + inside
-
-
-@inner
 def _lay_out_factor(factor, j, tiles_out):
     """Put U into tiles, column of tiles by column."""
     d = factor.shape[0]
@@ -100,12 +107,11 @@ def _lay_out_row(values, j, tiles_out):
 
 
 @inner
-def update_full(
-    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
-):
+def update_full(j, nk, about, moments, scatter, reg_covar, parameters):
     """A matrix for each component."""
-    d = means.shape[1]
-    for f in range(d):
+    means, covariances_out = parameters.means_out, parameters.covariances_out
+    first, second, count = moments.first_out, moments.second_out, moments.nk_out[j]
+    for f in range(means.shape[1]):
         shift = means[j, f] - about[j, f]
         for g in range(f + 1):
             other = means[j, g] - about[j, g]
@@ -114,12 +120,15 @@ def update_full(
             covariances_out[j, f, g] = moment / nk
             covariances_out[j, g, f] = covariances_out[j, f, g]
         covariances_out[j, f, f] += reg_covar[j]
-    return factorise(covariances_out[j], factors_out[j])
+    return factorise(covariances_out[j], parameters.factors_out[j])
 
 
 @inner
 def _separate(j, likely, means, factor, separators_out, y_out, separator_out):
-    """Separator U y / |y| of component j from a likely, y = U'(likely's mean - mean)."""
+    """Separator U y / |y| of component j from the component `likely`.
+
+    U is the factor of component j, and y = U'm for the difference m of the two means.
+    """
     d = means.shape[1]
     for c in range(d):
         y_out[c] = 0.0
@@ -144,7 +153,7 @@ def _separate(j, likely, means, factor, separators_out, y_out, separator_out):
 
 @inner
 def lay_out_full(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
-    """Means by row, factors in tiles, and separators, if there is room for them."""
+    """Means as they are, factors in tiles, and separators if `extras_out` has room for them."""
     for likely in range(extras_out.shape[0]):
         _separate(j, likely, means, factors[j], extras_out, work_out[j, 0], work_out[j, 1])
     log_det = 0.0
@@ -158,22 +167,23 @@ def lay_out_full(j, means, factors, means_out, factor_tiles_out, extras_out, wor
 
 
 @inner
-def _variance(j, f, about, nk, count, first, second, means):
+def _variance(j, f, nk, about, moments, means):
+    """Variance of feature f in component j."""
     shift = means[j, f] - about[j, f]
-    return (second[j, f] - shift * (2.0 * first[j, f] - count * shift)) / nk
+    first, count = moments.first_out[j, f], moments.nk_out[j]
+    return (moments.second_out[j, f] - shift * (2.0 * first - count * shift)) / nk
 
 
 @inner
-def update_diag(
-    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
-):
+def update_diag(j, nk, about, moments, scatter, reg_covar, parameters):
     """A variance for each component and feature."""
+    means = parameters.means_out
     positive = True
     for f in range(means.shape[1]):
-        variance = _variance(j, f, about, nk, count, first, second, means) + reg_covar[j]
+        variance = _variance(j, f, nk, about, moments, means) + reg_covar[j]
         positive = positive and variance > 0.0
-        covariances_out[j, f] = variance
-        factors_out[j, f] = 1.0 / np.sqrt(max(variance, 0.0))
+        parameters.covariances_out[j, f] = variance
+        parameters.factors_out[j, f] = 1.0 / np.sqrt(max(variance, 0.0))
     return positive
 
 
@@ -193,17 +203,16 @@ def lay_out_diag(j, means, factors, means_out, factor_tiles_out, extras_out, wor
 
 
 @inner
-def update_spherical(
-    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
-):
-    """The mean of those variances."""
+def update_spherical(j, nk, about, moments, scatter, reg_covar, parameters):
+    """The mean of the variances of the features."""
+    means = parameters.means_out
     d = means.shape[1]
     total = 0.0
     for f in range(d):
-        total += _variance(j, f, about, nk, count, first, second, means)
+        total += _variance(j, f, nk, about, moments, means)
     variance = total / d + reg_covar[j]
-    covariances_out[j] = variance
-    factors_out[j] = 1.0 / np.sqrt(max(variance, 0.0))
+    parameters.covariances_out[j] = variance
+    parameters.factors_out[j] = 1.0 / np.sqrt(max(variance, 0.0))
     return variance > 0.0
 
 
@@ -219,10 +228,14 @@ def lay_out_spherical(j, means, factors, means_out, factor_tiles_out, extras_out
 
 
 @inner
-def update_tied(
-    j, about, nk, count, first, second, scatter, reg_covar, means, covariances_out, factors_out
-):
-    """One matrix, of which component 0 is the first to subtract its part; the last finishes it."""
+def update_tied(j, nk, about, moments, scatter, reg_covar, parameters):
+    """One matrix for all components, called for one after the other.
+
+    It begins as the scatter of the rows; each component subtracts its part, and the last divides
+    by nk and factorises.
+    """
+    means, covariances_out = parameters.means_out, parameters.covariances_out
+    first, count = moments.first_out, moments.nk_out[j]
     k, d = means.shape
     if j == 0:
         for f in range(d):
@@ -241,12 +254,12 @@ def update_tied(
             covariances_out[f, g] /= nk
             covariances_out[g, f] = covariances_out[f, g]
         covariances_out[f, f] += reg_covar[0]
-    return factorise(covariances_out, factors_out)
+    return factorise(covariances_out, parameters.factors_out)
 
 
 @inner
 def lay_out_tied(j, means, factors, means_out, factor_tiles_out, extras_out, work_out):
-    """U'mean in tiles of components, the factor in tiles."""
+    """U'mean in tiles of components, and the shared factor in tiles."""
     d = means.shape[1]
     log_det = 0.0
     for c in range(d):
@@ -266,7 +279,7 @@ def lay_out_tied(j, means, factors, means_out, factor_tiles_out, extras_out, wor
 
 @inner
 def _set_constants(j, weight, log_det, means, epsilon, constants_out, cuts_out):
-    """What does not depend on the row, and the logarithm of a negligible responsibility."""
+    """Write the constant of a log-density, and the logarithm of a negligible responsibility."""
     width = constants_out.shape[1]
     log_weight = np.log(weight)
     constant = log_weight + log_det - 0.5 * means.shape[1] * np.log(2.0 * np.pi)
@@ -335,7 +348,8 @@ def update_kernel(covariance_type):
         The chunks are of components.
 
         about : (n_components, n_features)                  # IN: what the moments are about
-        chunk_nk, chunk_first, chunk_second : see `moments`    # IN
+        chunk_nk, chunk_first, chunk_second : `Moments` of  # IN
+            each chunk
         scatter : (n_features, n_features), float64: sum    # IN: or (0, 0) if not needed
             of x x' over all rows
         reg_covar : (n_components,), float64                # IN
@@ -344,9 +358,10 @@ def update_kernel(covariance_type):
         floor : added to the sums of responsibilities       # IN
         total_weight : what weights are relative to, or 0   # IN
             for the sum of theirs
-        nk_out, first_out, second_out : merged moments      # OUT, float64
-        weights_out, means_out, covariances_out,            # OUT, float64
-            factors_out
+        nk_out, first_out, second_out : merged `Moments`    # OUT
+        weights_out : (n_components,), float64              # OUT
+        means_out, covariances_out, factors_out :           # OUT
+            `Parameters`
         is_singular_out : (n_components,), int64            # OUT: 1 where there is no factor
         """
         k, d = means_out.shape
@@ -357,6 +372,8 @@ def update_kernel(covariance_type):
                 nk_out[j] += chunk_nk[s, j]
             total += nk_out[j] + floor
         for s in prange(chunks.shape[0]):
+            moments = Moments(nk_out, first_out, second_out)
+            parameters = Parameters(means_out, covariances_out, factors_out)
             for j in range(chunks[s, 1], chunks[s, 2]):
                 for f in range(first_out.shape[1]):
                     first_out[j, f] = 0.0
@@ -373,10 +390,7 @@ def update_kernel(covariance_type):
                     shift = first_out[j, f] - floor * (about[j, f] + origin[f])
                     means_out[j, f] = about[j, f] + shift / nk
                 divisor = nk if second_out.shape[1] > 0 else total
-                has_factor = update(
-                    j, about, divisor, nk_out[j], first_out, second_out, scatter, reg_covar,
-                    means_out, covariances_out, factors_out,
-                )  # fmt: skip
+                has_factor = update(j, divisor, about, moments, scatter, reg_covar, parameters)
                 is_singular_out[j] = 0 if has_factor else 1
 
     return update_components

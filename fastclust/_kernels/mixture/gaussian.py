@@ -7,20 +7,12 @@ With the Cholesky factor U of a component's precision, U U' = P, and y = U'(x - 
 
 (Bishop, Pattern Recognition and Machine Learning, 2.3 and 9.2). The mean is subtracted first:
 U'x - U'mean would cancel where the covariance is ill-conditioned. For each covariance type there is
-one function of the same arguments:
+one function of the same arguments. It puts the log-densities of the block's rows into
+`scratch.log_prob_out`.
 
-panels : (n_panels, n_features, LANES)                   # IN
-first, last : the block's range of panels                # IN
-means, factors, extras, constants : the components, as   # IN
-    the type lays them out
-cuts : (n_components,), how far below a row's largest    # IN
-    log-density one is negligible: it may be -inf
-chunk : the chunk's number                                 # IN
-likely_out : (n_panels, 2), int32: in [:, 0] a likely     # IN, OUT
-    component of the panel, for `full`
-rows_out : (n_chunks, n_values, n_at_once, LANES)         # scratch, zeros where there is no feature
-log_prob_out : (n_chunks, BLOCK, n_places, LANES)         # OUT: [chunk, panel, component]; the last
-                                                         #   place is scratch
+panels : (n_panels, n_features, LANES)                                 # IN
+block, components, scratch : `Block`, `Components` and `EScratch` of   # IN
+    `groups`
 """
 
 import numpy as np
@@ -90,22 +82,23 @@ def _square_norms(rows, chunk, factors, j, limits):
 
 
 @inner
-def _component_log_prob(
-    panels, p, last, j, means, factors, constants, chunk, limits, rows_out, log_prob_out
-):
-    """Tile of log-densities of component j for PANELS panels from p on."""
+def _component_log_prob(panels, block, p, j, components, limits, rows_out):
+    """Tile of log-densities of component j for PANELS panels from p on; -inf above the limits."""
     for i in range(PANELS):
-        place = min(p + i, last - 1)  # an odd panel is done twice
+        place = min(p + i, block.last - 1)  # the last panel is done twice if their number is odd
         for f in range(panels.shape[1]):
-            difference = load(panels, (place, f)) - splat(panels, means[j, f])
-            store(rows_out, (chunk, f, i), difference)
-    squares = _square_norms(rows_out, chunk, factors, j, limits)
-    return fma_all(squares, splat(panels, -0.5), splat(panels, constants[j, 0]))
+            difference = load(panels, (place, f)) - splat(panels, components.means[j, f])
+            store(rows_out, (block.chunk, f, i), difference)
+    squares = _square_norms(rows_out, block.chunk, components.factors, j, limits)
+    return fma_all(squares, splat(panels, -0.5), splat(panels, components.constants[j, 0]))
 
 
 @inner
-def _separate(panels, p, likely, separators, chunk, b, bounds_out):
-    """Lower bounds of |y|^2 of all components, for the rows of a panel with this likely."""
+def _bound_squares(panels, block, p, likely, separators, bounds_out):
+    """Lower bounds of |y|^2 of all components for the rows of panel p.
+
+    They come from the separators of the panel's likely component from all others.
+    """
     n_features = panels.shape[1]
     if separators.shape[0] == 0:
         return
@@ -113,66 +106,59 @@ def _separate(panels, p, likely, separators, chunk, b, bounds_out):
         acc = splat_tile(separators, (likely, t, n_features), WIDTH)
         for f in range(n_features):
             acc = fma_tile(acc, load(panels, (p, f)), separators, (likely, t, f))
-        store_tile(bounds_out, (chunk, b, t * WIDTH), shrunk_squares(acc, SHRINK))
+        bounds = shrunk_squares(acc, SHRINK)
+        store_tile(bounds_out, (block.chunk, p - block.first, t * WIDTH), bounds)
 
 
 @inner
-def full_log_prob(
-    panels, first, last, means, factors, extras, constants, cuts, chunk,
-    likely_out, rows_out, log_prob_out,
-):  # fmt: skip
+def full_log_prob(panels, block, components, scratch):
     """Components with covariances of their own.
 
-    The likely component of a panel comes first. With its log-density others can be given up once
-    they are known to be negligible: by their separators, before anything else of them is computed
-    (|y|^2 >= (q'y)^2 for a unit vector q, and along the line between two means it is nearly as
-    large), or after some of their columns.
+    The likely component of a panel comes first. Once its log-density is known, another component
+    can be given up as soon as it is known to be negligible: by its separator, before anything else
+    of it is computed (|y|^2 >= (q'y)^2 for a unit vector q, and along the line between two means
+    this bound is nearly as large as |y|^2), or after some columns of its factor.
 
-    means : (n_components, n_features); factors : (n_components, n_tiles * FACTOR_TILE), the tiles
-    U[t, c] for c = 0, 1, ... and t = 0 ... c; extras : (n_components, n_tiles, n_features + 1,
-    WIDTH), the separators U q of each likely component from each component, and last -q'U'mean; or
-    (0, ...) for none; constants : (n_components, 1)
+    means : (n_components, n_features)
+    factors : (n_components, n_tiles * FACTOR_TILE), the tiles U[t, c] for c = 0, 1, ... and
+        t = 0 ... c
+    extras : (n_components, n_tiles, n_features + 1, WIDTH), the separators U q of each likely
+        component from each component, and last -q'U'mean; or (0, ...) for no separators
+    constants : (n_components, 1)
     """
+    chunk, first, last = block
+    likely_out, rows_out, log_prob_out = scratch
+    separators = components.extras
     n_places = log_prob_out.shape[2]
-    largest = n_places - 1
-    nowhere = zero_tile(panels, PANELS)
-    none = fma_all(nowhere, splat(panels, 0.0), splat(panels, np.inf))
-    never = fma_all(nowhere, splat(panels, 0.0), splat(panels, -np.inf))
+    largest = n_places - 1  # the place of the largest log-density that is known
+    zeros = zero_tile(panels, PANELS)
+    no_limits = fma_all(zeros, splat(panels, 0.0), splat(panels, np.inf))
+    impossible = fma_all(zeros, splat(panels, 0.0), splat(panels, -np.inf))
     for p in range(first, last):
-        _separate(
-            panels,
-            p,
-            likely_out[p - (p - first) % PANELS, 0],
-            extras,
-            chunk,
-            p - first,
-            log_prob_out,
-        )
+        likely = likely_out[p - (p - first) % PANELS, 0]
+        _bound_squares(panels, block, p, likely, separators, log_prob_out)
     for p in range(first, last, PANELS):
         j = likely_out[p, 0]
-        log_prob = _component_log_prob(
-            panels, p, last, j, means, factors, constants, chunk, none, rows_out, log_prob_out
-        )
+        log_prob = _component_log_prob(panels, block, p, j, components, no_limits, rows_out)
         store_strided(log_prob_out, (chunk, p - first, j), log_prob, n_places)
         store_strided(log_prob_out, (chunk, p - first, largest), log_prob, n_places)
         likely_out[p, 1] = j
-    for j in range(means.shape[0]):
-        # |y|^2 / 2 above constant - largest - cut: below the cut. The 1 is more than any rounding.
-        slack = splat(panels, 2.0 * (constants[j, 0] - cuts[j]) + 1.0)
+    for j in range(components.means.shape[0]):
+        # The log-density is below the cut where |y|^2 / 2 > constant - largest - cut. The 1 that is
+        # added to the limit of |y|^2 is more than any rounding.
+        slack = splat(panels, 2.0 * (components.constants[j, 0] - components.cuts[j]) + 1.0)
         for p in range(first, last, PANELS):
             b = p - first
             if likely_out[p, 0] == j:
                 continue
             best = load_strided(log_prob_out, (chunk, b, largest), PANELS, n_places)
             limits = fma_all(best, splat(panels, -2.0), slack)
-            if extras.shape[0] > 0:
+            if separators.shape[0] > 0:
                 bounds = load_strided(log_prob_out, (chunk, b, j), PANELS, n_places)
                 if all_above(bounds, limits):
-                    store_strided(log_prob_out, (chunk, b, j), never, n_places)
+                    store_strided(log_prob_out, (chunk, b, j), impossible, n_places)
                     continue
-            log_prob = _component_log_prob(
-                panels, p, last, j, means, factors, constants, chunk, limits, rows_out, log_prob_out
-            )
+            log_prob = _component_log_prob(panels, block, p, j, components, limits, rows_out)
             store_strided(log_prob_out, (chunk, b, j), log_prob, n_places)
             before = log_prob_out[chunk, b, largest, 0]
             best = maximum_tiles(log_prob, best)
@@ -184,27 +170,27 @@ def full_log_prob(
 
 
 @inner
-def tied_log_prob(
-    panels, first, last, means, factors, extras, constants, cuts, chunk,
-    likely_out, rows_out, log_prob_out,
-):  # fmt: skip
-    """Components of one covariance: its factor is applied once to each row.
+def tied_log_prob(panels, block, components, scratch):
+    """Components that share one covariance: its factor is applied once to each row.
 
-    means : (n_tiles, n_values, WIDTH), U'mean; factors : (1, n_tiles * FACTOR_TILE), as above;
-    extras, constants : (n_tiles, WIDTH), the first -1/2; rows_out holds 2 * n_values values, x and
-    then U'x
+    means : (n_tiles, n_values, WIDTH), U'mean
+    factors : (1, n_tiles * FACTOR_TILE), as for `full`
+    extras, constants : (n_tiles, WIDTH), the first -1/2
+
+    rows_out holds 2 * n_values values of a row: x and then U'x.
     """
+    chunk, means = block.chunk, components.means
+    rows_out = scratch.rows_out
     n_values = rows_out.shape[1] // 2
-    for p in range(first, last):
+    for p in range(block.first, block.last):
         for f in range(panels.shape[1]):
             store(rows_out, (chunk, f, 0), load(panels, (p, f)))
         start = 0
         for c in range(n_values // WIDTH):
             acc = zero_tile(panels, WIDTH)
             for t in range(c + 1):
-                acc = product_tile(
-                    acc, rows_out, (chunk, t * WIDTH, 0), factors, (0, start), 1, False
-                )
+                x = (chunk, t * WIDTH, 0)
+                acc = product_tile(acc, rows_out, x, components.factors, (0, start), 1, False)
                 start += FACTOR_TILE
             store_strided(rows_out, (chunk, n_values + c * WIDTH, 0), acc, 1)
         for t in range(means.shape[0]):
@@ -212,43 +198,41 @@ def tied_log_prob(
             for f in range(n_values):
                 y = load(rows_out, (chunk, n_values + f, 0))
                 acc = square_diff_tile(acc, y, means, (t, f))
-            log_prob = affine_tile(acc, extras, constants, t)
-            store_tile(log_prob_out, (chunk, p - first, t * WIDTH), log_prob)
+            log_prob = affine_tile(acc, components.extras, components.constants, t)
+            store_tile(scratch.log_prob_out, (chunk, p - block.first, t * WIDTH), log_prob)
 
 
 @inner
-def diag_log_prob(
-    panels, first, last, means, factors, extras, constants, cuts, chunk,
-    likely_out, rows_out, log_prob_out,
-):  # fmt: skip
+def diag_log_prob(panels, block, components, scratch):
     """Components with a variance for each feature.
 
-    means, factors : (n_tiles, n_features, WIDTH); extras, constants : (n_tiles, WIDTH), the first
-    -1/2
+    means, factors : (n_tiles, n_features, WIDTH)
+    extras, constants : (n_tiles, WIDTH), the first -1/2
     """
-    for p in range(first, last):
+    means, factors = components.means, components.factors
+    for p in range(block.first, block.last):
         for t in range(means.shape[0]):
             acc = zero_tile(panels, WIDTH)
             for f in range(panels.shape[1]):
                 acc = scaled_square_tile(acc, load(panels, (p, f)), means, factors, (t, f))
-            log_prob = affine_tile(acc, extras, constants, t)
-            store_tile(log_prob_out, (chunk, p - first, t * WIDTH), log_prob)
+            log_prob = affine_tile(acc, components.extras, components.constants, t)
+            store_tile(scratch.log_prob_out, (block.chunk, p - block.first, t * WIDTH), log_prob)
 
 
 @inner
-def spherical_log_prob(
-    panels, first, last, means, factors, extras, constants, cuts, chunk,
-    likely_out, rows_out, log_prob_out,
-):  # fmt: skip
+def spherical_log_prob(panels, block, components, scratch):
     """Components with one variance each.
 
-    means : (n_tiles, n_features, WIDTH); factors : not used; extras : (n_tiles, WIDTH), minus half
-    the precisions; constants : (n_tiles, WIDTH)
+    means : (n_tiles, n_features, WIDTH)
+    factors : not used
+    extras : (n_tiles, WIDTH), minus half the precisions
+    constants : (n_tiles, WIDTH)
     """
-    for p in range(first, last):
+    means = components.means
+    for p in range(block.first, block.last):
         for t in range(means.shape[0]):
             acc = zero_tile(panels, WIDTH)
             for f in range(panels.shape[1]):
                 acc = square_diff_tile(acc, load(panels, (p, f)), means, (t, f))
-            log_prob = affine_tile(acc, extras, constants, t)
-            store_tile(log_prob_out, (chunk, p - first, t * WIDTH), log_prob)
+            log_prob = affine_tile(acc, components.extras, components.constants, t)
+            store_tile(scratch.log_prob_out, (block.chunk, p - block.first, t * WIDTH), log_prob)

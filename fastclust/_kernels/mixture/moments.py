@@ -6,22 +6,21 @@ diagonal. About the means of the last M step nothing cancels, as it would in E[x
 Each sum runs in registers over the panels of a block for which the component's responsibility is
 not 0; then its lanes are added up and go to the float64 moments of the chunk. So float32 sums are
 short, and the moments are as few as there are different products, not LANES times that. For the
-products of features the rows are first gathered as differences[t, a, :], MOMENT_WIDTH features to a
-tile t, a counting the panels, and as the same times r.
+products of all pairs of features the rows are first gathered, MOMENT_WIDTH features to a tile.
 
-means : (n_components, n_features)                             # IN
-resp : (n_chunks, BLOCK, n_places, LANES)                       # IN
-active_out : (n_chunks, BLOCK), int64                           # scratch
-differences_out, scaled_out : (n_chunks, n_tiles, BLOCK,        # scratch, zeros where there is no
-    MOMENT_WIDTH, LANES)                                       #   feature
-nk_out : (n_chunks, n_components), float64                      # IN, OUT
-first_out : (n_chunks, n_components, n_tiles * MOMENT_WIDTH)    # IN, OUT, float64
-second_out : (n_chunks, n_components, n_second), float64        # IN, OUT
-counts_out : (n_chunks, 2), int64: responsibilities that are    # IN, OUT
-    not 0, and panels of them
+There is a function for each kind of second moments, add_KIND_moments, of the same arguments:
+
+panels : (n_panels, n_features, LANES)                                   # IN
+block : a `Block`                                                        # IN
+centers : (n_components, n_features), what the moments are about         # IN
+resp : (n_chunks, BLOCK, n_places, LANES), responsibilities              # IN
+scratch : a `MomentScratch`                                              # scratch
+moments : `Moments` of each chunk, (n_chunks, n_components, ...)         # IN, OUT
+counts_out : (n_chunks, 2), int64: how many responsibilities of rows     # IN, OUT
+    are not 0, and how many panels have such a row
 """
 
-from fastclust._kernels.jit import inner
+from fastclust._kernels.jit import inner, variant
 from fastclust._kernels.simd.products import (
     MOMENT_WIDTH,
     N_DIAGONAL,
@@ -38,128 +37,126 @@ from fastclust._kernels.simd.tiles import splat_tile, zero_tile
 from fastclust._kernels.simd.vectors import count_lanes, load, not_above_lanes, splat, store
 
 
+def product_place(f, g):
+    """Place of the product of features f >= g among those that `add_full_moments` sums.
+
+    Tile t, u of products, u <= t, is number t (t + 1) / 2 + u. Its rows follow one another; of a
+    tile on the diagonal they end at the diagonal, and the rest of the tile is not used. This is
+    plain Python for integers, which kernels compile, and for arrays of NumPy.
+    """
+    t, row, u, column = f // MOMENT_WIDTH, f % MOMENT_WIDTH, g // MOMENT_WIDTH, g % MOMENT_WIDTH
+    row_start = (t == u) * (row * (row + 1) // 2) + (t != u) * (row * MOMENT_WIDTH)
+    return (t * (t + 1) // 2 + u) * N_PRODUCTS + row_start + column
+
+
 @inner
-def _active_panels(panels, first, last, j, chunk, resp, active_out, nk_out, counts_out):
-    """List the panels of the block that have a responsibility; return their number."""
+def _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out):
+    """List the panels of the block with a responsibility for component j; return their number."""
     n = 0
     zero = splat(panels, 0.0)
-    none = (1 << panels.shape[2]) - 1
+    every = (1 << panels.shape[2]) - 1
     nk = zero_tile(panels, 1)
-    for b in range(last - first):
-        inactive = not_above_lanes(load(resp, (chunk, b, j)), zero)
-        if inactive != none:
-            nk = add_tile(nk, resp, (chunk, b, j))
-            active_out[chunk, n] = b
+    for b in range(block.last - block.first):
+        inactive = not_above_lanes(load(resp, (block.chunk, b, j)), zero)
+        if inactive != every:
+            nk = add_tile(nk, resp, (block.chunk, b, j))
+            active_out[block.chunk, n] = b
             n += 1
-            counts_out[chunk, 0] += count_lanes(none ^ inactive)
-    add_lane_sums(nk_out, (chunk, j), nk)
-    counts_out[chunk, 1] += n
+            counts_out[block.chunk, 0] += count_lanes(every ^ inactive)
+    add_lane_sums(nk_out, (block.chunk, j), nk)
+    counts_out[block.chunk, 1] += n
     return n
 
 
 @inner
-def _gather_rows(panels, first, means, j, chunk, resp, active, n, differences_out, scaled_out):
-    """Gather the listed panels less the mean, and times the responsibility."""
+def _gather_rows(panels, block, centers, j, resp, n, scratch):
+    """Gather the n active panels less the mean, and the same times the responsibility."""
+    chunk = block.chunk
     for a in range(n):
-        b = active[chunk, a]
+        b = scratch.active_out[chunk, a]
         r = load(resp, (chunk, b, j))
         for f in range(panels.shape[1]):
-            difference = load(panels, (first + b, f)) - splat(panels, means[j, f])
+            difference = load(panels, (block.first + b, f)) - splat(panels, centers[j, f])
             tile, offset = f // MOMENT_WIDTH, f % MOMENT_WIDTH
-            store(differences_out, (chunk, tile, a, offset), difference)
-            store(scaled_out, (chunk, tile, a, offset), difference * r)
+            store(scratch.differences_out, (chunk, tile, a, offset), difference)
+            store(scratch.scaled_out, (chunk, tile, a, offset), difference * r)
 
 
 @inner
-def add_full_moments(
-    panels, first, last, means, chunk, resp, active_out, differences_out, scaled_out,
-    nk_out, first_out, second_out, counts_out,
-):  # fmt: skip
+def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out):
     """Second moments: the tiles of r d d' for t = 0, 1, ... and u = 0 ... t."""
-    for j in range(means.shape[0]):
-        n = _active_panels(panels, first, last, j, chunk, resp, active_out, nk_out, counts_out)
+    chunk = block.chunk
+    active_out, differences, scaled = scratch
+    for j in range(centers.shape[0]):
+        n = _find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
         if n == 0:
             continue
-        _gather_rows(
-            panels, first, means, j, chunk, resp, active_out, n, differences_out, scaled_out
-        )
+        _gather_rows(panels, block, centers, j, resp, n, scratch)
         place = 0
-        for t in range(scaled_out.shape[1]):
+        for t in range(scaled.shape[1]):
             for u in range(t):
                 acc = zero_tile(panels, N_PRODUCTS)
-                for g in range(n):
-                    acc = outer_tile(
-                        acc, scaled_out, differences_out, (chunk, t, g, 0), (chunk, u, g, 0)
-                    )
-                add_lane_sums(second_out, (chunk, j, place), acc)
+                for a in range(n):
+                    acc = outer_tile(acc, scaled, differences, (chunk, t, a, 0), (chunk, u, a, 0))
+                add_lane_sums(moments.second_out, (chunk, j, place), acc)
                 place += N_PRODUCTS
             diagonal = zero_tile(panels, N_DIAGONAL)
             sums = zero_tile(panels, MOMENT_WIDTH)
-            for g in range(n):
-                diagonal = outer_tile(
-                    diagonal, scaled_out, differences_out, (chunk, t, g, 0), (chunk, t, g, 0)
-                )
-                sums = add_tile(sums, scaled_out, (chunk, t, g, 0))
-            add_lane_sums(second_out, (chunk, j, place), diagonal)
-            add_lane_sums(first_out, (chunk, j, t * MOMENT_WIDTH), sums)
+            for a in range(n):
+                tile = (chunk, t, a, 0)
+                diagonal = outer_tile(diagonal, scaled, differences, tile, tile)
+                sums = add_tile(sums, scaled, tile)
+            add_lane_sums(moments.second_out, (chunk, j, place), diagonal)
+            add_lane_sums(moments.first_out, (chunk, j, t * MOMENT_WIDTH), sums)
             place += N_PRODUCTS
 
 
-@inner
-def add_diag_moments(
-    panels, first, last, means, chunk, resp, active_out, differences_out, scaled_out,
-    nk_out, first_out, second_out, counts_out,
-):  # fmt: skip
-    """Second moments: r d^2 of each feature."""
-    whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
-    for j in range(means.shape[0]):
-        n = _active_panels(panels, first, last, j, chunk, resp, active_out, nk_out, counts_out)
-        for f in range(0, whole, MOMENT_WIDTH):
-            sums, squares = zero_tile(panels, MOMENT_WIDTH), zero_tile(panels, MOMENT_WIDTH)
-            center = splat_tile(means, (j, f), MOMENT_WIDTH)
-            for a in range(n):
-                b = active_out[chunk, a]
-                difference = subtract_tile(panels, (first + b, f), center)
-                scaled = scale_tile(difference, load(resp, (chunk, b, j)))
-                sums = add_tiles(sums, scaled)
+def _make_add_features(width, with_squares):
+    """Make the function that adds the moments of `width` features; of squares too, or not."""
+
+    @inner
+    @variant(f"{width}_{'squares' if with_squares else 'first'}")
+    def add_features(panels, block, centers, j, f, resp, active, n, moments):
+        """Add sums of r d, and maybe of r d^2, of the features from f over n active panels."""
+        chunk = block.chunk
+        sums, squares = zero_tile(panels, width), zero_tile(panels, width)
+        center = splat_tile(centers, (j, f), width)
+        for a in range(n):
+            b = active[chunk, a]
+            difference = subtract_tile(panels, (block.first + b, f), center)
+            scaled = scale_tile(difference, load(resp, (chunk, b, j)))
+            sums = add_tiles(sums, scaled)
+            if with_squares:
                 squares = fma_tiles(squares, scaled, difference)
-            add_lane_sums(first_out, (chunk, j, f), sums)
-            add_lane_sums(second_out, (chunk, j, f), squares)
-        for f in range(whole, panels.shape[1]):
-            sums, squares = zero_tile(panels, 1), zero_tile(panels, 1)
-            center = splat_tile(means, (j, f), 1)
-            for a in range(n):
-                b = active_out[chunk, a]
-                difference = subtract_tile(panels, (first + b, f), center)
-                scaled = scale_tile(difference, load(resp, (chunk, b, j)))
-                sums = add_tiles(sums, scaled)
-                squares = fma_tiles(squares, scaled, difference)
-            add_lane_sums(first_out, (chunk, j, f), sums)
-            add_lane_sums(second_out, (chunk, j, f), squares)
+        add_lane_sums(moments.first_out, (chunk, j, f), sums)
+        if with_squares:
+            add_lane_sums(moments.second_out, (chunk, j, f), squares)
+
+    return add_features
 
 
-@inner
-def add_first_moments(
-    panels, first, last, means, chunk, resp, active_out, differences_out, scaled_out,
-    nk_out, first_out, second_out, counts_out,
-):  # fmt: skip
-    """No second moments."""
-    whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
-    for j in range(means.shape[0]):
-        n = _active_panels(panels, first, last, j, chunk, resp, active_out, nk_out, counts_out)
-        for f in range(0, whole, MOMENT_WIDTH):
-            sums = zero_tile(panels, MOMENT_WIDTH)
-            center = splat_tile(means, (j, f), MOMENT_WIDTH)
-            for a in range(n):
-                b = active_out[chunk, a]
-                difference = subtract_tile(panels, (first + b, f), center)
-                sums = add_tiles(sums, scale_tile(difference, load(resp, (chunk, b, j))))
-            add_lane_sums(first_out, (chunk, j, f), sums)
-        for f in range(whole, panels.shape[1]):
-            sums = zero_tile(panels, 1)
-            center = splat_tile(means, (j, f), 1)
-            for a in range(n):
-                b = active_out[chunk, a]
-                difference = subtract_tile(panels, (first + b, f), center)
-                sums = add_tiles(sums, scale_tile(difference, load(resp, (chunk, b, j))))
-            add_lane_sums(first_out, (chunk, j, f), sums)
+def _make_add_moments(kind, with_squares):
+    """Make the function that adds moments of each feature by itself."""
+    add_tile_of_features = _make_add_features(MOMENT_WIDTH, with_squares)
+    add_feature = _make_add_features(1, with_squares)
+
+    @inner
+    @variant(kind)
+    def add_moments(panels, block, centers, resp, scratch, moments, counts_out):
+        active_out = scratch.active_out
+        whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
+        for j in range(centers.shape[0]):
+            n = _find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
+            for f in range(0, whole, MOMENT_WIDTH):
+                add_tile_of_features(panels, block, centers, j, f, resp, active_out, n, moments)
+            for f in range(whole, panels.shape[1]):
+                add_feature(panels, block, centers, j, f, resp, active_out, n, moments)
+
+    return add_moments
+
+
+add_diag_moments = _make_add_moments("diag", with_squares=True)
+"""Second moments: r d^2 of each feature."""
+
+add_first_moments = _make_add_moments("first", with_squares=False)
+"""No second moments."""

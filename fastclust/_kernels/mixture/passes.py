@@ -4,8 +4,9 @@ A pass goes block by block of panels: the log-densities of the components (`gaus
 log-sum-exp the log-likelihood and the responsibilities, which stay in cache, and from these the
 moments (`moments`). Nothing of the size of the rows is written.
 
-A responsibility so small that all such together change a component by less than a rounding error
-is taken for 0: one below exp(cut), for cut = log(eps weight / 1000). A panel of them is skipped.
+A responsibility counts as 0 if all that are so small change a component by less than a rounding
+error together: if it is below exp(cut), cut = log(eps weight / 1024). A component passes over
+panels in which all its responsibilities are 0.
 """
 
 import functools
@@ -15,6 +16,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture import gaussian, moments
+from fastclust._kernels.mixture.groups import Block, Components, EScratch, Moments, MomentScratch
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.math import exp, log
 from fastclust._kernels.simd.tiles import argmin_tile
@@ -37,7 +39,7 @@ BLOCK_PANELS = 32
 
 @inner
 def _weight(panels, weights, p):
-    """Weights of the rows of panel p; `weights` may hold those of the last panel alone."""
+    """Weights of the rows of panel p; they are 1 if `weights` has those of the last panel alone."""
     if weights.shape[0] == panels.shape[0]:
         return load(weights, p)
     if p == panels.shape[0] - 1:
@@ -46,16 +48,16 @@ def _weight(panels, weights, p):
 
 
 @inner
-def _clear(chunk, nk_out, first_out, second_out, counts_out):
-    """Set the sums of a chunk to 0."""
+def _clear(chunk, sums, counts_out):
+    """Set the moments and counts of a chunk to 0."""
     counts_out[chunk, 0] = 0
     counts_out[chunk, 1] = 0
-    for j in range(nk_out.shape[1]):
-        nk_out[chunk, j] = 0.0
-        for f in range(first_out.shape[2]):
-            first_out[chunk, j, f] = 0.0
-        for f in range(second_out.shape[2]):
-            second_out[chunk, j, f] = 0.0
+    for j in range(sums.nk_out.shape[1]):
+        sums.nk_out[chunk, j] = 0.0
+        for f in range(sums.first_out.shape[2]):
+            sums.first_out[chunk, j, f] = 0.0
+        for f in range(sums.second_out.shape[2]):
+            sums.second_out[chunk, j, f] = 0.0
 
 
 @inner
@@ -70,7 +72,7 @@ def _largest(panels, log_prob, chunk, b, cuts):
 
 @inner
 def _exponentiate(panels, cuts, largest, chunk, b, log_prob_out):
-    """Put exp(log_prob - largest), or 0 below the cut, in place; return the sum."""
+    """Replace log_prob by exp(log_prob - largest), or by 0 below the cut; return the sum."""
     every = (1 << panels.shape[2]) - 1
     total = splat(panels, 0.0)
     for j in range(cuts.shape[0]):
@@ -87,13 +89,14 @@ def _exponentiate(panels, cuts, largest, chunk, b, log_prob_out):
 
 @inner
 def _scale(scale, chunk, b, cuts, log_prob_out):
+    """Multiply the values of all components by a scale for each row."""
     for j in range(cuts.shape[0]):
         store(log_prob_out, (chunk, b, j), load(log_prob_out, (chunk, b, j)) * scale)
 
 
 @inner
 def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
-    """Responsibilities of 1 for the labels, times the weights."""
+    """Write responsibilities of 1 for the labels, times the weights."""
     for j in range(cuts.shape[0]):
         for i in range(panels.shape[2]):
             log_prob_out[chunk, b, j, i] = 1.0 if labels[p, i] == j else 0.0
@@ -102,7 +105,7 @@ def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
 
 @functools.cache
 def moments_kernel(covariance_type):
-    """The fused pass for a covariance type."""
+    """The E and M step of a covariance type in one pass."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
     means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
     moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
@@ -129,30 +132,30 @@ def moments_kernel(covariance_type):
         labels : (n_panels, LANES), int32: responsibilities are 1 for   # IN
             these, or (0, LANES): the E step makes them
         centers : (n_components, n_features), what moments are about    # IN
-        means, factors, extras, constants : see `gaussian`              # IN
-        cuts : (n_components,)                                          # IN
-        likely_out, rows_out, log_prob_out : see `gaussian`              # scratch
-        active_out, differences_out, scaled_out : see `moments`         # scratch
-        nk_out, first_out, second_out : see `moments`                   # OUT
-        log_likelihood_out : (n_chunks,), float64                        # OUT
+        means, factors, extras, constants, cuts : `Components`          # IN
+        likely_out, rows_out, log_prob_out : `EScratch`                 # scratch
+        active_out, differences_out, scaled_out : `MomentScratch`       # scratch
+        nk_out, first_out, second_out : `Moments` of each chunk         # OUT
+        log_likelihood_out : (n_chunks,), float64                       # OUT
         labels_out : (n_panels, LANES), int32: the most probable        # OUT
             components, or (0, LANES) for none
-        counts_out : (n_chunks, 2), int64: how many responsibilities of  # OUT
-            rows, and of panels, were not negligible
+        counts_out : (n_chunks, 2), int64: how many responsibilities    # OUT
+            of rows were not negligible, and how many panels had one
         """
         for s in prange(chunks.shape[0]):
             chunk = chunks[s, 0]
-            _clear(chunk, nk_out, first_out, second_out, counts_out)
+            components = Components(means, factors, extras, constants, cuts)
+            e_scratch = EScratch(likely_out, rows_out, log_prob_out)
+            m_scratch = MomentScratch(active_out, differences_out, scaled_out)
+            sums = Moments(nk_out, first_out, second_out)
+            _clear(chunk, sums, counts_out)
             likelihood = zero_doubles(panels)
-            for block in range(chunks[s, 1], chunks[s, 2]):
-                first = block * BLOCK_PANELS
-                last = min(first + BLOCK_PANELS, panels.shape[0])
+            for number in range(chunks[s, 1], chunks[s, 2]):
+                first = number * BLOCK_PANELS
+                block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
                 if labels.shape[0] == 0:
-                    estimate_log_prob(
-                        panels, first, last, means, factors, extras, constants, cuts, chunk,
-                        likely_out, rows_out, log_prob_out,
-                    )  # fmt: skip
-                for p in range(first, last):
+                    estimate_log_prob(panels, block, components, e_scratch)
+                for p in range(first, block.last):
                     weight = _weight(panels, weights, p)
                     if labels.shape[0] > 0:
                         _one_hot(panels, weight, labels, p, chunk, p - first, cuts, log_prob_out)
@@ -164,10 +167,7 @@ def moments_kernel(covariance_type):
                     _scale(weight / total, chunk, p - first, cuts, log_prob_out)
                     likelihood = add_products(likelihood, weight, largest)
                     likelihood = add_products(likelihood, weight, log(total))
-                add_moments(
-                    panels, first, last, centers, chunk, log_prob_out, active_out,
-                    differences_out, scaled_out, nk_out, first_out, second_out, counts_out,
-                )  # fmt: skip
+                add_moments(panels, block, centers, log_prob_out, m_scratch, sums, counts_out)
             log_likelihood_out[chunk] = 0.0
             for i in range(panels.shape[2]):
                 log_likelihood_out[chunk] += lane(likelihood, i)
@@ -194,9 +194,8 @@ def posterior_kernel(covariance_type):
         The chunks are of blocks.
 
         panels : (n_panels, n_features, LANES)                # IN
-        means, factors, extras, constants : see `gaussian`    # IN
-        cuts : (n_components,), -inf for none                 # IN
-        likely_out, rows_out, log_prob_out : see `gaussian`    # scratch
+        means, factors, extras, constants, cuts :             # IN: `Components`
+        likely_out, rows_out, log_prob_out : `EScratch`       # scratch
         labels_out : (n_panels, LANES), int32                 # OUT: first of the most probable
         log_density_out : (n_panels, LANES)                   # OUT: log p(x)
         resp_out : (n_samples or 0, n_components)             # OUT
@@ -204,14 +203,13 @@ def posterior_kernel(covariance_type):
         lanes = panels.shape[2]
         for s in prange(chunks.shape[0]):
             chunk = chunks[s, 0]
-            for block in range(chunks[s, 1], chunks[s, 2]):
-                first = block * BLOCK_PANELS
-                last = min(first + BLOCK_PANELS, panels.shape[0])
-                estimate_log_prob(
-                    panels, first, last, means, factors, extras, constants, cuts, chunk,
-                    likely_out, rows_out, log_prob_out,
-                )  # fmt: skip
-                for p in range(first, last):
+            components = Components(means, factors, extras, constants, cuts)
+            e_scratch = EScratch(likely_out, rows_out, log_prob_out)
+            for number in range(chunks[s, 1], chunks[s, 2]):
+                first = number * BLOCK_PANELS
+                block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
+                estimate_log_prob(panels, block, components, e_scratch)
+                for p in range(first, block.last):
                     b = p - first
                     largest, labels = _largest(panels, log_prob_out, chunk, b, cuts)
                     store(labels_out, p, labels)

@@ -203,7 +203,7 @@ def test_components_given_up_change_nothing(rng, dtype, spread, grouped):
             np.testing.assert_array_equal(a, b)
     components.separate()
     components.lay_out()
-    assert len(components.layout[2]) == 6
+    assert len(components.layout.extras) == 6
     rows = make_rows(X, None, components.covariance, 6, 1)
     for _ in range(2):  # the second time the likely are right
         for a, b in zip(summed(rows, components), expected, strict=True):
@@ -215,7 +215,7 @@ def test_what_is_cut_is_less_than_rounding(rng, dtype):
     rows = make_rows(X, None, components.covariance, 6, 1)
     cut = summed(rows, components)
     assert rows.is_separated()
-    components.cuts.fill(-np.inf)
+    components.layout.cuts.fill(-np.inf)
     whole = summed(make_rows(X, None, components.covariance, 6, 1), components)
     eps = np.finfo(dtype).eps
     for a, b in zip(cut, whole, strict=True):
