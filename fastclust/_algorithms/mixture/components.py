@@ -54,7 +54,7 @@ class Components:
         )  # fmt: skip
 
     def separate(self):
-        """Have separators laid out from now on, where the covariance type uses them."""
+        """Lay out separators too from now on, if the covariance type uses them."""
         if not self.covariance.has_separators or len(self.layout.extras) > 0:
             return
         k, d = self.means.shape
