@@ -39,9 +39,10 @@ class Components:
         self.weights, self.means = np.empty(k), np.empty((k, d))
         self.covariances, self.factors = (np.empty(covariance.shape(k, d)) for _ in range(2))
         self.about = np.empty((k, d), dtype=dtype)
-        means, *others = covariance.layout(k, d, dtype)
+        means, factors, extras, constants = covariance.layout(k, d, dtype)
         means = self.about if means is None else means
-        self.layout = groups.Components(means, *others, cuts=np.empty(k, dtype=dtype))
+        cuts = np.empty(k, dtype=dtype)
+        self.layout = groups.Components(means, factors, extras, constants, cuts)
         self.chunks = covariance.component_chunks(k, d)
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
