@@ -40,7 +40,8 @@ class Components:
         self.covariances, self.factors = (np.empty(covariance.shape(k, d)) for _ in range(2))
         self.about = np.empty((k, d), dtype=dtype)
         means, factors, extras, constants = covariance.layout(k, d, dtype)
-        means, cuts = self.about if means is None else means, np.empty(k, dtype=dtype)
+        means = self.about if means is None else means
+        cuts = np.empty(k, dtype=dtype)
         self.layout = groups.Components(means, factors, extras, constants, cuts)
         self.chunks = covariance.component_chunks(k, d)
         self._work = np.empty((k, 2, d))
@@ -54,7 +55,7 @@ class Components:
         )  # fmt: skip
 
     def separate(self):
-        """Have separators laid out from now on, where the covariance type uses them."""
+        """Lay out separators too from now on, if the covariance type uses them."""
         if not self.covariance.has_separators or len(self.layout.extras) > 0:
             return
         k, d = self.means.shape

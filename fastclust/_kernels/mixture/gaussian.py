@@ -51,20 +51,20 @@ LAYOUTS = {
 """Types of `means`, `factors` and `extras` for each covariance type."""
 
 FACTOR_TILE = WIDTH * WIDTH
-"""Values of a factor in one tile."""
+"""Number of values of a factor in one tile."""
 
 SHRINK = 0.99
-"""Factor of squared projections, which leaves room for the rounding of a separator."""
+"""Squared projections are multiplied by this, which leaves room for the rounding of a separator."""
 
 PRODUCTS = PANELS * WIDTH
-"""Vectors in the accumulators of a triangular product."""
+"""Number of vectors that accumulate a triangular product."""
 
 
 @inner
 def _square_norms(rows, chunk, factors, j, limits):
-    """Tile of |U'r|^2 of the rows r of PANELS panels; U upper triangular, in tiles by column.
+    """Tile of |U'r|^2 of the rows r of PANELS panels; U is upper triangular, in tiles by column.
 
-    Sums of squares only grow: once all are above their limits it is infinity instead.
+    The sums of squares only grow: once all are above their limits, the result is infinity instead.
     """
     squares = zero_tile(rows, PANELS)
     first = 0

@@ -52,19 +52,20 @@ def product_place(f, g):
 @inner
 def _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out):
     """List the panels of the block with a responsibility for component j; return their number."""
+    chunk, first, last = block
     n = 0
     zero = splat(panels, 0.0)
     every = (1 << panels.shape[2]) - 1
     nk = zero_tile(panels, 1)
-    for b in range(block.last - block.first):
-        inactive = not_above_lanes(load(resp, (block.chunk, b, j)), zero)
+    for b in range(last - first):
+        inactive = not_above_lanes(load(resp, (chunk, b, j)), zero)
         if inactive != every:
-            nk = add_tile(nk, resp, (block.chunk, b, j))
-            active_out[block.chunk, n] = b
+            nk = add_tile(nk, resp, (chunk, b, j))
+            active_out[chunk, n] = b
             n += 1
-            counts_out[block.chunk, 0] += count_lanes(every ^ inactive)
-    add_lane_sums(nk_out, (block.chunk, j), nk)
-    counts_out[block.chunk, 1] += n
+            counts_out[chunk, 0] += count_lanes(every ^ inactive)
+    add_lane_sums(nk_out, (chunk, j), nk)
+    counts_out[chunk, 1] += n
     return n
 
 

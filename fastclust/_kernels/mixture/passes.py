@@ -1,12 +1,12 @@
-"""The E and M step of a Gaussian mixture in one pass, and its E step alone.
+"""Passes over rows: the E step of a Gaussian mixture with the moments for its M step, or alone.
 
 A pass goes block by block of panels: the log-densities of the components (`gaussian`), from them by
 log-sum-exp the log-likelihood and the responsibilities, which stay in cache, and from these the
 moments (`moments`). Nothing of the size of the rows is written.
 
-A responsibility counts as 0 if all that are so small change a component by less than a rounding
-error together: if it is below exp(cut), cut = log(eps weight / 1024). A component passes over
-panels in which all its responsibilities are 0.
+A responsibility below exp(cut), with cut = log(eps weight / 1024), counts as 0: all that are so
+small together change a component by less than a rounding error. A component passes over the panels
+in which all its responsibilities are 0.
 """
 
 import functools
@@ -33,13 +33,16 @@ from fastclust._kernels.simd.vectors import (
 )
 
 BLOCK_PANELS = 32
-"""Panels whose responsibilities are made before their moments: an even number
-(benchmarks/bench_gaussian_mixture.py)."""
+"""Panels whose responsibilities are computed before their moments; it must be even, a multiple of
+PANELS (benchmarks/bench_gaussian_mixture.py)."""
 
 
 @inner
 def _weight(panels, weights, p):
-    """Weights of the rows of panel p; they are 1 if `weights` has those of the last panel alone."""
+    """Weights of the rows of panel p.
+
+    `weights` holds those of all panels, or of the last alone if all rows of the others have 1.
+    """
     if weights.shape[0] == panels.shape[0]:
         return load(weights, p)
     if p == panels.shape[0] - 1:
@@ -105,7 +108,7 @@ def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
 
 @functools.cache
 def moments_kernel(covariance_type):
-    """The E and M step of a covariance type in one pass."""
+    """The pass of a covariance type that does the E step and sums the moments for the M step."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
     means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
     moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
@@ -177,7 +180,7 @@ def moments_kernel(covariance_type):
 
 @functools.cache
 def posterior_kernel(covariance_type):
-    """The E step for a covariance type."""
+    """The E step alone, for a covariance type."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
     means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
 

@@ -1,11 +1,12 @@
 """Tiles of matrix products: what the kernels of mixtures keep in registers.
 
-A triangular product multiplies PANELS panels by WIDTH columns of a factor at a time, so that each
-value of the factor that is broadcast serves PANELS multiply-adds, and PANELS * WIDTH of them are
-independent, which hides their latency. A moment tile is WIDTH by WIDTH products of features, summed
-over a group of panels before its lanes are.
+A triangular product multiplies PANELS panels by WIDTH columns of a factor at a time. Each value of
+the factor is broadcast once for PANELS multiply-adds, and PANELS * WIDTH of these are independent,
+which hides their latency. A moment tile holds MOMENT_WIDTH by MOMENT_WIDTH products of features,
+which are summed over the panels of a block, and only then over the lanes.
 
-The sizes suit 32 registers of 64 bytes, or 16 of 32 (benchmarks/bench_gaussian_mixture.py).
+The sizes suit CPUs with 32 registers of 64 bytes, or with 16 registers of 32 bytes
+(benchmarks/bench_gaussian_mixture.py).
 """
 
 from llvmlite import ir
@@ -30,13 +31,13 @@ PANELS = 2 if HAS_AVX512 else 1
 """Panels that are multiplied at a time."""
 
 MOMENT_WIDTH = 4 if HAS_AVX512 else 2
-"""Features on either side of a moment tile."""
+"""Features on each side of a moment tile."""
 
 N_PRODUCTS = MOMENT_WIDTH**2
-"""Products in a moment tile."""
+"""Number of products in a moment tile."""
 
 N_DIAGONAL = MOMENT_WIDTH * (MOMENT_WIDTH + 1) // 2
-"""Different products in a moment tile on the diagonal."""
+"""Number of different products in a moment tile on the diagonal, which is symmetric."""
 
 
 def _load_vectors(context, builder, array_type, array, index_type, index, count, vector_type):
@@ -54,8 +55,10 @@ def _load_vectors(context, builder, array_type, array, index_type, index, count,
 def product_tile(typingctx, acc, x, x_index, factor, factor_index, n_panels, triangle):
     """Return acc[p * WIDTH + c] + sum over r < WIDTH of x_r,p * factor_r,c.
 
-    x_r,p is the vector of x r * n_panels + p places after x_index, factor_r,c the number r * WIDTH
-    + c places after factor_index; with `triangle`, r > c is left out. The last two are constants.
+    x_r,p is the vector r * n_panels + p places after x[x_index], and factor_r,c the number
+    r * WIDTH + c places after factor[factor_index]. With `triangle` the terms of r > c are left
+    out: the tile is on the diagonal of an upper triangular factor. n_panels and triangle are
+    constants.
     """
     n, upper = n_panels.literal_value, triangle.literal_value
 
@@ -224,9 +227,10 @@ def all_above(typingctx, a, b):
 
 @intrinsic
 def outer_tile(typingctx, acc, a, b, index_a, index_b):
-    """Return acc[r * MOMENT_WIDTH + c] + a_r * b_c: the vectors from a[index_a] and b[index_b] on.
+    """Return acc[r * MOMENT_WIDTH + c] + a_r * b_c, with the vectors a_r that follow a[index_a].
 
-    An acc of N_DIAGONAL products is that of the diagonal: of r >= c alone, row by row.
+    The b_c follow b[index_b] in the same way. If acc has N_DIAGONAL products, the tile is on the
+    diagonal: it holds those of r >= c alone, row by row.
     """
 
     def codegen(context, builder, signature, args):
@@ -313,7 +317,8 @@ def fma_tiles(typingctx, acc, a, b):
 def _emit_lane_sums(builder, vectors):
     """Vector whose lane i is the sum of the lanes of vectors[i], a power of two of them.
 
-    Halves are added until one value of each is left; how it pairs them is fixed by the shape.
+    The halves of each vector are added until one value of it is left. The order of the additions
+    depends on the number of vectors and of lanes alone.
     """
 
     def part(a, b, places):
@@ -379,7 +384,7 @@ def sqrt_tile(typingctx, tile):
 
 @intrinsic
 def add_weighted_vectors(typingctx, total, tile, array, index):
-    """Return total + sum over i of tile[i] * array[index, i], the first first."""
+    """Return total + sum over i of tile[i] * array[index, i], added in the order of i."""
 
     def codegen(context, builder, signature, args):
         total = args[0]

@@ -9,9 +9,12 @@ from fastclust._algorithms.mixture import passes
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, unpack_products
 from fastclust._algorithms.mixture.em import MStep
+from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows, infer
 from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.mixture.moments import product_place
 from fastclust._kernels.mixture.passes import BLOCK_PANELS
+from fastclust._kernels.simd.products import MOMENT_WIDTH, N_DIAGONAL, N_PRODUCTS
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 
@@ -167,6 +170,52 @@ def test_parts_of_the_rows_merge_to_the_whole(rng, covariance, dtype):
     for name in ("weights", "means", "covariances"):
         one, other = (getattr(result, name) for result in results)
         np.testing.assert_allclose(one, other, atol=tolerance(dtype, 900))
+
+
+# -- how products of features are packed ---------------------------------------------------------
+
+
+def places_by_loops(d):
+    """Where `add_full_moments` puts each product, counted in the order in which it is written."""
+    places, place = {}, 0
+    n_tiles = -(-d // MOMENT_WIDTH)
+    for t, u in zip(*np.tril_indices(n_tiles), strict=True):
+        pairs = [
+            (t * MOMENT_WIDTH + row, u * MOMENT_WIDTH + column)
+            for row in range(MOMENT_WIDTH)
+            for column in range(row + 1 if t == u else MOMENT_WIDTH)
+        ]
+        assert len(pairs) == (N_DIAGONAL if t == u else N_PRODUCTS)
+        places |= {pair: place + i for i, pair in enumerate(pairs) if max(pair) < d}
+        place += N_PRODUCTS
+    return places, place
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 8, 9, 33])
+def test_product_place(n_features):
+    expected, n_second = places_by_loops(n_features)
+    assert {(f, g): product_place(f, g) for f, g in expected} == expected
+    full = COVARIANCE_TYPES["full"]
+    assert full.n_second(n_features) == n_second
+    matrix = unpack_products(np.arange(n_second)[np.newaxis], n_features)[0]
+    np.testing.assert_array_equal(matrix, matrix.T)
+    assert {(f, g): matrix[f, g] for f, g in expected} == expected
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 8, 9, 33])
+def test_products_packed_by_numpy_are_those_that_the_m_step_reads(rng, n_features):
+    full = COVARIANCE_TYPES["full"]
+    X, resp = rng.normal(size=(300, n_features)), rng.uniform(size=(300, 3))
+    step = MStep(make_rows(X, None, full, 3, 1), 1e-3, np.zeros(n_features), recover=False)
+    step.components.about.fill(0)
+    first = np.zeros((1, 3, -(-n_features // MOMENT_WIDTH) * MOMENT_WIDTH))
+    first[0, :, :n_features] = resp.T @ X
+    second = full.second_moments(X, resp)[np.newaxis]
+    step.update(MixtureMoments(resp.sum(axis=0)[np.newaxis], first, second, np.zeros(1)))
+    expected = reference.update_components(X, np.ones(300), resp, 1e-3, "full")[2]
+    np.testing.assert_allclose(
+        step.components.covariances, expected, atol=tolerance(np.float64, 300)
+    )
 
 
 # -- what is skipped -----------------------------------------------------------------------------
