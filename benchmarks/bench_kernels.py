@@ -137,7 +137,7 @@ class IterateFiltered(Iterate):
 class IterateBounded(_Dense):
     """20 iterations from random rows, which leave out distances as they choose."""
 
-    source = "kmeans/bounds.py"
+    source = "kmeans/bounded.py"
 
     def setup_cache(self):
         return make_rows()

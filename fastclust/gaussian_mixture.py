@@ -585,7 +585,7 @@ class GaussianMixture(DensityMixin, Estimator):
         log_density = np.empty(X.shape[0], dtype=X.dtype)
         if resp_out is None:
             resp_out = np.empty((0, len(self.means_)), dtype=X.dtype)
-        _algorithms.mixture.passes.infer(
+        _algorithms.mixture.inference.infer(
             X,
             self._covariance,
             np.asarray(self.weights_, dtype=np.float64),

@@ -9,17 +9,17 @@ from typing import NamedTuple
 from fastclust._kernels.jit import Kernel
 from fastclust._kernels.kmeans import (
     assign,
-    bounds,
+    bounded,
     centers,
     csr,
     distances,
     filtered,
+    first_bounds,
     lloyd,
     seeding,
-    start_bounds,
 )
 from fastclust._kernels.metrics import silhouette
-from fastclust._kernels.mixture import components, passes
+from fastclust._kernels.mixture import m_step, passes
 from fastclust._kernels.rows import pack, sort
 from fastclust._kernels.signature import REAL_DTYPES
 
@@ -28,7 +28,7 @@ SEEDING_WIDTHS = range(2, seeding.WIDEST_TILE + 1)
 Candidates that are too many for the widest tile are divided among several tiles of the same width,
 which is then more than half of the widest (`Panels.run_seeding`)."""
 
-COVARIANCE_TYPES = tuple(components.COVARIANCES)
+COVARIANCE_TYPES = tuple(m_step.COVARIANCES)
 
 BOTH_TYPES = (
     pack.sum_columns,
@@ -39,8 +39,8 @@ BOTH_TYPES = (
     centers.sum_clusters,
     centers.update_centers,
     lloyd.iterate,
-    start_bounds.start_bounds,
-    bounds.iterate_bounded,
+    first_bounds.start_bounds,
+    bounded.iterate_bounded,
     assign.assign_nearest,
     assign.assign_with_inertia,
     distances.distances_to_labels,
@@ -52,8 +52,8 @@ BOTH_TYPES = (
     *(
         factory(covariance_type)
         for factory in (
-            components.lay_out_kernel,
-            components.update_kernel,
+            m_step.lay_out_kernel,
+            m_step.update_kernel,
             passes.moments_kernel,
             passes.posterior_kernel,
         )

@@ -6,11 +6,8 @@ import scipy.sparse
 import sklearn.cluster
 
 from fastclust import KMeans
-from fastclust._algorithms.kmeans.statistics import (
-    ClusterStatistics,
-    FarRows,
-    relocate_empty_clusters,
-)
+from fastclust._algorithms.kmeans.empty_clusters import FarRows, relocate_empty_clusters
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""Bounds of the distances between blocks of rows and centers; see `_kernels.kmeans.bounds`."""
+"""Bounds of the distances between blocks of rows and centers; see `_kernels.kmeans.bounded`."""
 
 import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, in_lines
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.kmeans import bounds, lloyd
-from fastclust._kernels.kmeans.start_bounds import start_bounds
+from fastclust._kernels.kmeans import bounded, lloyd
+from fastclust._kernels.kmeans.first_bounds import start_bounds
 
 
 def split_blocks(panels, n_clusters, max_chunks, policy):
@@ -55,7 +55,7 @@ class BlockBounds:
         eps = float(np.finfo(dtype).eps)
         self._error = 4 * (n_features + 4) * (eps * radius_sq + float(np.finfo(dtype).tiny))
         n_chunks = len(self.chunks)
-        n_listed = in_lines(n_clusters + bounds.LIST_TILE, 4)
+        n_listed = in_lines(n_clusters + bounded.LIST_TILE, 4)
         n_label_panels = in_lines(self._block_panels, 4 * lanes)
         self._arrays = (
             np.empty(self._n_blocks, dtype=np.int32),
@@ -64,7 +64,7 @@ class BlockBounds:
             aligned_empty((n_chunks, n_listed), np.int32),
             aligned_empty((n_chunks, n_listed), np.int64),
             aligned_empty((n_chunks, n_listed), dtype),
-            aligned_empty((n_chunks, bounds.BATCH_BLOCKS), np.int64),
+            aligned_empty((n_chunks, bounded.BATCH_BLOCKS), np.int64),
             np.empty((n_chunks, 2), dtype=np.int64),
             aligned_empty((n_chunks, n_label_panels, lanes), np.int32),
         )
@@ -87,7 +87,7 @@ class BlockBounds:
     def call(self, budget):
         """Kernel of iterations that stop at this cost, its chunks, and what it alone wants."""
         own = self._error, self._block_panels, *self._costs, float(budget), *self._arrays
-        return bounds.iterate_bounded, self.chunks, own
+        return bounded.iterate_bounded, self.chunks, own
 
     def note(self, counts):
         """Count what a launch did; return its cost."""

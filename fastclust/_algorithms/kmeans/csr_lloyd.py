@@ -5,12 +5,12 @@ import numpy as np
 from fastclust._algorithms.arrays import tiles_of
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans import policy as policy_module
-from fastclust._algorithms.kmeans.statistics import (
-    ClusterStatistics,
+from fastclust._algorithms.kmeans.empty_clusters import (
     FarRows,
     farthest,
     relocate_empty_clusters,
 )
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT, update_centers
 from fastclust._kernels.simd.tiles import TILE

@@ -7,16 +7,20 @@ import numpy as np
 
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.block_bounds import BlockBounds, split_blocks
+from fastclust._algorithms.kmeans.empty_clusters import (
+    FarRows,
+    farthest,
+    relocate_empty_clusters,
+)
 from fastclust._algorithms.kmeans.float32_filter import LARGEST_SQ, Float32Filter, has_memory
 from fastclust._algorithms.kmeans.launch import Launcher
 from fastclust._algorithms.kmeans.policy import Next, RegroupPlan
-from fastclust._algorithms.kmeans.statistics import FarRows, farthest, relocate_empty_clusters
 from fastclust._algorithms.memory import is_available
 from fastclust._algorithms.rows.protocol import Iterations
-from fastclust._kernels.kmeans import bounds, filtered, lloyd
+from fastclust._kernels.kmeans import bounded, filtered, lloyd
 from fastclust._kernels.kmeans.centers import ROUND_UP
 from fastclust._kernels.kmeans.distances import distances_to_labels
-from fastclust._kernels.kmeans.start_bounds import start_bounds
+from fastclust._kernels.kmeans.first_bounds import start_bounds
 from fastclust._kernels.rows.sort import sort_rows
 
 
@@ -118,7 +122,7 @@ class PanelLloyd:
             distances_to_labels.prepare(panels.value_chunks(), dtype)
             sort_rows.prepare(self.order.segments(k)[1], dtype)
             start_bounds.prepare(blocks, dtype)
-            bounds.iterate_bounded.prepare(blocks, dtype)
+            bounded.iterate_bounded.prepare(blocks, dtype)
 
     # -- iterations ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """When iterations of Lloyd's algorithm on panels skip distances: constants and decisions.
 
 A run begins with plain iterations. When few labels change, the rows are regrouped into blocks of
-like rows, and iterations that keep bounds of these blocks (`_kernels.kmeans.bounds`) compute only
+like rows, and iterations that keep bounds of these blocks (`_kernels.kmeans.bounded`) compute only
 some distances. Bounds grow loose and blocks mixed, so rows are regrouped again: whenever as much
 has been spent on iterations as a regrouping costs, which is never more than twice the cost of the
 best moment. Where the bounds help too little, plain iterations go on for a while.

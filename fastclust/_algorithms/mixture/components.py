@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastclust._algorithms.mixture.covariance import MIN_SEPARATOR_FEATURES
-from fastclust._kernels.mixture import groups
-from fastclust._kernels.mixture.components import lay_out_kernel
+from fastclust._kernels.mixture import arguments
+from fastclust._kernels.mixture.m_step import lay_out_kernel
 
 
 class Components:
@@ -27,7 +27,7 @@ class Components:
         Mixing proportions, means, covariances and Cholesky factors of the precisions.
     about : ndarray of shape (n_components, n_features)
         The means in the rows' type: what the next moments are about.
-    layout : groups.Components
+    layout : arguments.Components
         The components as the E step reads them, in the rows' type.
     chunks : ndarray of shape (n_chunks, 3)
         Chunks of components for the kernels of the M step.
@@ -42,7 +42,7 @@ class Components:
         means, factors, extras, constants = covariance.layout(k, d, dtype)
         means = self.about if means is None else means
         cuts = np.empty(k, dtype=dtype)
-        self.layout = groups.Components(means, factors, extras, constants, cuts)
+        self.layout = arguments.Components(means, factors, extras, constants, cuts)
         self.chunks = covariance.component_chunks(k, d)
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)

@@ -2,7 +2,7 @@
 
 A class holds what differs between the types outside the kernels: the shape of the covariances, the
 number of parameters, the arrays that the kernels need, and how precisions become factors. In the
-kernels (`_kernels.mixture`, the modules `gaussian`, `moments` and `components`) the functions of a
+kernels (`_kernels.mixture`, the modules `gaussian`, `moments` and `m_step`) the functions of a
 type bear its name. Everywhere k is the number of components and d that of features.
 """
 
@@ -135,7 +135,7 @@ class FullCovariance:
         ]
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants of `groups.Components`.
+        """Arrays for means, factors, extras and constants of `arguments.Components`.
 
         None stands for the means: they are read as they are.
         """
@@ -192,7 +192,7 @@ class TiedCovariance(FullCovariance):
         return d * d // 2 + k * (4 * d + 8)
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants of `groups.Components`."""
+        """Arrays for means, factors, extras and constants of `arguments.Components`."""
         factors = aligned_filled((1, _triangle_tiles(d)), dtype, 0.0)
         return _tiled_layout(k, padded(d, WIDTH), factors, dtype)
 
@@ -262,7 +262,7 @@ class DiagCovariance:
         ]
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants of `groups.Components`."""
+        """Arrays for means, factors, extras and constants of `arguments.Components`."""
         factors = aligned_filled((padded(k, WIDTH) // WIDTH, d, WIDTH), dtype, 0.0)
         return _tiled_layout(k, d, factors, dtype)
 
@@ -285,7 +285,7 @@ class SphericalCovariance(DiagCovariance):
         return k
 
     def layout(self, k, d, dtype):
-        """Arrays for means, factors, extras and constants of `groups.Components`."""
+        """Arrays for means, factors, extras and constants of `arguments.Components`."""
         return _tiled_layout(k, d, np.empty((0, 0, WIDTH), dtype=dtype), dtype)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import padded
-from fastclust._kernels.mixture.components import update_kernel
+from fastclust._kernels.mixture.m_step import update_kernel
 from fastclust._kernels.simd.products import MOMENT_WIDTH
 from fastclust.exceptions import SingularCovarianceError
 

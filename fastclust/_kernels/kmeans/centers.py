@@ -4,7 +4,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
-from fastclust._kernels.kmeans.groups import Centers, ClusterSums, Rows
+from fastclust._kernels.kmeans.arguments import Centers, ClusterSums, Rows
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_rows
 from fastclust._kernels.simd.vectors import load
@@ -58,7 +58,7 @@ def sum_clusters(
 ):  # fmt: skip
     """Sum the rows of each label, for each chunk of panels.
 
-    panels, weights, n_samples : `groups.Rows`                    # IN
+    panels, weights, n_samples : `arguments.Rows`                    # IN
     labels : (n_panels, LANES), int32                             # IN
     chunk_sums_out : (n_chunks, n_clusters, n_features), float64  # OUT, 0 when it came
     chunk_weights_out : (n_chunks, n_clusters), float64           # OUT, 0 when it came
@@ -172,8 +172,8 @@ def update_centers(
 ):  # fmt: skip
     """M step by itself: one chunk, and every weight positive.
 
-    centers_out, tiles_out, center_sq_out, shifts_out : `groups.Centers`    # IN, OUT
-    sums, weights : of `groups.ClusterSums`                                 # IN
+    centers_out, tiles_out, center_sq_out, shifts_out : `arguments.Centers`    # IN, OUT
+    sums, weights : of `arguments.ClusterSums`                                 # IN
     shift_sq_out : (1,), float64: sum of the squared shifts                 # OUT
     """
     centers = Centers(centers_out, tiles_out, center_sq_out, shifts_out)

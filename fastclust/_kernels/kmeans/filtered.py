@@ -22,9 +22,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline
-from fastclust._kernels.kmeans.assign import make_search, nearest
-from fastclust._kernels.kmeans.centers import touch_all
-from fastclust._kernels.kmeans.groups import (
+from fastclust._kernels.kmeans.arguments import (
     Centers,
     ChunkSums,
     ClusterSums,
@@ -33,6 +31,8 @@ from fastclust._kernels.kmeans.groups import (
     Rows,
     Status,
 )
+from fastclust._kernels.kmeans.assign import make_search, nearest
+from fastclust._kernels.kmeans.centers import touch_all
 from fastclust._kernels.kmeans.lloyd import REDO, make_team_work, take_labels
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.team import start_team

@@ -4,22 +4,14 @@ A plain iteration computes the distance of every row to every center.
 An iteration labels every row with its nearest center (`assign`) and moves every center to the mean
 of its rows (`centers`). Center sums are incremental: only the rows whose label changed are moved
 from the sum of one cluster to that of another. They accumulate in float64, each chunk of rows in a
-buffer of its own, and the chunks are merged in order. `bounds` has the iterations that skip
+buffer of its own, and the chunks are merged in order. `bounded` has the iterations that skip
 distances, `filtered` those that compute them in float32 first.
 """
 
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline, variant
-from fastclust._kernels.kmeans.assign import nearest
-from fastclust._kernels.kmeans.centers import (
-    add_panel,
-    merge_chunks,
-    move_centers,
-    move_row,
-    touch_all,
-)
-from fastclust._kernels.kmeans.groups import (
+from fastclust._kernels.kmeans.arguments import (
     Centers,
     ChunkSums,
     ClusterSums,
@@ -27,6 +19,14 @@ from fastclust._kernels.kmeans.groups import (
     Plan,
     Rows,
     Status,
+)
+from fastclust._kernels.kmeans.assign import nearest
+from fastclust._kernels.kmeans.centers import (
+    add_panel,
+    merge_chunks,
+    move_centers,
+    move_row,
+    touch_all,
 )
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
@@ -194,7 +194,7 @@ def iterate(
 ):  # fmt: skip
     """Iterate until labels repeat, the shift is within tol, a cluster is empty, or few change.
 
-    The arguments are those of `groups`: rows, plan, labels, centers, sums of the chunks (left as
+    The arguments are those of `arguments`: rows, plan, labels, centers, sums of the chunks (left as
     they came), sums of the clusters (brought up to date), status (0 when it came). Beside these:
 
     n_workers : threads                                             # IN

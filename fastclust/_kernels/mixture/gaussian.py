@@ -12,7 +12,7 @@ one function of the same arguments. It puts the log-densities of the block's row
 
 panels : (n_panels, n_features, LANES)                                 # IN
 block, components, scratch : `Block`, `Components` and `EScratch` of   # IN
-    `groups`
+    `arguments`
 """
 
 import numpy as np

@@ -16,7 +16,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture import gaussian, moments
-from fastclust._kernels.mixture.groups import Block, Components, EScratch, Moments, MomentScratch
+from fastclust._kernels.mixture.arguments import Block, Components, EScratch, Moments, MomentScratch
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.math import exp, log
 from fastclust._kernels.simd.tiles import argmin_tile

@@ -9,7 +9,7 @@ from fastclust import KMeans
 from fastclust._algorithms.kmeans import panel_lloyd
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.kmeans.start_bounds import start_bounds
+from fastclust._kernels.kmeans.first_bounds import start_bounds
 from fastclust._kernels.rows.sort import sort_rows
 from fastclust._kernels.simd.tiles import TILE
 from tests import reference

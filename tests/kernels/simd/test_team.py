@@ -66,10 +66,13 @@ def test_other_threads_may_write_to_the_arrays_of_a_team():
 
 
 def test_every_team_is_a_view():
-    for path in Path(fastclust.__file__).parent.glob("_kernels/**/*.py"):
-        code = path.read_text()
-        if path.name != "team.py":
-            assert code.count(" take_chunk(") == 2 * code.count("team = team_out[:]\n")
+    n_teams = 0
+    for path in Path(fastclust.__file__).parent.glob("_kernels/*/*.py"):
+        code = path.read_text() if path.name != "team.py" else ""
+        views = re.findall(r"in prange\(n_workers\):\n +team = team_out\[:\]\n", code)
+        assert code.count("start_team(team_out") == code.count("prange(n_workers)") == len(views)
+        n_teams += len(views)
+    assert n_teams == 4  # three kinds of iterations, and seeding
 
 
 def test_without_chunks_there_is_no_step():

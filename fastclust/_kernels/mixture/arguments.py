@@ -29,7 +29,7 @@ class Components(NamedTuple):
     """Components as the E step reads them.
 
     means, factors, extras, constants : the shapes depend on the covariance type and are in the
-        docstrings of `gaussian`; `components` writes them
+        docstrings of `gaussian`; `m_step` writes them
     cuts : (n_components,), how far below a row's largest log-density that of a component is
         negligible; -inf if it never is
     """

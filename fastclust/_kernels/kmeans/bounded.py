@@ -34,8 +34,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline
-from fastclust._kernels.kmeans.centers import touch_all
-from fastclust._kernels.kmeans.groups import (
+from fastclust._kernels.kmeans.arguments import (
     Centers,
     ChunkSums,
     ClusterSums,
@@ -44,6 +43,7 @@ from fastclust._kernels.kmeans.groups import (
     Rows,
     Status,
 )
+from fastclust._kernels.kmeans.centers import touch_all
 from fastclust._kernels.kmeans.lloyd import (
     N_ACTIVE,
     N_EVALUATED,

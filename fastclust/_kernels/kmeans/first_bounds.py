@@ -1,4 +1,4 @@
-"""The first bounds of blocks of rows (`bounds`), from distances that are known already."""
+"""The first bounds of blocks of rows (`bounded`), from distances that are known already."""
 
 import numpy as np
 from numba import prange
@@ -21,7 +21,7 @@ def start_bounds(
     distances_sq, labels : (n_panels, LANES), as above              # IN
     centers_t : (n_features, n_clusters)                            # IN
     n_samples : rows without the padding                            # IN
-    error, block_panels : as in `bounds.iterate_bounded`            # IN
+    error, block_panels : as in `bounded.iterate_bounded`            # IN
     apart_out : (n_chunks, n_clusters), float64                      # scratch
     assigned_out, uppers_out, lowers_out : as there                    # OUT
     """

@@ -30,8 +30,8 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
+from fastclust._kernels.mixture.arguments import Moments, Parameters
 from fastclust._kernels.mixture.gaussian import LAYOUTS
-from fastclust._kernels.mixture.groups import Moments, Parameters
 from fastclust._kernels.mixture.moments import product_place
 from fastclust._kernels.signature import float64, int64, real
 from fastclust._kernels.simd.products import WIDTH
