@@ -72,15 +72,16 @@ def _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out):
 @inner
 def _gather_rows(panels, block, centers, j, resp, n, scratch):
     """Gather the n active panels less the mean, and the same times the responsibility."""
-    chunk = block.chunk
+    chunk, first, _ = block
+    active, differences_out, scaled_out = scratch
     for a in range(n):
-        b = scratch.active_out[chunk, a]
+        b = active[chunk, a]
         r = load(resp, (chunk, b, j))
         for f in range(panels.shape[1]):
-            difference = load(panels, (block.first + b, f)) - splat(panels, centers[j, f])
+            difference = load(panels, (first + b, f)) - splat(panels, centers[j, f])
             tile, offset = f // MOMENT_WIDTH, f % MOMENT_WIDTH
-            store(scratch.differences_out, (chunk, tile, a, offset), difference)
-            store(scratch.scaled_out, (chunk, tile, a, offset), difference * r)
+            store(differences_out, (chunk, tile, a, offset), difference)
+            store(scaled_out, (chunk, tile, a, offset), difference * r)
 
 
 @inner
@@ -88,8 +89,9 @@ def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out)
     """Second moments: the tiles of r d d' for t = 0, 1, ... and u = 0 ... t."""
     chunk = block.chunk
     active_out, differences, scaled = scratch
+    nk_out, first_out, second_out = moments
     for j in range(centers.shape[0]):
-        n = _find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
+        n = _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out)
         if n == 0:
             continue
         _gather_rows(panels, block, centers, j, resp, n, scratch)
@@ -99,7 +101,7 @@ def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out)
                 acc = zero_tile(panels, N_PRODUCTS)
                 for a in range(n):
                     acc = outer_tile(acc, scaled, differences, (chunk, t, a, 0), (chunk, u, a, 0))
-                add_lane_sums(moments.second_out, (chunk, j, place), acc)
+                add_lane_sums(second_out, (chunk, j, place), acc)
                 place += N_PRODUCTS
             diagonal = zero_tile(panels, N_DIAGONAL)
             sums = zero_tile(panels, MOMENT_WIDTH)
@@ -107,8 +109,8 @@ def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out)
                 tile = (chunk, t, a, 0)
                 diagonal = outer_tile(diagonal, scaled, differences, tile, tile)
                 sums = add_tile(sums, scaled, tile)
-            add_lane_sums(moments.second_out, (chunk, j, place), diagonal)
-            add_lane_sums(moments.first_out, (chunk, j, t * MOMENT_WIDTH), sums)
+            add_lane_sums(second_out, (chunk, j, place), diagonal)
+            add_lane_sums(first_out, (chunk, j, t * MOMENT_WIDTH), sums)
             place += N_PRODUCTS
 
 

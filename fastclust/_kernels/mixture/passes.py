@@ -53,14 +53,15 @@ def _weight(panels, weights, p):
 @inner
 def _clear(chunk, sums, counts_out):
     """Set the moments and counts of a chunk to 0."""
+    nk_out, first_out, second_out = sums
     counts_out[chunk, 0] = 0
     counts_out[chunk, 1] = 0
-    for j in range(sums.nk_out.shape[1]):
-        sums.nk_out[chunk, j] = 0.0
-        for f in range(sums.first_out.shape[2]):
-            sums.first_out[chunk, j, f] = 0.0
-        for f in range(sums.second_out.shape[2]):
-            sums.second_out[chunk, j, f] = 0.0
+    for j in range(nk_out.shape[1]):
+        nk_out[chunk, j] = 0.0
+        for f in range(first_out.shape[2]):
+            first_out[chunk, j, f] = 0.0
+        for f in range(second_out.shape[2]):
+            second_out[chunk, j, f] = 0.0
 
 
 @inner
