@@ -1,7 +1,7 @@
 """How long does each kernel take alone: nanoseconds per row, and GFLOP/s?
 
 The operations are those of the plain algorithm, so that a kernel that skips work may pass the
-machine's peak. The constants of `_kernels/simd.py` were chosen by these: change one and run them
+machine's peak. The constants of `_kernels/simd` were chosen by these: change one and run them
 again. Those of the mixtures' passes are in bench_gaussian_mixture.py, of silhouettes in
 bench_metrics.py.
 """

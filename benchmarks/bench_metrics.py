@@ -1,7 +1,7 @@
 """How much faster than scikit-learn's are the metrics, and how long do large silhouettes take?
 
-`Silhouettes` chose PAIR_TILE (`_kernels/simd.py`) and the block of `_kernels/silhouette.py`: change
-a constant and run it again.
+`Silhouettes` chose PAIR_TILE (`_kernels/simd/tiles.py`) and the block of
+`_kernels/metrics/silhouette.py`: change a constant and run it again.
 """
 
 import numpy as np

@@ -9,8 +9,8 @@ from fastclust._algorithms.mixture import passes
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, unpack_products
 from fastclust._algorithms.mixture.em import MStep
-from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.inference import infer
+from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels.mixture.moments import product_place
