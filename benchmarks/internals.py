@@ -50,13 +50,13 @@ def seeds(rows, n_clusters):
 
 
 def assign(rows, centers):
-    """Label of the nearest center of each row."""
-    return rows.assign(centers)
+    """Label of the nearest center of each row, in the order that the rows' other passes want."""
+    return rows.assign_to_panels(centers) if hasattr(rows, "values") else rows.assign(centers)
 
 
 def assign_with_inertia(rows, centers):
-    """The same, and the inertia."""
-    return rows.assign_with_inertia(centers)
+    """The same, and the inertia, of dense rows."""
+    return rows.assign_to_panels_with_inertia(centers)
 
 
 def own_distances(rows, centers, labels):
@@ -66,7 +66,7 @@ def own_distances(rows, centers, labels):
 
 def regroup(rows, centers):
     """Return a function that sorts rows by their nearest center and distance, and packs them."""
-    labels = rows.assign(centers)
+    labels = rows.assign_to_panels(centers)
     distances_sq = rows.panel_distances_sq(centers, labels)
     return lambda: rows.order.regroup(labels, distances_sq, len(centers))
 
@@ -88,8 +88,8 @@ def start_lloyd(rows, centers, skip=True):
 
 def iterate(state, n_iter, n_steps, tol=-1.0):
     """Iterate up to n_steps times after n_iter; return (iterations done, whether it converged)."""
-    progress = state.advance(n_iter, n_steps, tol)
-    return progress.n_iter, progress.n_changed == 0 or progress.shift_sq <= tol
+    done = state.advance(n_iter, n_steps, tol)
+    return done.n_iter, done.n_changed == 0 or done.shift_sq <= tol
 
 
 def shares(state):
@@ -185,8 +185,7 @@ def phases():
             (em, "run_em"),
         ],
         "final labels": [
-            (panel_lloyd.PanelLloyd, "assign_with_inertia"),
-            (panels.RowOrder, "row_labels"),
-            (csr.CsrLloyd, "assign_with_inertia"),
+            (panel_lloyd.PanelLloyd, "finish"),
+            (csr.CsrLloyd, "finish"),
         ],
     }

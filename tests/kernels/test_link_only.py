@@ -67,6 +67,18 @@ def test_without_the_private_names_all_is_compiled_as_usual(monkeypatch, n_chunk
         assert libraries(part) == [JITCodeLibrary]
 
 
+@pytest.mark.parametrize("counting", [False, True])
+def test_kernels_count_no_references(monkeypatch, counting):
+    """But would, and be right, where Numba's private option has gone."""
+    if counting:
+        monkeypatch.delitem(jit.OPTIONS, "_nrt")
+    kernel, _ = make_kernel(monkeypatch)
+    assert run(kernel, 1) == np.maximum(X * X, 1).sum()
+    (dispatcher,) = kernel._compiled.values()
+    (code,) = dispatcher.inspect_llvm().values()
+    assert ("call void @NRT_decref" in code) == counting
+
+
 def test_a_class_without_the_names_is_not_used():
     assert link_only._part_class(None) is None
     assert link_only._part_class(object) is None
