@@ -9,13 +9,13 @@ from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, s
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
+from fastclust._algorithms.rows.order import RowOrder
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import seeding
 from fastclust._kernels.kmeans.assign import assign_nearest, assign_with_inertia
 from fastclust._kernels.kmeans.centers import sum_clusters
 from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
 from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
-from fastclust._kernels.rows.sort import sort_rows
 from fastclust._kernels.simd.tiles import DISTANCE_TILE, TILE
 from fastclust._kernels.simd.vectors import VECTOR_BYTES
 
@@ -25,16 +25,6 @@ PACK_WORK = 8
 POINT_WORK, WRITE_WORK = 4, 300
 """Cost of a distance beside its multiply-adds, and of writing one to memory for the first time, in
 multiply-adds: what a launch takes with few features, so that it does not keep Ctrl-C waiting."""
-
-SORT_WORK, SORT_CHUNKS = 100, 16
-"""Cost of sorting a row, in multiply-adds of the vector kernels; chunks, each with all keys."""
-
-SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 512, 128
-"""Panels that are sorted among themselves: at least, and for each label. Fewer would stay in an
-L1 or L2 cache, but blocks of rows less alike cost more later (benchmarks/bench_bounds.py)."""
-
-N_BINS = 32
-"""Bins of the distances of the rows of a label."""
 
 SIDE_BY_SIDE_VALUES = 64
 """Values of a few rows whose columns are summed side by side."""
@@ -368,80 +358,3 @@ class Panels:
         state = PanelLloyd(self, centers, skip, policy)
         state.prepare()
         return state
-
-
-class RowOrder:
-    """The order of the rows of panels in one run, which begins with that of X.
-
-    Parameters
-    ----------
-    panels : Panels
-        The rows.
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_panels, lanes) or (0, lanes), int32
-        Number in X of the row at each place; empty while the order is that of X.
-    """
-
-    def __init__(self, panels):
-        self._panels = panels
-        self.rows = np.empty((0, panels.lanes), dtype=np.int32)
-
-    def regroup(self, labels, distances_sq, n_clusters):
-        """Sort the rows by label, and by distance within a label; see `_kernels.regroup`.
-
-        Parameters
-        ----------
-        labels : ndarray of shape (n_panels, lanes), int32
-            Label of each row.
-        distances_sq : ndarray of shape (n_panels, lanes)
-            Squared distance of each row to the center of its label.
-        n_clusters : int
-            Number of labels.
-
-        Returns
-        -------
-        labels, distances_sq : ndarray of shape (n_panels, lanes)
-            The same in the new order.
-        """
-        panels = self._panels
-        if panels.order is not self:
-            raise RuntimeError("Another run has started on these rows.")
-        rows = self.rows
-        if not len(rows):
-            rows = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
-        segment_panels, chunks = self.segments(n_clusters)
-        sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(rows)
-        sort_rows(
-            chunks, distances_sq, labels, rows, panels.n_samples, segment_panels, N_BINS,
-            np.empty((len(chunks), n_clusters, 3)), np.empty_like(labels),
-            np.empty((len(chunks), n_clusters * N_BINS), dtype=np.int64), *sorted_,
-        )  # fmt: skip
-        distances_sq, labels, self.rows = sorted_
-        panels.pack()
-        return labels, distances_sq
-
-    def segments(self, n_clusters):
-        """Panels in a segment that `regroup` sorts, and chunks of segments."""
-        n_panels, lanes = len(self._panels.values), self._panels.lanes
-        segment_panels = max(SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL * n_clusters)
-        segment_panels = min(n_panels, segment_panels)
-        segment_work = SORT_WORK * segment_panels * lanes
-        return segment_panels, split(-(-n_panels // segment_panels), segment_work, SORT_CHUNKS)
-
-    def row_labels(self, labels):
-        """The labels in the order of X."""
-        unpadded = self._panels.unpadded
-        if not len(self.rows):
-            return unpadded(labels)
-        ordered = np.empty(self._panels.n_samples, dtype=labels.dtype)
-        ordered[unpadded(self.rows)] = unpadded(labels)
-        return ordered
-
-    def panel_labels(self, labels):
-        """Labels of the rows of X in the order of the panels, 0 for the padding."""
-        unpadded = self._panels.unpadded
-        placed = np.zeros((len(self._panels.values), self._panels.lanes), dtype=np.int32)
-        unpadded(placed)[:] = labels[unpadded(self.rows) if len(self.rows) else slice(None)]
-        return placed

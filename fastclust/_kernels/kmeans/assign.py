@@ -142,13 +142,13 @@ def assign_with_inertia(
 ):  # fmt: skip
     """Label every row, and sum the squared distances to the centers of the labels.
 
-    panels : (n_panels, n_features, LANES)                   # IN
-    weights : (n_panels, LANES), or (0, LANES) for ones      # IN
-    n_samples : rows without the padding                     # IN
-    centers : (n_clusters, n_features)                       # IN
-    tiles, center_sq : the same centers, as above            # IN
-    labels_out : (n_panels, LANES), int32                    # OUT
-    inertia_out : (n_chunks,), float64                        # OUT
+    panels : (n_panels, n_features, LANES)               # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones  # IN
+    n_samples : rows without the padding                 # IN
+    centers : (n_clusters, n_features)                   # IN
+    tiles, center_sq : the same centers, as above        # IN
+    labels_out : (n_panels, LANES), int32                # OUT
+    inertia_out : (n_chunks,), float64                   # OUT
     """
     lanes = panels.shape[2]
     for s in prange(chunks.shape[0]):

@@ -58,7 +58,7 @@ def sum_clusters(
 ):  # fmt: skip
     """Sum the rows of each label, for each chunk of panels.
 
-    panels, weights, n_samples : `arguments.Rows`                    # IN
+    panels, weights, n_samples : `arguments.Rows`                 # IN
     labels : (n_panels, LANES), int32                             # IN
     chunk_sums_out : (n_chunks, n_clusters, n_features), float64  # OUT, 0 when it came
     chunk_weights_out : (n_chunks, n_clusters), float64           # OUT, 0 when it came
@@ -172,9 +172,9 @@ def update_centers(
 ):  # fmt: skip
     """M step by itself: one chunk, and every weight positive.
 
-    centers_out, tiles_out, center_sq_out, shifts_out : `arguments.Centers`    # IN, OUT
-    sums, weights : of `arguments.ClusterSums`                                 # IN
-    shift_sq_out : (1,), float64: sum of the squared shifts                 # OUT
+    centers_out, tiles_out, center_sq_out, shifts_out : `arguments.Centers`  # IN, OUT
+    sums, weights : of `arguments.ClusterSums`                               # IN
+    shift_sq_out : (1,), float64: sum of the squared shifts                  # OUT
     """
     centers = Centers(centers_out, tiles_out, center_sq_out, shifts_out)
     for _ in prange(chunks.shape[0]):

@@ -7,17 +7,34 @@ center_sq = infinity. Distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for
 X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.kmeans.arguments import ClusterSums
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.vectors import fma, load, splat, store
 
 
+class SparseRows(NamedTuple):
+    """Rows as CSR has them.
+
+    data : (n_stored,)
+    indices : (n_stored,), int32
+    indptr : (n_samples + 1,), int32
+    """
+
+    data: object
+    indices: object
+    indptr: object
+
+
 @inner
-def _dots(data, indices, indptr, i, centers_t, chunk, dots_out):
+def _dots(rows, i, centers_t, chunk, dots_out):
     """dots_out[chunk, v, lane] = x_i . c for every center."""
+    data, indices, indptr = rows
     for v in range(centers_t.shape[1]):
         acc = splat(centers_t, 0.0)
         for e in range(indptr[i], indptr[i + 1]):
@@ -46,16 +63,16 @@ def assign_csr(
 ):  # fmt: skip
     """Label every row with its nearest center, and count the labels that changed.
 
-    centers_t : (n_features, n_vectors, LANES)              # IN
-    center_sq : (n_vectors, LANES)                          # IN
-    dots_out : (n_chunks, n_vectors, LANES)                  # OUT: scratch
-    labels_out : (n_samples,), int32                        # IN, OUT
-    n_changed_out : (n_chunks,), int64                       # OUT
+    centers_t : (n_features, n_vectors, LANES)  # IN
+    center_sq : (n_vectors, LANES)              # IN
+    dots_out : (n_chunks, n_vectors, LANES)     # OUT: scratch
+    labels_out : (n_samples,), int32            # IN, OUT
+    n_changed_out : (n_chunks,), int64          # OUT
     """
     for s in prange(chunks.shape[0]):
         n_changed = 0
         for i in range(chunks[s, 1], chunks[s, 2]):
-            _dots(data, indices, indptr, i, centers_t, chunks[s, 0], dots_out)
+            _dots(SparseRows(data, indices, indptr), i, centers_t, chunks[s, 0], dots_out)
             label = _nearest(dots_out, center_sq, chunks[s, 0])
             n_changed += label != labels_out[i]
             labels_out[i] = label
@@ -63,8 +80,10 @@ def assign_csr(
 
 
 @inner
-def _add_row(data, indices, indptr, i, weight, j, sign, sums_out, weights_out, counts_out):
+def _add_row(rows, i, weight, j, sign, sums):
     """Add row i to cluster j, or take it away."""
+    data, indices, indptr = rows
+    sums_out, weights_out, counts_out = sums
     for e in range(indptr[i], indptr[i + 1]):
         sums_out[j, indices[e]] += sign * weight * data[e]
     weights_out[j] += sign * weight
@@ -89,6 +108,8 @@ def accumulate_csr(
     weights_out : (n_clusters,), float64                # IN, OUT
     counts_out : (n_clusters,), int64                   # IN, OUT: rows of positive weight
     """
+    rows = SparseRows(data, indices, indptr)
+    sums = ClusterSums(sums_out, weights_out, counts_out)
     for s in prange(chunks.shape[0]):
         first, stop = chunks[s, 1], chunks[s, 2]
         for i in range(labels.shape[0]):
@@ -97,13 +118,9 @@ def accumulate_csr(
                 continue
             weight = np.float64(weights[i]) if weights.shape[0] > 0 else 1.0
             if first <= new < stop:
-                _add_row(
-                    data, indices, indptr, i, weight, new, 1.0, sums_out, weights_out, counts_out
-                )
+                _add_row(rows, i, weight, new, 1.0, sums)
             if first <= old < stop and not from_scratch:
-                _add_row(
-                    data, indices, indptr, i, weight, old, -1.0, sums_out, weights_out, counts_out
-                )
+                _add_row(rows, i, weight, old, -1.0, sums)
 
 
 @inner
@@ -148,11 +165,11 @@ def distances_sq_csr(
     centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, OUT
     distances_sq_out : (n_samples, n_clusters)           # OUT
     """
-    lanes = centers_t.shape[2]
+    lanes, rows = centers_t.shape[2], SparseRows(data, indices, indptr)
     for s in prange(chunks.shape[0]):
         chunk = chunks[s, 0]
         for i in range(chunks[s, 1], chunks[s, 2]):
-            _dots(data, indices, indptr, i, centers_t, chunk, dots_out)
+            _dots(rows, i, centers_t, chunk, dots_out)
             for j in range(distances_sq_out.shape[1]):
                 v, lane = j // lanes, j % lanes
                 distance_sq = row_sq[i] - 2 * dots_out[chunk, v, lane] + center_sq[v, lane]

@@ -67,10 +67,10 @@ def transform_rows(
 ):  # fmt: skip
     """Distance of every row to every center.
 
-    panels : (n_panels, n_features, LANES)                # IN
-    tiles : (n_tiles, n_features, DISTANCE_TILE)          # IN: the centers, not scaled
-    block_out : (n_chunks, DISTANCE_TILE, LANES)           # OUT: scratch
-    distances_out : (n_samples, n_clusters)               # OUT
+    panels : (n_panels, n_features, LANES)        # IN
+    tiles : (n_tiles, n_features, DISTANCE_TILE)  # IN: the centers, not scaled
+    block_out : (n_chunks, DISTANCE_TILE, LANES)  # OUT: scratch
+    distances_out : (n_samples, n_clusters)       # OUT
     """
     for s in prange(chunks.shape[0]):
         for p in range(chunks[s, 1], chunks[s, 2]):

@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.kmeans.bounded import Bounds
 from fastclust._kernels.signature import float64, int32, int64, real
 
 
@@ -16,42 +17,32 @@ def start_bounds(
     """Bounds of blocks from the distances of their rows and between centers.
 
     A row at distance u of its center is at least |c_assigned - c_j| - u from center j. The lower
-    bounds of mixed blocks are -inf: they meet all centers once.
+    bounds of mixed blocks are -inf, so that all centers are evaluated once.
 
-    distances_sq, labels : (n_panels, LANES), as above              # IN
-    centers_t : (n_features, n_clusters)                            # IN
-    n_samples : rows without the padding                            # IN
-    error, block_panels : as in `bounded.iterate_bounded`            # IN
-    apart_out : (n_chunks, n_clusters), float64                      # scratch
-    assigned_out, uppers_out, lowers_out : as there                    # OUT
+    distances_sq, labels : (n_panels, LANES)               # IN
+    centers_t : (n_features, n_clusters)                   # IN
+    n_samples : rows without the padding                   # IN
+    error, block_panels : as in `bounded.iterate_bounded`  # IN
+    apart_out : (n_chunks, n_clusters), float64            # scratch
+    assigned_out, uppers_out, lowers_out : as there        # OUT
     """
+    bounds = Bounds(assigned_out, uppers_out, lowers_out)
     for s in prange(chunks.shape[0]):
-        _start_blocks(
-            distances_sq, labels, centers_t, n_samples, error, block_panels, chunks[s, 0],
-            chunks[s, 1], chunks[s, 2], apart_out, assigned_out, uppers_out, lowers_out,
-        )  # fmt: skip
-
-
-@inner
-def _start_blocks(
-    distances_sq, labels, centers_t, n_samples, error, block_panels, chunk, start, stop,
-    apart_out, assigned_out, uppers_out, lowers_out,
-):  # fmt: skip
-    last_assigned = -1
-    for block in range(start, stop):
-        assigned = labels[block * block_panels, 0]
-        if assigned != last_assigned:  # blocks of one assigned follow one another
-            _distances_apart(centers_t, assigned, chunk, apart_out)
-            last_assigned = assigned
-        _start_block(
-            distances_sq, labels, n_samples, error, block, block_panels, assigned,
-            chunk, apart_out, assigned_out, uppers_out, lowers_out,
-        )  # fmt: skip
+        chunk, last_assigned = chunks[s, 0], -1
+        for block in range(chunks[s, 1], chunks[s, 2]):
+            assigned = labels[block * block_panels, 0]
+            if assigned != last_assigned:  # blocks of one assigned center follow one another
+                _distances_apart(centers_t, assigned, chunk, apart_out)
+                last_assigned = assigned
+            first = block * block_panels
+            last = min(first + block_panels, labels.shape[0])
+            upper_sq, mixed = _look_at_rows(distances_sq, labels, n_samples, first, last, assigned)
+            _set_bounds(bounds, block, assigned, mixed, upper_sq, error, chunk, apart_out)
 
 
 @inner
 def _distances_apart(centers_t, assigned, chunk, apart_out):
-    """Distance of every center to that of the assigned."""
+    """Distance of every center to the assigned one."""
     for j in range(centers_t.shape[1]):
         apart_out[chunk, j] = 0.0
     for f in range(centers_t.shape[0]):
@@ -63,17 +54,21 @@ def _distances_apart(centers_t, assigned, chunk, apart_out):
 
 
 @inner
-def _start_block(
-    distances_sq, labels, n_samples, error, block, block_panels, assigned, chunk, apart,
-    assigned_out, uppers_out, lowers_out,
-):  # fmt: skip
-    lanes, n_clusters = labels.shape[1], apart.shape[1]
+def _look_at_rows(distances_sq, labels, n_samples, first, last, assigned):
+    """Largest distance of a row of panels first to last, and whether there are other labels."""
+    lanes = labels.shape[1]
     mixed, upper_sq = False, 0.0
-    first = block * block_panels
-    for p in range(first, min(first + block_panels, labels.shape[0])):
+    for p in range(first, last):
         for i in range(min(lanes, n_samples - p * lanes)):
             mixed |= labels[p, i] != assigned
             upper_sq = max(upper_sq, distances_sq[p, i])
+    return upper_sq, mixed
+
+
+@inner
+def _set_bounds(bounds, block, assigned, mixed, upper_sq, error, chunk, apart):
+    assigned_out, uppers_out, lowers_out = bounds
+    n_clusters = apart.shape[1]
     upper = np.sqrt(upper_sq + error)
     assigned_out[block] = ~assigned if mixed else assigned
     uppers_out[block] = upper

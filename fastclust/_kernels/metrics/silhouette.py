@@ -1,10 +1,12 @@
-"""Sums of the distances between some rows and all others, each pair of rows met once.
+"""Sums of the distances between some rows and all others, each pair of rows once.
 
 A silhouette (Rousseeuw 1987) compares, for each row, its mean distance to the rows of its own
 cluster and to those of others. The distances are those of differences, sqrt(sum (x - y)^2): nothing
 cancels where rows are near each other. A register tile holds the distances of a panel to PAIR_TILE
 points and, beside them, the points' own sums over the panels (benchmarks/bench_metrics.py).
 """
+
+from typing import NamedTuple
 
 from numba import prange
 
@@ -15,21 +17,33 @@ from fastclust._kernels.simd.tiles import PAIR_TILE, scale_add_tile, square_diff
 from fastclust._kernels.simd.vectors import load, store
 
 BLOCK_VALUES = 2**13
-"""Values of the panels that meet one tile after another: they stay in an L2 cache."""
+"""Values of the panels of a block, which all tiles of points follow: they stay in an L2 cache."""
+
+
+class Points(NamedTuple):
+    """Points that all rows of a pass are compared with.
+
+    values : (n_tiles, n_features, PAIR_TILE)
+    is_point : (n_tiles, PAIR_TILE): 0 for padding, else 1
+    groups : (n_tiles,), int64: the group of each tile
+    """
+
+    values: object
+    is_point: object
+    groups: object
 
 
 @inner
-def _add_block(
-    panels, is_row, first, last, points, is_point, groups, chunk, row_sums_out, point_sums_out
-):
+def _add_block(panels, is_row, first, last, points, chunk, row_sums_out, point_sums_out):
     """Add the distances between panels first to last and all points."""
-    for t in range(points.shape[0]):
+    values, is_point, groups = points
+    for t in range(values.shape[0]):
         group = groups[t]
         point_sums = zero_tile(panels, PAIR_TILE)
         for p in range(first, last):
             acc = zero_tile(panels, PAIR_TILE)
             for f in range(panels.shape[1]):
-                acc = square_diff_tile(acc, load(panels, (p, f)), points, (t, f))
+                acc = square_diff_tile(acc, load(panels, (p, f)), values, (t, f))
             distances = sqrt_tile(acc)
             row_sums = load(row_sums_out, (group, p))
             row_sums = add_weighted_vectors(row_sums, distances, is_point, t)
@@ -45,13 +59,11 @@ def add_distances(
 ):  # fmt: skip
     """Add, for rows and groups of points, the sums of the distances to each other.
 
-    panels : (n_panels, n_features, LANES)                   # IN
-    is_row : (n_panels, LANES): 0 for padding rows, else 1   # IN
-    points : (n_tiles, n_features, PAIR_TILE)                # IN
-    is_point : (n_tiles, PAIR_TILE): 0 for padding, else 1   # IN
-    groups : (n_tiles,), int64: the group of each tile       # IN
-    row_sums_out : (n_groups, n_panels, LANES)               # IN, OUT: of the rows
-    point_sums_out : (n_chunks, n_tiles * PAIR_TILE)          # OUT: of the points, to each chunk
+    panels : (n_panels, n_features, LANES)                  # IN
+    is_row : (n_panels, LANES): 0 for padding rows, else 1  # IN
+    points, is_point, groups : `Points`                     # IN
+    row_sums_out : (n_groups, n_panels, LANES)              # IN, OUT: of the rows
+    point_sums_out : (n_chunks, n_tiles * PAIR_TILE)        # OUT: of the points, to each chunk
     """
     n_panels = max(1, BLOCK_VALUES // (panels.shape[1] * panels.shape[2]))
     for s in prange(chunks.shape[0]):
@@ -60,6 +72,6 @@ def add_distances(
             point_sums_out[chunk, i] = 0.0
         for first in range(chunks[s, 1], chunks[s, 2], n_panels):
             _add_block(
-                panels, is_row, first, min(first + n_panels, chunks[s, 2]), points, is_point,
-                groups, chunk, row_sums_out, point_sums_out,
+                panels, is_row, first, min(first + n_panels, chunks[s, 2]),
+                Points(points, is_point, groups), chunk, row_sums_out, point_sums_out,
             )  # fmt: skip

@@ -47,9 +47,9 @@ def _sum_columns(values, n_features, chunk, start, stop, sums_out):
 def sum_columns(chunks, values: real[:], n_features: int64, sums_out: float64[:, :]):
     """Sum the rows of each chunk.
 
-    values : (n_samples * n_features,)                                # IN: of X, row by row
-    n_features : columns of X                                         # IN
-    sums_out : (n_chunks, n_side_by_side * n_features), float64        # OUT: of every so many rows
+    values : (n_samples * n_features,)                           # IN: of X, row by row
+    n_features : columns of X                                    # IN
+    sums_out : (n_chunks, n_side_by_side * n_features), float64  # OUT: of every so many rows
     """
     for s in prange(chunks.shape[0]):
         _sum_columns(values, n_features, chunks[s, 0], chunks[s, 1], chunks[s, 2], sums_out)
@@ -95,11 +95,11 @@ def _prefetch_rows(X, order, p):
 
 
 @inner
-def _pack_chunk(
-    X, mean, order, chunk, start, stop, numbers_out, panels_out, squares_out, largest_out
-):
+def _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out):
+    """Pack the rows of a chunk; return the sum of the squares, and the largest of a row."""
+    chunk, stop = chunks[s, 0], chunks[s, 2]
     square, largest = 0.0, 0.0
-    for p in range(start, stop):
+    for p in range(chunks[s, 1], stop):
         _number_rows(order, p, X.shape[0], chunk, numbers_out)
         if order.shape[0] > 0:
             _prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
@@ -110,7 +110,7 @@ def _pack_chunk(
         for i in range(panels_out.shape[2]):
             square += lane(row_sq, i)
         largest = max(largest, greatest_lane(row_sq))
-    squares_out[chunk], largest_out[chunk] = square, largest
+    return square, largest
 
 
 @kernel
@@ -124,24 +124,22 @@ def pack_rows(
     mean : (n_features,), X's dtype                  # IN
     order : (n_panels, LANES), int32: rows in their  # IN
         order, or (0, LANES) for that of X
-    numbers_out : (n_chunks, LANES), int64            # scratch
+    numbers_out : (n_chunks, LANES), int64           # scratch
     panels_out : (n_panels, n_features, LANES)       # OUT
-    squares_out : (n_chunks,), float64                # OUT: sum of (X - mean)**2
-    largest_out : (n_chunks,), float64                # OUT: largest |x - mean|^2 of a row
+    squares_out : (n_chunks,), float64               # OUT: sum of (X - mean)**2
+    largest_out : (n_chunks,), float64               # OUT: largest |x - mean|^2 of a row
     """
     for s in prange(chunks.shape[0]):
-        _pack_chunk(
-            X, mean, order, chunks[s, 0], chunks[s, 1], chunks[s, 2],
-            numbers_out, panels_out, squares_out, largest_out,
-        )  # fmt: skip
+        square, largest = _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out)
+        squares_out[chunks[s, 0]], largest_out[chunks[s, 0]] = square, largest
 
 
 @kernel
 def narrow_panels(chunks, panels: real[:, :, :], panels_f32_out: float32[:, :, :]):
     """Put every two panels side by side in float32.
 
-    panels : (n_panels, n_features, LANES), float64              # IN
-    panels_f32_out : (n_panels / 2, rounded up, n_features,         # OUT: 0 for a panel that is not
+    panels : (n_panels, n_features, LANES), float64          # IN
+    panels_f32_out : (n_panels / 2, rounded up, n_features,  # OUT: 0 for a panel that is not
         2 * LANES), float32
     """
     n_panels, n_features, lanes = panels.shape

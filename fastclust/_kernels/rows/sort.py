@@ -6,11 +6,48 @@ holds while they are packed in their new order: a sort of all rows would fetch e
 itself (60 ms instead of 20 at 1,000,000 x 16).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.signature import float64, int32, int64, real
+
+
+class Known(NamedTuple):
+    """What is known of each row, each of shape (n_panels, LANES).
+
+    distances_sq : squared distance to the center of the label
+    labels : int32
+    order : int32: number of the row in X
+    """
+
+    distances_sq: object
+    labels: object
+    order: object
+
+
+class Part(NamedTuple):
+    """A segment, panels first to last, that a chunk sorts; rows without the padding in all."""
+
+    chunk: object
+    first: object
+    last: object
+    n_samples: object
+
+
+class Scratch(NamedTuple):
+    """Memory of the sort.
+
+    bins_out : (n_chunks, n_clusters, 3), float64
+    keys_out : (n_panels, LANES), int32
+    places_out : (n_chunks, n_clusters * n_bins), int64
+    """
+
+    bins_out: object
+    keys_out: object
+    places_out: object
 
 
 @kernel
@@ -22,37 +59,31 @@ def sort_rows(
 ):  # fmt: skip
     """Sort what is known of each row; the chunks are of segments.
 
-    distances_sq : (n_panels, LANES), to the center of the label        # IN
-    labels : (n_panels, LANES), int32                                   # IN
-    order : (n_panels, LANES), int32: number of the row                 # IN
-    n_samples : rows without the padding, which stays where it is       # IN
-    segment_panels : panels in a segment                                    # IN
-    n_bins : bins of the distances                                      # IN
-    bins_out : (n_chunks, n_clusters, 3), float64                        # scratch
-    keys_out : (n_panels, LANES), int32                                 # scratch
-    places_out : (n_chunks, n_clusters * n_bins), int64                  # scratch
-    distances_sq_out, labels_out, order_out : the same, sorted          # OUT
+    distances_sq, labels, order : `Known`                          # IN
+    n_samples : rows without the padding, which stays where it is  # IN
+    segment_panels : panels in a segment                           # IN
+    n_bins : bins of the distances                                 # IN
+    bins_out, keys_out, places_out : `Scratch`                     # scratch
+    distances_sq_out, labels_out, order_out : `Known`, sorted      # OUT
     """
+    known = Known(distances_sq, labels, order)
+    moved = Known(distances_sq_out, labels_out, order_out)
+    scratch = Scratch(bins_out, keys_out, places_out)
     for s in prange(chunks.shape[0]):
         for segment in range(chunks[s, 1], chunks[s, 2]):
             first = segment * segment_panels
             last = min(first + segment_panels, labels.shape[0])
-            _place_bins(
-                distances_sq, labels, n_samples, n_bins, chunks[s, 0], first, last, bins_out
-            )
-            _count_keys(
-                distances_sq, labels, n_samples, n_bins, chunks[s, 0], first, last, bins_out,
-                keys_out, places_out,
-            )  # fmt: skip
-            _move_rows(
-                distances_sq, labels, order, n_samples, chunks[s, 0], first, last, keys_out,
-                places_out, distances_sq_out, labels_out, order_out,
-            )  # fmt: skip
+            part = Part(chunks[s, 0], first, last, n_samples)
+            _place_bins(known, part, n_bins, bins_out)
+            _count_keys(known, part, n_bins, scratch)
+            _move_rows(known, part, scratch, moved)
 
 
 @inner
-def _place_bins(distances_sq, labels, n_samples, n_bins, chunk, first, last, bins_out):
+def _place_bins(known, part, n_bins, bins_out):
     """Set bins_out[chunk, j] to the start of the bins of label j and the inverse of their width."""
+    distances_sq, labels, _ = known
+    chunk, first, last, n_samples = part
     lanes = labels.shape[1]
     for j in range(bins_out.shape[1]):
         for moment in range(3):
@@ -72,10 +103,11 @@ def _place_bins(distances_sq, labels, n_samples, n_bins, chunk, first, last, bin
 
 
 @inner
-def _count_keys(
-    distances_sq, labels, n_samples, n_bins, chunk, first, last, bins, keys_out, places_out
-):
+def _count_keys(known, part, n_bins, scratch):
     """Key of every row, label and bin; and the first place of the rows of each key."""
+    distances_sq, labels, _ = known
+    chunk, first, last, n_samples = part
+    bins, keys_out, places_out = scratch
     lanes = labels.shape[1]
     for key in range(places_out.shape[1]):
         places_out[chunk, key] = 0
@@ -96,11 +128,12 @@ def _count_keys(
 
 
 @inner
-def _move_rows(
-    distances_sq, labels, order, n_samples, chunk, first, last, keys,
-    places_out, distances_sq_out, labels_out, order_out,
-):  # fmt: skip
+def _move_rows(known, part, scratch, moved):
     """Move what is known of each row to its place; rows of one key stay in their order."""
+    distances_sq, labels, order = known
+    distances_sq_out, labels_out, order_out = moved
+    chunk, first, last, n_samples = part
+    _, keys, places_out = scratch
     lanes = labels.shape[1]
     for p in range(first, last):
         for i in range(lanes):
