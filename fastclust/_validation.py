@@ -184,6 +184,26 @@ def check_sample_weight(sample_weight, X):
     return sample_weight
 
 
+def rows_with_weight(X, sample_weight):
+    """Rows and weights without those whose weight is 0: such a row is as if it were absent.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+        Checked rows.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Checked weights.
+
+    Returns
+    -------
+    X, sample_weight : ndarray or sparse matrix, ndarray or None
+        The same objects if there is no such row.
+    """
+    if sample_weight is None or sample_weight.all():
+        return X, sample_weight
+    return X[sample_weight > 0], sample_weight[sample_weight > 0]
+
+
 def check_enough_samples(X, n_clusters):
     """Raise ValueError if there are fewer rows than clusters."""
     if X.shape[0] < n_clusters:

@@ -1,6 +1,7 @@
 """GaussianMixture."""
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.special import entr
@@ -306,8 +307,9 @@ class GaussianMixture(DensityMixin, Estimator):
     def _covariance(self):
         return _algorithms.mixture.covariance.COVARIANCE_TYPES[self.covariance_type]
 
-    def _run(self, X, panels, mean, sample_weight, given, warn):
+    def _run(self, in_range, sample_weight, given, warn):
         """Run n_init times, and set the attributes to the best."""
+        panels, X, mean, exponent = in_range
         em = _algorithms.mixture.em
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
         rows = _algorithms.mixture.passes.MixtureRows(panels, self._covariance, k)
@@ -315,32 +317,46 @@ class GaussianMixture(DensityMixin, Estimator):
         log = em.VerboseLog(int(self.verbose), self.verbose_interval)
         goes_on = self._goes_on()
         recover = self.on_singular == "regularize"
-        best, best_bound, best_step = None, -np.inf, None
+        if goes_on:
+            given = self.weights_, self.means_, self.precisions_cholesky_
+        given = self._scaled_parameters(given, -exponent)
+        reg_covar = math.ldexp(self.reg_covar, -2 * exponent)
+        # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
+        shift = exponent * X.shape[1] * math.log(2)
+        best: Any = None
+        best_bound, best_step = -np.inf, best
         for init in range(1 if goes_on else self.n_init):
             log.start(init)
-            m_step = em.MStep(rows, self.reg_covar, mean, recover)
+            m_step = em.MStep(rows, reg_covar, mean, recover)
             self._start(X, rows, m_step, mean, sample_weight, random_state, given, warn)
             result = em.run_em(
                 rows,
                 m_step,
                 tol=self.tol,
                 max_iter=int(self.max_iter),
-                lower_bound=self.lower_bound_ if goes_on else -np.inf,
+                lower_bound=self.lower_bound_ + shift if goes_on else -np.inf,
                 log=log,
             )
             bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
             if bound > best_bound or best_bound == -np.inf:
                 best, best_bound, best_step = result, bound, m_step
+        best_step.reg_covar = np.ldexp(best_step.reg_covar, 2 * exponent)
         self._warn_of_result(best, best_step, warn)
-        self._set_result(best, best_bound, best_step, X.dtype, mean)
+        self._set_result(best, best_bound, best_step, X.dtype, mean, exponent, shift)
+
+    def _scaled_parameters(self, given, exponent):
+        """Weights, means and factors of the precisions, if given, of rows times 2^exponent."""
+        weights, means, factors = given
+        scaled = _algorithms.rows.scale.scaled
+        means = None if means is None else scaled(means, exponent)
+        factors = None if factors is None else scaled(factors, -exponent)
+        return weights, means, factors
 
     def _start(self, X, rows, m_step, mean, sample_weight, random_state, given, warn):
         """First components: the last ones, or those of `init_params` and over them the given."""
         components = m_step.components
         rows.start_run()
-        if self._goes_on():
-            given = self.weights_, self.means_, self.precisions_cholesky_
-        elif any(values is None for values in given):
+        if any(values is None for values in given):
             self._start_from_init(X, rows, m_step, mean, sample_weight, random_state, warn)
         weights, means, factors = given
         if weights is not None:
@@ -388,18 +404,30 @@ class GaussianMixture(DensityMixin, Estimator):
             )
             warn(RuntimeWarning(text))
 
-    def _set_result(self, result, lower_bound, m_step, dtype, mean):
-        """Make the outcome of the best run the estimator's attributes."""
-        components = result.components
+    def _set_result(self, result, lower_bound, m_step, dtype, mean, exponent, shift):
+        """Make the outcome of the best run, on scaled rows, the estimator's attributes."""
+        components, scaled = result.components, _algorithms.rows.scale.scaled
+        factors = scaled(components.factors, -exponent)
+        covariances = scaled(components.covariances, 2 * exponent)
+        with np.errstate(over="ignore", invalid="ignore"):
+            precisions = self._covariance.precisions(factors)
+            covariances, factors, precisions = (
+                values.astype(dtype) for values in (covariances, factors, precisions)
+            )
+        if exponent != 0 and not (np.isfinite(covariances).all() and np.isfinite(precisions).all()):
+            raise ValueError(
+                f"Covariances or precisions are beyond the range of {np.dtype(dtype).name}. Divide "
+                f"X by a power of two, 2.0**{exponent} for example, which changes no digit of it."
+            )
         self.converged_ = result.converged
         self.weights_ = components.weights.astype(dtype)
-        self.means_ = (components.means + mean).astype(dtype)
-        self.covariances_ = components.covariances.astype(dtype)
-        self.precisions_cholesky_ = components.factors.astype(dtype)
-        self.precisions_ = self._covariance.precisions(components.factors).astype(dtype)
+        self.means_ = scaled((components.means + mean).astype(dtype), exponent)
+        self.covariances_ = covariances
+        self.precisions_cholesky_ = factors
+        self.precisions_ = precisions
         self.n_iter_ = len(result.lower_bounds)
-        self.lower_bound_ = lower_bound
-        self.lower_bounds_ = result.lower_bounds
+        self.lower_bound_ = lower_bound - shift
+        self.lower_bounds_ = [bound - shift for bound in result.lower_bounds]
         self.reg_covar_ = m_step.reg_covar
 
     # -- new rows ------------------------------------------------------------------------------
@@ -659,12 +687,22 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     if mixture._goes_on():
         mixture._check_last_fit(X.shape[1])
     sample_weight = _validation.check_sample_weight(sample_weight, X)
-    if packed is None:
-        panels = _algorithms.rows.panels.Panels(X, sample_weight, mean)
-    else:
+    source, rows, panels = _algorithms.rows.source, X, None
+    if packed is not None:
         panels = packed.panels
-    mixture._run(X, panels, mean, sample_weight, given, warn)
+    else:
+        rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
+        mean = mean if rows is X else source.mean_to_subtract(rows)
+    in_range = source.pack_in_range(
+        rows, sample_weight, mean, panels, _least_exponent(mixture.reg_covar)
+    )
+    mixture._run(in_range, sample_weight, given, warn)
     return X
+
+
+def _least_exponent(reg_covar):
+    """Least exponent of scaled rows with which what is added to their variances is no overflow."""
+    return None if reg_covar == 0 else (math.frexp(reg_covar)[1] - 900) // 2
 
 
 def _mean(values, sample_weight):

@@ -185,9 +185,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
             accept_large_sparse=False, ensure_all_finite=is_sparse,
         )  # fmt: skip
-        if is_sparse:
-            return X, np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
-        mean = _algorithms.rows.panels.estimate_mean(X)
+        mean = _algorithms.rows.source.mean_to_subtract(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
@@ -219,16 +217,17 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             n_init = 1
         return int(n_init)
 
-    def _run(self, X, rows, sample_weight, n_init, random_state, on_result):
+    def _run(self, in_range, sample_weight, n_init, random_state, on_result):
         """Run n_init times, return the best result."""
+        rows, X, mean, exponent = in_range
         if not scipy.sparse.issparse(X):
             variance = rows.total_square / X.size
         else:
             variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         return _algorithms.kmeans.lloyd.run_restarts(
             rows,
-            self._mean,
-            self._start_drawer(X, rows, sample_weight, random_state),
+            mean,
+            self._start_drawer(in_range, sample_weight, random_state),
             n_init,
             int(self.n_clusters),  # NumPy's integers may be too narrow for products
             on_result,
@@ -236,11 +235,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             tol=self.tol * variance,
             verbose=self.verbose,
             line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
+            exponent=exponent,
         )
 
-    def _start_drawer(self, X, rows, sample_weight, random_state):
-        """Return what `run_restarts` wants; centers are relative to the mean."""
+    def _start_drawer(self, in_range, sample_weight, random_state):
+        """Return what `run_restarts` wants; centers are scaled and relative to the mean."""
+        rows, X, mean, exponent = in_range
         seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
+        scaled = _algorithms.rows.scale.scaled
         if _is_string(self.init, "k-means++"):
             return seeding.kmeans_plusplus_starts(rows, k, sample_weight, random_state)
         if _is_string(self.init, "random"):
@@ -254,16 +256,16 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             _validation.check_centers_shape(centers, k, X.shape[1])
 
             def draw_start():
-                return lambda: centers - self._mean
+                return lambda: scaled(centers, -exponent) - mean
 
         else:
-            X_centered = X if scipy.sparse.issparse(X) else X - self._mean
+            X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
 
             def draw_start():
                 centers = self.init(X_centered, k, random_state=random_state)
                 centers = check_array(centers, dtype=X.dtype, order="C")
                 _validation.check_centers_shape(centers, k, X.shape[1])
-                centers = centers.copy()  # runs begin later, and the callable may reuse its array
+                centers = scaled(centers, -exponent)  # a copy: the callable may reuse its array
                 return lambda: centers
 
         return draw_start
@@ -422,14 +424,22 @@ def fit_kmeans(
     _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
     random_state = _validation.check_random_state(kmeans.random_state)
-    sample_weight = _validation.check_sample_weight(sample_weight, X)
-    if packed is None:
-        rows = _algorithms.rows.source.pack(X, sample_weight, kmeans._mean)
-    else:
-        rows = packed.panels
-    best = kmeans._run(X, rows, sample_weight, n_init, random_state, on_result)
+    all_rows, all_weights = X, _validation.check_sample_weight(sample_weight, X)
+    X, sample_weight = _validation.rows_with_weight(X, all_weights)
+    if X is not all_rows:
+        _validation.check_enough_samples(X, kmeans.n_clusters)
+        kmeans._mean = _algorithms.rows.source.mean_to_subtract(X)
+    in_range = _algorithms.rows.source.pack_in_range(
+        X, sample_weight, kmeans._mean, None if packed is None else packed.panels
+    )
+    kmeans._mean = _algorithms.rows.scale.scaled(in_range.mean, in_range.exponent)
+    best = kmeans._run(in_range, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)
+    if len(best.labels) < all_rows.shape[0]:
+        kmeans.labels_ = _algorithms.kmeans.inference.predict_labels(
+            all_rows, kmeans.cluster_centers_ - kmeans._mean, kmeans._mean
+        )
 
 
 _DATA_RULES = {
@@ -594,12 +604,11 @@ def kmeans_plusplus(
                 f"be equal to the length of n_samples {X.shape[0]}."
             )
     random_state = _validation.check_random_state(random_state)
-    is_sparse = scipy.sparse.issparse(X)
-    mean = None if is_sparse else _algorithms.rows.panels.estimate_mean(rows_X)
-    rows = _algorithms.rows.source.pack(rows_X, sample_weight, mean)
+    source = _algorithms.rows.source
+    rows = source.pack_in_range(rows_X, sample_weight, source.mean_to_subtract(rows_X)).rows
     n_local_trials = None if n_local_trials is None else int(n_local_trials)
     indices = _algorithms.kmeans.seeding.run_kmeans_plusplus(
         rows, int(n_clusters), sample_weight, random_state, n_local_trials
     )
     centers = X[indices]
-    return centers.toarray() if is_sparse else centers, indices
+    return centers.toarray() if scipy.sparse.issparse(X) else centers, indices

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclust import _threads
+from fastclust._algorithms.rows.scale import scaled, scaled_up
 
 
 @dataclass
@@ -29,7 +30,7 @@ class LloydResult:
     n_iter: int
 
 
-def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."):
+def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end=".", exponent=0):
     """Alternate labels and means until the labels repeat or the centers stand still.
 
     Parameters
@@ -48,6 +49,9 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
         Print scikit-learn's lines.
     line_end : str, default="."
         End of the line of an iteration (scikit-learn's "elkan" has none).
+    exponent : int, default=0
+        The rows, centers, mean and tol are those of X times 2^-exponent, and so is the result;
+        what is printed is not.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
         done = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
         n_iter += done.n_iter
         if verbose:
-            inertia = state.inertia(centers_before)
+            inertia = scaled_up(state.inertia(centers_before), 2 * exponent, "The inertia")
             print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
         if done.n_changed == 0:
             if verbose:
@@ -69,9 +73,12 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
             break
         if done.shift_sq <= tol:
             if verbose:
+                shift_sq, limit = (
+                    scaled_up(value, 2 * exponent, "The shift") for value in (done.shift_sq, tol)
+                )
                 print(
                     f"Converged at iteration {n_iter - 1}: center shift "
-                    f"{done.shift_sq} within tolerance {tol}."
+                    f"{shift_sq} within tolerance {limit}."
                 )
             break
     public_centers = state.centers + mean
@@ -87,6 +94,8 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **o
 
     As in scikit-learn, a later run is better if its inertia is smaller and its clustering not the
     same but for the names of the clusters (then only rounding makes it smaller).
+
+    The rows may be scaled by 2^-exponent, where that is an option; the result is not.
     """
 
     def run(start):
@@ -107,7 +116,21 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **o
             result.labels, best.labels, n_clusters
         ):
             best = result
-    return best
+    return scaled_back(best, options.get("exponent", 0))
+
+
+def scaled_back(result, exponent):
+    """Result for rows times 2^exponent.
+
+    Raises
+    ------
+    ValueError
+        If its inertia is above the largest float.
+    """
+    if exponent == 0:
+        return result
+    inertia = scaled_up(result.inertia, 2 * exponent, "The inertia")
+    return LloydResult(scaled(result.centers, exponent), result.labels, inertia, result.n_iter)
 
 
 def is_same_clustering(labels, other_labels, n_clusters):

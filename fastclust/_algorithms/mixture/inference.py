@@ -3,8 +3,10 @@
 import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
+from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._algorithms.mixture.passes import e_scratch, pass_chunks
 from fastclust._algorithms.rows.panels import Panels
+from fastclust._algorithms.rows.scale import is_in_range
 from fastclust._kernels.mixture.passes import BLOCK_PANELS, posterior_kernel
 
 
@@ -29,24 +31,51 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
     resp_out : ndarray of shape (n_samples, n_components) or (0, n_components)
         The responsibilities, or none.
     """
-    k, d = means.shape
     shift = (weights @ means).astype(X.dtype)
-    components = Components(covariance, k, d, X.dtype)
-    components.weights[:], components.means[:] = weights, means - shift
-    components.factors[:] = factors
-    components.lay_out()
-    layout = components.layout._replace(cuts=np.full(k, -np.inf, dtype=X.dtype))
-    row_work = covariance.work(k, d)
+    means = means - shift
+    ordinary = _lay_out(covariance, weights, means, factors, X.dtype)
     for first, panels in Panels.blocks(X, None, shift):
         part = slice(first, first + panels.n_samples)
-        n_panels, lanes = len(panels.values), panels.lanes
-        chunks = pass_chunks(-(-n_panels // BLOCK_PANELS), BLOCK_PANELS * lanes * row_work)
-        labels = np.empty((n_panels, lanes), dtype=np.int32)
-        log_density = np.empty((n_panels, lanes), dtype=X.dtype)
-        posterior_kernel(covariance.name)(
-            chunks, panels.values, *layout,
-            *e_scratch(covariance, n_panels, len(chunks), k, d, lanes, X.dtype),
-            labels, log_density, resp_out[part], work=row_work * panels.n_samples,
-        )  # fmt: skip
+        components = ordinary
+        if not is_in_range(panels.largest_square, X.dtype):
+            other, other_factors = _as_factors_of_features(covariance, factors, means.shape)
+            components = _lay_out(other, weights, means, other_factors, X.dtype)
+        labels, log_density = _run(components, panels, resp_out[part])
         labels_out[part] = panels.unpadded(labels)
         log_density_out[part] = panels.unpadded(log_density)
+
+
+def _lay_out(covariance, weights, means, factors, dtype):
+    """Components with these parameters, none of which is ever negligible."""
+    k, d = means.shape
+    components = Components(covariance, k, d, dtype)
+    components.weights[:], components.means[:], components.factors[:] = weights, means, factors
+    components.lay_out()
+    components.layout.cuts.fill(-np.inf)
+    return components
+
+
+def _as_factors_of_features(covariance, factors, shape):
+    """A covariance type that multiplies differences by factors before it squares them, and these.
+
+    The spherical type squares first, which overflows where rows are far, whatever their variance.
+    """
+    if covariance.name != "spherical":
+        return covariance, factors
+    return COVARIANCE_TYPES["diag"], np.broadcast_to(factors[:, np.newaxis], shape)
+
+
+def _run(components, panels, resp_out):
+    """Labels and log-densities of the rows of panels; responsibilities into resp_out, if any."""
+    covariance, (k, d) = components.covariance, components.means.shape
+    n_panels, lanes, dtype = len(panels.values), panels.lanes, panels.dtype
+    row_work = covariance.work(k, d)
+    chunks = pass_chunks(-(-n_panels // BLOCK_PANELS), BLOCK_PANELS * lanes * row_work)
+    labels = np.empty((n_panels, lanes), dtype=np.int32)
+    log_density = np.empty((n_panels, lanes), dtype=dtype)
+    posterior_kernel(covariance.name)(
+        chunks, panels.values, *components.layout,
+        *e_scratch(covariance, n_panels, len(chunks), k, d, lanes, dtype),
+        labels, log_density, resp_out, work=row_work * panels.n_samples,
+    )  # fmt: skip
+    return labels, log_density

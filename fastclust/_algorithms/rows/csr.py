@@ -58,7 +58,13 @@ class CsrRows:
     @functools.cached_property
     def _row_sq(self):
         """Squared norms of the rows, in float64."""
-        return np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
+        with np.errstate(over="ignore", under="ignore"):  # such rows are scaled
+            return np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
+
+    @property
+    def largest_square(self):
+        """Largest squared norm of a row."""
+        return float(self._row_sq.max())
 
     def chunks(self, n_clusters):
         """Chunks of rows for a pass that computes the distance of every row to every center."""

@@ -67,6 +67,10 @@ class Rows(Protocol):
     dtype: np.dtype
     """float32 or float64."""
 
+    @property
+    def largest_square(self) -> float:
+        """Largest squared norm of a row."""
+
     def is_small(self, n_clusters: int, n_runs: int) -> bool:
         """Whether runs of k-means should take a thread each, as one has nothing to share out."""
 

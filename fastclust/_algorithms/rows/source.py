@@ -1,12 +1,19 @@
 """Rows made of what a user passes: the only place that asks what X is."""
 
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.csr import CsrRows
-from fastclust._algorithms.rows.panels import Panels
+from fastclust._algorithms.rows.panels import Panels, estimate_mean
 from fastclust._algorithms.rows.protocol import Rows
+
+
+def mean_to_subtract(X):
+    """Mean of dense rows, not finite if they are not; 0 for sparse ones, which stay as they are."""
+    return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
 def pack(X, sample_weight, mean) -> Rows:
@@ -29,6 +36,37 @@ def pack(X, sample_weight, mean) -> Rows:
     if isinstance(X, np.ndarray):
         return Panels(X, sample_weight, mean)
     return CsrRows(X, sample_weight)
+
+
+class RowsInRange(NamedTuple):
+    """Packed rows of X times 2^-exponent, with the same rows and their mean as arrays."""
+
+    rows: Rows
+    X: Any
+    mean: np.ndarray
+    exponent: int
+
+
+def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> RowsInRange:
+    """Rows of X, scaled by a power of two where their squares would leave the range of floats.
+
+    Parameters
+    ----------
+    X, sample_weight, mean : ndarray or CSR matrix, ndarray or None, ndarray
+        As in `pack`.
+    rows : Rows, default=None
+        The same, where they have been packed before.
+    least_exponent : int, default=None
+        Lower limit of the exponent, if there is one.
+    """
+    rows = pack(X, sample_weight, mean) if rows is None else rows
+    if scale.is_in_range(rows.largest_square, X.dtype):
+        return RowsInRange(rows, X, mean, 0)
+    exponent = scale.find_exponent(X)
+    exponent = exponent if least_exponent is None else max(exponent, least_exponent)
+    X = scale.scaled_rows(X, -exponent)
+    mean = mean_to_subtract(X)
+    return RowsInRange(pack(X, sample_weight, mean), X, mean, exponent)
 
 
 def pack_blocks(X, sample_weight, mean) -> Iterator[tuple[slice, Rows]]:

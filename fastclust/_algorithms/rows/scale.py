@@ -1,0 +1,66 @@
+"""Powers of two for rows whose squares leave the range of their type.
+
+Multiplying by a power of two changes no digit. So rows that are too large or too small for squared
+distances are scaled by one, computed with, and the results scaled back: the labels and draws are
+those of the rows in other units. Ordinary rows are not scaled, and pay for a comparison only.
+"""
+
+import math
+
+import numpy as np
+
+RANGE = {np.dtype(np.float32): (2.0**-60, 2.0**100), np.dtype(np.float64): (2.0**-800, 2.0**900)}
+"""Largest squared norms of a row, from and to, with which rows are not scaled. The upper limits
+leave room for sums of squares over the features and for the terms of |c|^2 - 2 x.c. The lower ones
+leave it for squared distances that are much smaller than these norms: they must not be denormal."""
+
+
+def is_in_range(largest_square, dtype):
+    """Whether rows (and centers) of this largest squared norm need no scaling."""
+    low, high = RANGE[np.dtype(dtype)]
+    return low <= largest_square <= high
+
+
+def find_exponent(*arrays):
+    """Exponent e of a power of two: values times 2^-e are less than 1; 0 if all are 0.
+
+    Parameters
+    ----------
+    *arrays : ndarray or CSR matrix
+        Values, finite.
+    """
+    parts = [a if isinstance(a, np.ndarray) else a.data for a in arrays]
+    largest = max((max(float(a.max()), -float(a.min())) for a in parts if a.size), default=0.0)
+    return math.frexp(largest)[1]
+
+
+def scaled_rows(X, exponent):
+    """Dense or CSR rows times 2^exponent: a copy."""
+    if isinstance(X, np.ndarray):
+        return scaled(X, exponent)
+    X = X.copy()
+    X.data = scaled(X.data, exponent)
+    return X
+
+
+def scaled(values, exponent):
+    """Values times 2^exponent, in their type: exact, but for what leaves its range."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(values, exponent)
+
+
+def scaled_up(value, exponent, what):
+    """A number times 2^exponent, or an error if the result is no finite number.
+
+    Raises
+    ------
+    ValueError
+        If it is above the largest float.
+    """
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        raise ValueError(
+            f"{what} is above the largest floating-point number. Divide X by a power of two, "
+            f"2.0**{exponent // 2} for example, which changes no digit of it."
+        ) from None

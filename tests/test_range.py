@@ -1,0 +1,228 @@
+"""Rows in other units have the same answer: a power of two changes no digit.
+
+Squares of large rows overflow and those of small ones vanish, so rows beyond some range are scaled
+inside (`_algorithms/rows/scale.py`). Where the answer itself cannot be represented, an error says
+so.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastclust import GaussianMixture, KMeans, kmeans_plusplus
+from fastclust._algorithms.rows import scale
+from fastclust._algorithms.rows.panels import Panels, estimate_mean
+
+EXPONENTS = {np.float32: (-60, 60), np.float64: (-500, 500)}
+TYPES = ["full", "tied", "diag", "spherical"]
+
+
+def make_rows(dtype, n_samples=90):
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(n_samples, 3)) + 9 * rng.normal(size=(5, 3))[np.arange(n_samples) % 5]
+    return X.astype(dtype)
+
+
+@st.composite
+def units(draw):
+    """A real type, and an exponent with which rows of ordinary size stay in its range."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    return dtype, draw(st.integers(*EXPONENTS[dtype]))
+
+
+@given(units(), st.sampled_from([np.asarray, scipy.sparse.csr_array]), st.booleans())
+def test_kmeans_in_any_unit(unit, container, weighted):
+    dtype, exponent = unit
+    X = make_rows(dtype)
+    sample_weight = np.random.default_rng(1).uniform(0.5, 2, len(X)) if weighted else None
+    rows = container(np.ldexp(X, exponent))
+    kmeans = KMeans(5, n_init=3, random_state=0).fit(container(X), sample_weight=sample_weight)
+    scaled = KMeans(5, n_init=3, random_state=0).fit(rows, sample_weight=sample_weight)
+    np.testing.assert_array_equal(scaled.labels_, kmeans.labels_)
+    np.testing.assert_array_equal(scaled.predict(rows), kmeans.labels_)
+    # The rounding of a sum does not depend on the unit; that of an expression with the mean may.
+    rtol = 8 * float(np.finfo(dtype).eps)
+    centers, distances = np.ldexp(kmeans.cluster_centers_, exponent), kmeans.transform(container(X))
+    np.testing.assert_allclose(scaled.cluster_centers_, centers, rtol=rtol)
+    np.testing.assert_allclose(scaled.transform(rows), np.ldexp(distances, exponent), rtol=rtol)
+    inertia = math.ldexp(kmeans.inertia_, 2 * exponent)
+    assert scaled.inertia_ == pytest.approx(inertia, rel=rtol)
+    assert scaled.score(rows, sample_weight=sample_weight) == pytest.approx(-inertia, rel=rtol)
+    assert scaled.n_iter_ == kmeans.n_iter_
+
+
+@given(units(), st.sampled_from(TYPES), st.sampled_from(["kmeans", "random", "random_from_data"]))
+def test_mixtures_in_any_unit(unit, covariance_type, init_params):
+    dtype, exponent = unit
+    X = make_rows(dtype)
+    options = {"covariance_type": covariance_type, "init_params": init_params, "random_state": 0}
+    mixture = GaussianMixture(2, reg_covar=1e-3, max_iter=20, tol=0.1, **options).fit(X)
+    reg_covar = math.ldexp(1e-3, 2 * exponent)  # it has a unit
+    rows = np.ldexp(X, exponent)
+    scaled = GaussianMixture(2, reg_covar=reg_covar, max_iter=20, tol=0.1, **options).fit(rows)
+    # Moments of float32 rows are sums in float32.
+    rtol = 1e-9 if dtype == np.float64 else 1e-3
+    np.testing.assert_allclose(scaled.weights_, mixture.weights_, rtol=rtol)
+    means, covariances = (
+        np.ldexp(values, times * exponent)
+        for values, times in ((mixture.means_, 1), (mixture.covariances_, 2))
+    )
+    np.testing.assert_allclose(scaled.means_, means, rtol=rtol, atol=rtol * np.abs(means).max())
+    atol = rtol * np.abs(covariances).max()
+    np.testing.assert_allclose(scaled.covariances_, covariances, rtol=rtol, atol=atol)
+    bound = mixture.lower_bound_ - exponent * 3 * math.log(2)
+    assert scaled.lower_bound_ == pytest.approx(bound, rel=rtol, abs=rtol)
+    score = mixture.score(X) - exponent * 3 * math.log(2)
+    assert scaled.score(rows) == pytest.approx(score, rel=rtol)
+    # The logarithms of the densities are of another size, and rounded accordingly.
+    resp, atol = mixture.predict_proba(X), 1e-7 if dtype == np.float64 else 1e-2
+    np.testing.assert_allclose(scaled.predict_proba(rows), resp, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("exponent", [-540, -1000, 505])
+def test_given_and_last_parameters_are_scaled_too(exponent):
+    X = make_rows(np.float64)
+    start = {"weights_init": [0.4, 0.6], "means_init": X[:2], "precisions_init": [[1.0] * 3] * 2}
+    options = {"covariance_type": "diag", "max_iter": 2, "tol": 0.0, "warm_start": True}
+    scaled_start = dict(start)
+    scaled_start["means_init"] = np.ldexp(X[:2], exponent)
+    if abs(exponent) < 520:
+        scaled_start["precisions_init"] = np.ldexp([[1.0] * 3] * 2, -2 * exponent)
+    else:  # such precisions are no numbers: those of reg_covar alone are
+        start = scaled_start = {"means_init": scaled_start["means_init"]}
+        X = np.ldexp(X, exponent)
+        with pytest.warns(Warning, match="converge"):
+            GaussianMixture(2, **start, **options, random_state=0).fit(X)
+        return
+    plain = GaussianMixture(2, reg_covar=0.0, **start, **options)
+    scaled = GaussianMixture(2, reg_covar=0.0, **scaled_start, **options)
+    for _ in range(2):
+        with pytest.warns(Warning, match="converge"):
+            plain.fit(X)
+        with pytest.warns(Warning, match="converge"):
+            scaled.fit(np.ldexp(X, exponent))
+        np.testing.assert_allclose(np.ldexp(scaled.means_, -exponent), plain.means_, rtol=1e-12)
+    bounds = np.array(scaled.lower_bounds_) + exponent * 3 * math.log(2)
+    np.testing.assert_allclose(bounds, plain.lower_bounds_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_an_inertia_above_the_largest_float_is_an_error(container):
+    kmeans = KMeans(5, random_state=0).fit(make_rows(np.float64))
+    before = kmeans.inertia_
+    X = np.ldexp(make_rows(np.float64), 600)
+    with pytest.raises(
+        ValueError, match=r"inertia is above .* Divide X by a power of two, 2\.0\*\*60"
+    ):
+        kmeans.fit(container(X))
+    assert kmeans.inertia_ == before
+    scaled = KMeans(5, random_state=0).fit(container(np.ldexp(X, -604)))  # as it says
+    assert np.isfinite(scaled.inertia_)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize(("dtype", "exponent"), [(np.float32, 70), (np.float64, 520)])
+def test_covariances_beyond_the_range_are_an_error(dtype, exponent, covariance_type):
+    mixture = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
+    with pytest.raises(ValueError, match="Covariances or precisions are beyond the range of float"):
+        mixture.fit(np.ldexp(make_rows(dtype), exponent))
+    assert not hasattr(mixture, "means_")
+
+
+@pytest.mark.parametrize("exponent", [-1050, -700, 520, 1010])
+def test_seeds_in_any_unit(exponent):
+    X = make_rows(np.float64)
+    _, indices = kmeans_plusplus(X, 5, random_state=0)
+    _, scaled = kmeans_plusplus(np.ldexp(X, exponent), 5, random_state=0)
+    np.testing.assert_array_equal(scaled, indices)
+
+
+def test_verbose_lines_are_in_the_unit_of_the_rows(capsys):
+    X = make_rows(np.float32)
+    KMeans(5, init=X[:5], verbose=1).fit(X)
+    lines = capsys.readouterr().out
+    KMeans(5, init=np.ldexp(X[:5], 50), verbose=1).fit(np.ldexp(X, 50))
+    numbers, scaled = (
+        [float(line.split()[-1].rstrip(".")) for line in out.splitlines() if "inertia" in line]
+        for out in (lines, capsys.readouterr().out)
+    )
+    assert len(numbers) > 1
+    np.testing.assert_allclose(scaled, np.ldexp(numbers, 100), rtol=1e-6)
+
+
+def test_ordinary_rows_are_not_scaled(monkeypatch):
+    monkeypatch.setattr(scale, "scaled_rows", None)
+    monkeypatch.setattr(scale, "find_exponent", None)
+    for dtype in (np.float32, np.float64):
+        for factor in (1e-8, 1.0, 1e8):
+            X = dtype(factor) * make_rows(dtype)
+            KMeans(5, random_state=0).fit(X).transform(X)
+            GaussianMixture(2, random_state=0).fit(X)
+
+
+def test_rows_of_zeros_have_an_answer():
+    with pytest.warns(Warning, match="distinct"):
+        kmeans = KMeans(2, random_state=0).fit(np.zeros((20, 3)))
+    assert kmeans.inertia_ == 0
+    with pytest.warns(Warning, match="distinct"):
+        KMeans(2, random_state=0).fit(scipy.sparse.csr_array((20, 3)))
+
+
+# -- rows without weight -------------------------------------------------------------------------
+
+
+def with_absent_rows(X, rng):
+    """Rows and their weights, and between them as many far ones of weight 0."""
+    is_present = rng.permutation(np.repeat([True, False], len(X)))
+    rows = 1e6 * rng.normal(size=(2 * len(X), X.shape[1]))
+    rows[is_present] = X
+    return rows, np.where(is_present, rng.uniform(0.5, 2, 2 * len(X)), 0.0)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_rows_of_no_weight_are_absent_from_kmeans(container, init):
+    rows, weights = with_absent_rows(make_rows(np.float64), np.random.default_rng(3))
+    present = weights > 0
+    kmeans = KMeans(5, init=init, n_init=2, random_state=0)
+    all_rows = kmeans.fit(container(rows), sample_weight=weights)
+    labels, centers, inertia = all_rows.labels_, all_rows.cluster_centers_, all_rows.inertia_
+    np.testing.assert_array_equal(labels, all_rows.predict(container(rows)))
+    kmeans.fit(container(rows[present]), sample_weight=weights[present])
+    np.testing.assert_array_equal(centers, kmeans.cluster_centers_)
+    np.testing.assert_array_equal(labels[present], kmeans.labels_)
+    assert inertia == kmeans.inertia_
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("init_params", ["kmeans", "random", "k-means++", "random_from_data"])
+def test_rows_of_no_weight_are_absent_from_mixtures(covariance_type, init_params):
+    rows, weights = with_absent_rows(make_rows(np.float64), np.random.default_rng(3))
+    present = weights > 0
+    mixture = GaussianMixture(
+        2, covariance_type=covariance_type, init_params=init_params, random_state=0, reg_covar=1e-2,
+        max_iter=3, tol=1e9,
+    )  # fmt: skip
+    means = mixture.fit(rows, sample_weight=weights).means_
+    np.testing.assert_array_equal(
+        means, mixture.fit(rows[present], sample_weight=weights[present]).means_
+    )
+    assert len(mixture.fit_predict(rows, sample_weight=weights)) == len(rows)
+
+
+def test_too_few_rows_have_weight():
+    with pytest.raises(ValueError, match="n_samples=2 should be >= n_clusters=3"):
+        KMeans(3).fit(make_rows(np.float64)[:6], sample_weight=[1, 0, 0, 1, 0, 0])
+
+
+def test_facts_of_panels_say_what_is_in_range():
+    X = make_rows(np.float64)
+    for exponent, expected in ((0, True), (-500, False), (600, False)):
+        rows = np.ldexp(X, exponent)
+        with np.errstate(over="ignore"):
+            panels = Panels(rows, None, estimate_mean(rows))
+        assert scale.is_in_range(panels.largest_square, X.dtype) == expected
