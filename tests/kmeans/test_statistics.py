@@ -45,7 +45,7 @@ def test_a_row_of_tiny_weight_that_is_left_alone_keeps_its_place(container, tiny
 
 
 def test_sums_that_lost_their_precision_are_formed_anew_in_long_launches(monkeypatch):
-    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)
+    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)  # of all kernels: none takes it
     assert_the_light_row_keeps_its_place(np.asarray, 1e-20)
 
 

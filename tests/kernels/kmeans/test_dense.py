@@ -223,6 +223,17 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
     assert_left_as_they_came(written)
 
 
+def test_shifts_of_centers_are_rounded_up(rng, dtype):
+    panels, X, _ = make_panels(rng, 1000, 3, dtype)
+    written = run_iterate(panels, X[:20], 1, 1, tol=0.0)
+    moved = written["centers"].astype(np.float64) - X[:20]
+    ratio = written["shifts"][:20] / np.sqrt((moved**2).sum(axis=1))
+    # By one part in a million, but for the rounding of shifts to their type.
+    assert ratio.min() > 1 + 0.5e-6
+    assert ratio.max() < 1 + 1.5e-6
+    assert not written["shifts"][20:].any()
+
+
 def test_iterate_stops_when_few_labels_change(rng, max_chunks):
     panels, X, _ = make_panels(rng, 333, 3, np.float64)
     until = run_iterate(panels, X[:5], max_chunks, 100, 0.0, few_changes=30)["status_counts"]
@@ -230,6 +241,9 @@ def test_iterate_stops_when_few_labels_change(rng, max_chunks):
     n_steps = int(until[lloyd.N_ITER]) - 1
     before = run_iterate(panels, X[:5], max_chunks, n_steps, 0.0)["status_counts"]
     assert before[lloyd.N_CHANGED] > 30
+    for few_changes, goes_on in ((until[lloyd.N_CHANGED], 0), (until[lloyd.N_CHANGED] - 1, 1)):
+        status = run_iterate(panels, X[:5], max_chunks, n_steps + 2, 0.0, int(few_changes))
+        assert status["status_counts"][lloyd.N_ITER] == n_steps + 1 + goes_on
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -241,9 +255,9 @@ def test_iterate_on_every_shape(rng, n_samples, n_features, n_steps, weighted, d
         reference.iterate(X, sample_weight, C, np.full(n_samples, -1), n, tol=0.0)
         for n in range(1, n_steps + 1)
     ]
-    for before in (C, *(centers for *_, centers, _ in iterates[:-1])):
+    for before in (C, *(iterate[4] for iterate in iterates[:-1])):
         assert_clear(X, before)
-    n_iter, n_changed, shift_sq, labels, centers, (sums, weights, counts) = iterates[-1]
+    n_iter, n_changed, shift_sq, labels, expected, (sums, weights, counts) = iterates[-1]
     written = run_iterate(panels, C, max_chunks, n_steps, tol=0.0)
     np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
     status = written["status_counts"]
@@ -256,8 +270,8 @@ def test_iterate_on_every_shape(rng, n_samples, n_features, n_steps, weighted, d
     np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=atol)
     np.testing.assert_allclose(written["weights"], weights, rtol=0, atol=atol)
     rtol, atol = tolerance(dtype, 1), atol / weights[counts > 0].min()
-    np.testing.assert_allclose(written["centers"], centers, rtol=rtol, atol=atol)
-    assert_shift(written, shift_sq, atol + rtol * np.abs(centers).max())
+    np.testing.assert_allclose(written["centers"], expected, rtol=rtol, atol=atol)
+    assert_shift(written, shift_sq, atol + rtol * np.abs(expected).max())
     assert_left_as_they_came(written)
 
 
@@ -354,6 +368,26 @@ def test_seed_rounds_in_float32_follow_the_potentials(rng):
     panels, X, sample_weight = make_panels(rng, 500, 4, np.float32)
     # No draw of these falls within the rounding of float32 of a border between two rows.
     assert_seeds_are_right(panels, X, sample_weight, 0, rng.random((10, 5)))
+
+
+@pytest.mark.parametrize("n_like_the_seed", [1, 200])  # the seed alone, or a block and more
+def test_draws_at_the_ends_take_the_rows_of_searchsorted(rng, n_like_the_seed):
+    X, sample_weight = rng.normal(size=(1000, 2)), np.ones(1000)
+    X[:n_like_the_seed] = X[0]
+    sample_weight[-150:] = 0
+    panels = Panels(X, sample_weight, np.zeros(2))
+    assert_seeds_are_right(panels, X, sample_weight, 0, np.array([[0.0]]))
+    np.testing.assert_array_equal(panels.run_seeding(0, np.array([[0.0]])), [0, 0])
+    last = np.array([[np.nextafter(1.0, 0.0)]])
+    assert_seeds_are_right(panels, X, sample_weight, 0, last)
+    np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 849])
+
+
+def test_seeding_takes_the_first_of_equal_candidates():
+    X = np.ones((10, 1))
+    X[0] = 0  # the seed; the others have a potential of 1 each
+    panels = Panels(X, None, np.zeros(1))
+    np.testing.assert_array_equal(panels.run_seeding(0, np.array([[0.7, 0.2, 0.4]])), [0, 7])
 
 
 def test_seeding_of_equal_rows_takes_the_first():
