@@ -1,7 +1,5 @@
 """Shapes around the lane width and the tile, and chunks for both drivers."""
 
-import functools
-
 import numpy as np
 import pytest
 
@@ -46,12 +44,6 @@ def max_chunks(request):
 def rng():
     """Seeded source of data."""
     return np.random.default_rng(0)
-
-
-@pytest.fixture
-def limit_launches(monkeypatch):
-    """Function that sets the work of one launch: a constant of all kernels, which none takes."""
-    return functools.partial(monkeypatch.setattr, "fastclust._kernels.jit.LAUNCH_WORK")
 
 
 def chunks_of(n_items, max_chunks):

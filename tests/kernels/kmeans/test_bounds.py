@@ -165,7 +165,7 @@ def test_sums_are_formed_anew_in_bounded_iterations(rng, always_bounded):
 
 def test_rows_too_many_for_their_numbers_are_not_regrouped(rng, monkeypatch, always_bounded):
     X = make_data(rng, "normal", np.float64)
-    for most_rows in (len(X), len(X) - 1):
+    for most_rows in (len(X), len(X) - 1):  # instead of two thousand million rows
         monkeypatch.setattr("fastclust._algorithms.rows.panels.MOST_ROWS", most_rows)
         state = Panels(X, None, np.zeros(3)).start_lloyd(X[:20], policy=always_bounded)
         for iteration in range(3):
