@@ -303,6 +303,7 @@ def test_k_means_returns_the_same(data, parameters, return_n_iter):
     ours = fastclust.k_means(X, 5, sample_weight=weights, **options)
     theirs = sklearn.cluster.k_means(X, 5, sample_weight=weights, **options)
     assert len(ours) == len(theirs) == 3 + return_n_iter
+    # As in `assert_same_fit`, on rows of variance 1.
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(ours[1], theirs[1])
     assert ours[2:] == pytest.approx(theirs[2:], rel=1e-9)

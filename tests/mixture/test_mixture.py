@@ -69,6 +69,7 @@ def test_integer_weight_is_repeated_row(covariance_type):
     rows = np.repeat(X, weights, axis=0)
     for name in ("score", "bic", "aic", "icl"):
         with_weights = getattr(weighted, name)(X, sample_weight=weights)
+        # Sums of some 900 log-densities in another order.
         assert with_weights == pytest.approx(getattr(weighted, name)(rows), rel=1e-12)
 
 
@@ -106,6 +107,7 @@ def test_icl_is_bic_with_entropy(covariance_type):
     model = fit(X, covariance_type=covariance_type)
     resp = model.predict_proba(X)
     entropy = -np.sum(resp * np.log(np.maximum(resp, 1e-300)))
+    # Sums over 600 rows in another order.
     assert model.icl(X) == pytest.approx(model.bic(X) + 2 * entropy, rel=1e-12)
     assert entropy > 1
 

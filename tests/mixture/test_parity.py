@@ -131,6 +131,7 @@ def test_labels_of_fit_predict_are_scikit_learns(data, covariance_type):
 
 def test_every_lower_bound_is_scikit_learns(covariance_type):
     theirs, ours = fit_both(blobs(), 4, tol=1e-9, covariance_type=covariance_type)
+    # As in `assert_same`: each is the mean of log-densities whose errors are of both signs.
     np.testing.assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-9)
 
 
