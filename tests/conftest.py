@@ -53,6 +53,12 @@ def cache(tmp_path_factory):
     return directory
 
 
+@pytest.fixture
+def limit_launches(monkeypatch):
+    """Function that sets the work of one launch: a constant of all kernels, which none takes."""
+    return functools.partial(monkeypatch.setattr, "fastclust._kernels.jit.LAUNCH_WORK")
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Return the function that returns real data without ties, by name."""

@@ -69,7 +69,7 @@ def transform_rows(X, centers):
 def statistics(X, sample_weight, labels, n_clusters):
     """Weighted sums, weights and numbers of rows of positive weight, of each cluster."""
     member = labels[np.newaxis, :] == np.arange(n_clusters)[:, np.newaxis]
-    weighted = member * sample_weight
+    weighted = member * sample_weight.astype(np.float64)
     return weighted @ X.astype(np.float64), weighted.sum(axis=1), (weighted > 0).sum(axis=1)
 
 

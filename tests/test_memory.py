@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(100, 3))
 @pytest.fixture
 def little(monkeypatch):
     """Have a machine of 2 kB, where nothing is too small to be looked at."""
-    monkeypatch.setattr(memory, "SMALL", 0)
+    monkeypatch.setattr(memory, "SMALL", 0)  # or the test would want gigabytes
     monkeypatch.setattr(memory, "available_memory", lambda: 2000)
 
 
@@ -52,6 +52,7 @@ def test_available_memory_is_that_of_the_machine_or_less():
 def test_a_container_has_less(tmp_path, monkeypatch, version):
     limit, use = tmp_path / "limit", tmp_path / "stat"
     entries = memory.CONTAINERS[version][2]
+    # Files of the system, which a test cannot write.
     monkeypatch.setattr(memory, "CONTAINERS", [(limit, use, entries)])
     machine = memory.available_memory()  # there are no such files
     use.write_text(f"cache 900000\n{entries[0]} 1000000\n{entries[1]} 500000\n")

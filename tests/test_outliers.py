@@ -93,7 +93,7 @@ def test_a_far_row_is_an_outlier_and_a_center_is_none(detector):
 
 def test_blocks_of_rows_make_no_difference(monkeypatch):
     detector = DistanceOutliers(KMEANS).fit(X)
-    monkeypatch.setattr(outliers, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(outliers, "BLOCK_ROWS", 7)  # no argument of the estimator
     again = DistanceOutliers(KMEANS).fit(X)
     np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
 

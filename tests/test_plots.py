@@ -133,6 +133,7 @@ def test_regions_by_chunks_are_the_same(monkeypatch):
     X = blobs()
     estimator = kmeans(X)
     whole = regions(estimator, X)
+    # No argument of the display; and whole planes of the real size take long.
     monkeypatch.setattr("fastclust.plots._plane.CHUNK_VALUES", 100)
     np.testing.assert_array_equal(regions(estimator, X).regions, whole.regions)
 

@@ -142,7 +142,7 @@ def test_only_the_columns_chosen_are_read(frame, tmp_path, monkeypatch):
 def test_the_last_row_is_checked_as_the_first(tmp_path, monkeypatch, capsys):
     from fastclust._cli import commands
 
-    monkeypatch.setattr(commands, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(commands, "BLOCK_ROWS", 7)  # no option of the command
     X = np.arange(40.0).reshape(20, 2)
     X[19, 1] = np.inf
     np.save(tmp_path / "rows.npy", X)

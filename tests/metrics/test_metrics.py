@@ -135,6 +135,7 @@ def test_blocks_of_rows_make_no_difference(monkeypatch):
     X, labels = make_rows()
     panels = Panels(X, None, X.mean(axis=0))
     whole = Dispersion(panels, labels).squared_silhouettes()
+    # Of scores that take X and labels, as scikit-learn's do.
     monkeypatch.setattr("fastclust._algorithms.metrics.dispersion.BLOCK_BYTES", 1000)
     np.testing.assert_array_equal(Dispersion(panels, labels).squared_silhouettes(), whole)
 
@@ -159,7 +160,7 @@ def test_silhouettes_are_the_same_bits_on_any_number_of_threads(n_clusters):
 
 
 def test_many_chunks_for_a_cluster(monkeypatch):
-    monkeypatch.setattr(silhouette, "MOST_CHUNK_ROWS", 16)
+    monkeypatch.setattr(silhouette, "MOST_CHUNK_ROWS", 16)  # all pairs of many rows take long
     assert_same("silhouette_samples", *make_rows(700, 3, 3))
 
 

@@ -16,6 +16,7 @@ def make_rows(rng, n_samples, n_features, dtype, weighted=False):
         n_samples, n_features, density=0.3, format="csr", rng=rng, dtype=np.float64
     ).astype(dtype)
     sample_weight = rng.uniform(0.5, 2.0, size=n_samples).astype(dtype)
+    sample_weight[::5] = 0
     if not weighted:
         sample_weight = np.ones(n_samples, dtype=dtype)
     return CsrRows(X, sample_weight if weighted else None), X, sample_weight
@@ -38,6 +39,12 @@ def test_assign_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     assert n_changed.sum() == 0
 
 
+def test_assign_csr_takes_the_first_of_equal_centers(dtype):
+    C = np.tile(np.arange(3.0, dtype=dtype)[:, np.newaxis], (6, 1))  # 0 1 2 0 1 2 ...
+    rows = CsrRows(scipy.sparse.csr_array(C), None)
+    np.testing.assert_array_equal(rows.assign(C), np.arange(len(C)) % 3)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_chunks):
     rows, X, sample_weight = make_rows(rng, n_samples, n_features, dtype, weighted)
@@ -58,33 +65,42 @@ def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_chunks)
         )
         expected = reference.accumulate_csr(X, sample_weight.astype(np.float64), labels, k)
         for ours, theirs in zip(written, expected, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)  # float64 sums
+            # Sums in float64 of the rows, then of the changes.
+            np.testing.assert_allclose(ours, theirs, 0, atol=tolerance(np.float64, 2 * n_samples))
 
 
 def test_distances_to_labels_csr(rng, n_samples, n_features, dtype, max_chunks):
     rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
     C = rng.random((5, n_features)).astype(dtype)
+    C[0] = X[[0]].toarray()[0]  # a distance of 0, but for rounding
     labels = rng.integers(5, size=n_samples, dtype=np.int32)
+    labels[0] = 0
     center_sq = (C.astype(np.float64) ** 2).sum(axis=1)
     out = np.empty(n_samples, dtype=dtype)
     chunks = chunks_of(n_samples, max_chunks)
     csr.distances_to_labels_csr(chunks, *rows.arrays, C, center_sq, labels, out)
     expected = reference.distances_to_labels_csr(X, C, labels)
-    np.testing.assert_allclose(out, expected, rtol=tolerance(dtype, n_features), atol=1e-12)
+    # |c|^2 is added in float64, and cancels where a row is its center.
+    rtol, atol = tolerance(dtype, n_features), tolerance(np.float64, n_features)
+    np.testing.assert_allclose(out, expected, rtol=rtol, atol=atol)
+    assert (out >= 0).all()
 
 
 @pytest.mark.parametrize("n_clusters", [1, 8, 9])
 def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
     C = rng.random((n_clusters, n_features)).astype(dtype)
+    C[0] = X[[0]].toarray()[0]  # a distance of 0, but for rounding
     centers_t, center_sq = lanes_of(C, np.float64)
     row_sq = (X.toarray().astype(np.float64) ** 2).sum(axis=1)
     chunks = chunks_of(n_samples, max_chunks)
     dots = np.empty((len(chunks), *centers_t.shape[1:]))
     out = np.empty((n_samples, n_clusters))
     csr.distances_sq_csr(chunks, *rows.arrays, row_sq, centers_t, center_sq, dots, out)
-    # The expanded form in float64: absolute rounding of |x|^2 + |c|^2.
-    np.testing.assert_allclose(out, reference.distances_sq_csr(X, C), rtol=0, atol=1e-12)
+    # The expanded form in float64: absolute rounding of |x|^2 + |c|^2 + 2 x.c.
+    atol = tolerance(np.float64, 4 * n_features)
+    np.testing.assert_allclose(out, reference.distances_sq_csr(X, C), rtol=0, atol=atol)
+    assert (out >= 0).all()
 
 
 @pytest.mark.parametrize("weighted", [False, True])

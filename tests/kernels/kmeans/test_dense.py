@@ -7,6 +7,7 @@ import pytest
 
 from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.chunks import new_team
+from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels, aligned_empty, tiles_of
 from fastclust._kernels.jit import n_workers
 from fastclust._kernels.kmeans import assign, centers, distances, lloyd
@@ -39,13 +40,23 @@ def assert_nearest(labels, X, C):
     assert (chosen - D.min(axis=1) <= tolerance(X.dtype, X.shape[1] + 1) * scale).all()
 
 
+def assert_clear(X, C):
+    """No row is as near to two centers but for rounding, so its label is that of the twin."""
+    nearest_sq = np.partition(reference.all_distances_sq(X, C), min(1, len(C) - 1), axis=1)
+    if len(C) > 1:
+        scale = max((X.astype(np.float64) ** 2).sum(axis=1).max(), (C**2).sum(axis=1).max())
+        gap = nearest_sq[:, 1] - nearest_sq[:, 0]
+        assert gap.min() > 2 * tolerance(X.dtype, X.shape[1] + 1) * scale
+
+
 def test_sum_columns(rng, n_samples, n_features, dtype, max_chunks):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
     chunks = chunks_of(n_samples, max_chunks)
     sums = np.empty((len(chunks), 3, n_features))
     pack.sum_columns(chunks, X.reshape(-1), n_features, sums.reshape(len(chunks), -1))
     # Both sums are in float64; only their order differs.
-    np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=1e-12)
+    atol = tolerance(np.float64, n_samples)
+    np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("in_order", [True, False])
@@ -66,8 +77,9 @@ def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order):
     pack.pack_rows(chunks, X, mean, given, numbers, panels, squares, largest)
     np.testing.assert_array_equal(panels, expected)
     row_sq = (reference.unpack(expected, n_samples).astype(np.float64) ** 2).sum(axis=1)
-    assert squares.sum() == pytest.approx(square, rel=1e-12)  # the order of a float64 sum
-    assert largest.max() == pytest.approx(row_sq.max(), rel=1e-12)
+    # Only the order of these sums in float64 differs.
+    assert squares.sum() == pytest.approx(square, rel=tolerance(np.float64, X.size))
+    assert largest.max() == pytest.approx(row_sq.max(), rel=tolerance(np.float64, n_features))
 
 
 @pytest.mark.parametrize("width", [TILE, DISTANCE_TILE])
@@ -175,6 +187,18 @@ def run_iterate(panels, C, max_chunks, n_steps, tol, few_changes=-1):
     return written
 
 
+def assert_shift(written, shift_sq, atol):
+    """The shift is that of centers each of whose coordinates may be off by atol."""
+    shift = np.sqrt(written["shift_sq"][0])
+    assert shift == pytest.approx(np.sqrt(shift_sq), abs=atol * np.sqrt(written["centers"].size))
+
+
+def assert_left_as_they_came(written):
+    """The sums of the chunks are 0, as the next launch wants them."""
+    for name in ("chunk_sums", "chunk_weights", "chunk_counts", "chunk_touched"):
+        assert not written[name].any()
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
     panels, X, sample_weight = make_panels(rng, 333, 3, np.float64, weighted)
@@ -188,13 +212,26 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
     assert status[lloyd.N_ITER] == n_iter
     assert status[lloyd.N_CHANGED] == n_changed
     assert status[lloyd.N_EMPTY] == 0
-    assert written["shift_sq"][0] == pytest.approx(shift_sq, rel=1e-6, abs=1e-20)
     np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
-    # Sums of the changes instead of the rows: rounding of a few float64 additions a row.
-    np.testing.assert_allclose(written["centers"], expected, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-11)
-    np.testing.assert_allclose(written["weights"], weights, rtol=1e-12)
+    # Sums of the changes instead of the rows: each row was added and taken away in each iteration.
+    atol = tolerance(np.float64, 2 * 333 * n_iter)
+    np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=atol)
+    np.testing.assert_allclose(written["weights"], weights, rtol=0, atol=atol)
+    np.testing.assert_allclose(written["centers"], expected, rtol=0, atol=atol / weights.min())
     np.testing.assert_array_equal(written["counts"], counts)
+    assert_shift(written, shift_sq, atol / weights.min())
+    assert_left_as_they_came(written)
+
+
+def test_shifts_of_centers_are_rounded_up(rng, dtype):
+    panels, X, _ = make_panels(rng, 1000, 3, dtype)
+    written = run_iterate(panels, X[:20], 1, 1, tol=0.0)
+    moved = written["centers"].astype(np.float64) - X[:20]
+    ratio = written["shifts"][:20] / np.sqrt((moved**2).sum(axis=1))
+    # By one part in a million, but for the rounding of shifts to their type.
+    assert ratio.min() > 1 + 0.5e-6
+    assert ratio.max() < 1 + 1.5e-6
+    assert not written["shifts"][20:].any()
 
 
 def test_iterate_stops_when_few_labels_change(rng, max_chunks):
@@ -204,18 +241,38 @@ def test_iterate_stops_when_few_labels_change(rng, max_chunks):
     n_steps = int(until[lloyd.N_ITER]) - 1
     before = run_iterate(panels, X[:5], max_chunks, n_steps, 0.0)["status_counts"]
     assert before[lloyd.N_CHANGED] > 30
+    for few_changes, goes_on in ((until[lloyd.N_CHANGED], 0), (until[lloyd.N_CHANGED] - 1, 1)):
+        status = run_iterate(panels, X[:5], max_chunks, n_steps + 2, 0.0, int(few_changes))
+        assert status["status_counts"][lloyd.N_ITER] == n_steps + 1 + goes_on
 
 
-def test_iterate_once_on_every_shape(rng, n_samples, n_features, dtype, max_chunks):
-    panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
-    C = X[: max(1, n_samples // 3)]
-    written = run_iterate(panels, C, max_chunks, 1, tol=0.0)
-    labels = panels.order.row_labels(written["labels"])
-    sums, _, counts = reference.statistics(X, np.ones(n_samples), labels, len(C))
-    np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_steps", [1, 2])  # sums of all rows, and of the changes
+def test_iterate_on_every_shape(rng, n_samples, n_features, n_steps, weighted, dtype, max_chunks):
+    panels, X, sample_weight = make_panels(rng, n_samples, n_features, dtype, weighted)
+    C = X[max(0, n_samples - 1 - n_samples // 3) : n_samples - 1] if n_samples > 1 else X
+    iterates = [
+        reference.iterate(X, sample_weight, C, np.full(n_samples, -1), n, tol=0.0)
+        for n in range(1, n_steps + 1)
+    ]
+    for before in (C, *(iterate[4] for iterate in iterates[:-1])):
+        assert_clear(X, before)
+    n_iter, n_changed, shift_sq, labels, expected, (sums, weights, counts) = iterates[-1]
+    written = run_iterate(panels, C, max_chunks, n_steps, tol=0.0)
+    np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
+    status = written["status_counts"]
+    assert status[lloyd.N_ITER] == n_iter
+    assert status[lloyd.N_CHANGED] == n_changed
+    assert status[lloyd.N_EMPTY] == (counts == 0).sum()
     np.testing.assert_array_equal(written["counts"], counts)
-    rtol = tolerance(dtype, 1)
-    np.testing.assert_allclose(written["centers"], sums / counts[:, np.newaxis], rtol, atol=1e-6)
+    # Both sums are in float64: only their order differs. Centers are then rounded to their type.
+    atol = tolerance(np.float64, n_steps * n_samples)
+    np.testing.assert_allclose(written["sums"], sums, rtol=0, atol=atol)
+    np.testing.assert_allclose(written["weights"], weights, rtol=0, atol=atol)
+    rtol, atol = tolerance(dtype, 1), atol / weights[counts > 0].min()
+    np.testing.assert_allclose(written["centers"], expected, rtol=rtol, atol=atol)
+    assert_shift(written, shift_sq, atol + rtol * np.abs(expected).max())
+    assert_left_as_they_came(written)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -233,8 +290,9 @@ def test_sum_clusters(rng, n_features, dtype, max_chunks, weighted):
     in_doubles = sample_weight.astype(np.float64)
     expected = reference.statistics(X, in_doubles, panels.order.row_labels(labels), 4)
     # Both sums are in float64; only their order differs.
-    np.testing.assert_allclose(sums.sum(axis=0), expected[0], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(weights.sum(axis=0), expected[1], rtol=1e-13)
+    atol = tolerance(np.float64, len(X))
+    np.testing.assert_allclose(sums.sum(axis=0), expected[0], rtol=0, atol=atol)
+    np.testing.assert_allclose(weights.sum(axis=0), expected[1], rtol=0, atol=atol)
     np.testing.assert_array_equal(counts.sum(axis=0), expected[2])
 
 
@@ -248,22 +306,26 @@ def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_chunk
     assert written["weights"][3] == 0
 
 
-def test_iterate_in_parts_equals_iterate_at_once(rng):
+def test_iterate_in_parts_equals_iterate_at_once(rng, max_chunks):
     panels, X, _ = make_panels(rng, 200, 3, np.float64)
-    at_once = run_iterate(panels, X[:5], 3, 4, tol=0.0)
-    state = panels.start_lloyd(X[:5])
+    policy = LloydPolicy(max_chunks=max_chunks, chunk_work=1)
+    at_once, in_parts = (panels.start_lloyd(X[:5], False, policy) for _ in range(2))
+    expected = at_once.advance(0, 4, 0.0)
+    assert expected.n_iter == 4
     for iteration in range(4):
-        progress = state.advance(iteration, 1, 0.0)
-    np.testing.assert_array_equal(state.labels, at_once["labels"])
-    np.testing.assert_allclose(state.centers, at_once["centers"], rtol=1e-13)
-    assert progress.n_changed == at_once["status_counts"][lloyd.N_CHANGED]
+        progress = in_parts.advance(iteration, 1, 0.0)
+        assert progress.n_iter == 1
+    np.testing.assert_array_equal(in_parts.labels, at_once.labels)
+    np.testing.assert_array_equal(in_parts.centers, at_once.centers)
+    assert (progress.n_changed, progress.shift_sq) == (expected.n_changed, expected.shift_sq)
 
 
-def test_iterations_too_long_for_one_launch_give_the_same(rng, monkeypatch):
+def test_iterations_too_long_for_one_launch_give_the_same(rng, limit_launches):
     panels, X, _ = make_panels(rng, 5000, 8, np.float64)
     whole = panels.start_lloyd(X[:40])
     progress = whole.advance(0, 3, 0.0)
-    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1e5)
+    assert progress.n_iter == 3
+    limit_launches(1e5)
     cut = panels.start_lloyd(X[:40])
     for iteration in range(3):
         cut_progress = cut.advance(iteration, 3, 0.0)
@@ -291,14 +353,14 @@ def test_seed_rounds(rng, n_samples, n_features, n_candidates, weighted):
     assert_seeds_are_right(panels, X, sample_weight, n_samples - 1, uniforms)
 
 
-def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch):
+def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch, limit_launches):
     panels, X, sample_weight = make_panels(rng, 3000, 5, np.float64, weighted=True)
     uniforms = rng.random((20, 6))
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
     few = functools.partial(chunks_module.split, min_work=1000)  # several chunks
     monkeypatch.setattr("fastclust._algorithms.rows.panels.split", few)
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
-    monkeypatch.setattr("fastclust._kernels.jit.LAUNCH_WORK", 1.0)  # a launch for each round
+    limit_launches(1.0)  # a launch for each round
     assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
 
 
@@ -306,6 +368,26 @@ def test_seed_rounds_in_float32_follow_the_potentials(rng):
     panels, X, sample_weight = make_panels(rng, 500, 4, np.float32)
     # No draw of these falls within the rounding of float32 of a border between two rows.
     assert_seeds_are_right(panels, X, sample_weight, 0, rng.random((10, 5)))
+
+
+@pytest.mark.parametrize("n_like_the_seed", [1, 200])  # the seed alone, or a block and more
+def test_draws_at_the_ends_take_the_rows_of_searchsorted(rng, n_like_the_seed):
+    X, sample_weight = rng.normal(size=(1000, 2)), np.ones(1000)
+    X[:n_like_the_seed] = X[0]
+    sample_weight[-150:] = 0
+    panels = Panels(X, sample_weight, np.zeros(2))
+    assert_seeds_are_right(panels, X, sample_weight, 0, np.array([[0.0]]))
+    np.testing.assert_array_equal(panels.run_seeding(0, np.array([[0.0]])), [0, 0])
+    last = np.array([[np.nextafter(1.0, 0.0)]])
+    assert_seeds_are_right(panels, X, sample_weight, 0, last)
+    np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 849])
+
+
+def test_seeding_takes_the_first_of_equal_candidates():
+    X = np.ones((10, 1))
+    X[0] = 0  # the seed; the others have a potential of 1 each
+    panels = Panels(X, None, np.zeros(1))
+    np.testing.assert_array_equal(panels.run_seeding(0, np.array([[0.7, 0.2, 0.4]])), [0, 7])
 
 
 def test_seeding_of_equal_rows_takes_the_first():

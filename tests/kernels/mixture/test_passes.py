@@ -58,13 +58,13 @@ def make_rows(X, sample_weight, covariance, k, max_chunks):
 
 def check_moments(moments, expected, covariance, d, atol):
     nk, first, second = expected
-    np.testing.assert_allclose(moments.nk.sum(axis=0), nk, atol=atol)
-    np.testing.assert_allclose(moments.first.sum(axis=0)[:, :d], first, atol=atol)
+    np.testing.assert_allclose(moments.nk.sum(axis=0), nk, rtol=0, atol=atol)
+    np.testing.assert_allclose(moments.first.sum(axis=0)[:, :d], first, rtol=0, atol=atol)
     sums = moments.second.sum(axis=0)
     if covariance.name == "full":
-        np.testing.assert_allclose(unpack_products(sums, d), second, atol=atol)
+        np.testing.assert_allclose(unpack_products(sums, d), second, rtol=0, atol=atol)
     elif covariance.name != "tied":
-        np.testing.assert_allclose(sums[:, :d], np.einsum("jff->jf", second), atol=atol)
+        np.testing.assert_allclose(sums[:, :d], np.einsum("jff->jf", second), rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -94,9 +94,11 @@ def test_estimate_posterior(rng, covariance, dtype, n_components, n_features):
     infer(X, covariance, weights, means, factors, labels, log_density, resp)
     expected = reference.estimate_posterior(X, weights, means, precisions)
     atol = 100 * tolerance(dtype, n_features)  # as above
-    np.testing.assert_allclose(log_density, expected[1], rtol=atol, atol=atol)
-    np.testing.assert_allclose(resp, expected[2], atol=atol)
-    clear = np.sort(expected[2], axis=1)[:, -1] > 0.5 + atol
+    np.testing.assert_allclose(log_density, expected[1], rtol=0, atol=atol)
+    np.testing.assert_allclose(resp, expected[2], rtol=0, atol=atol)
+    largest = np.sort(np.pad(expected[2], ((0, 0), (1, 0))), axis=1)[:, -2:]
+    clear = largest[:, 1] - largest[:, 0] > 2 * atol
+    assert clear.mean() > 0.9
     np.testing.assert_array_equal(labels[clear], expected[0][clear])
 
 
@@ -109,6 +111,7 @@ def test_many_blocks_and_chunks(rng, covariance, dtype, n_samples):
     expected = reference.estimate_moments(X, np.ones(n_samples), resp, means.astype(np.float64))
     rows = make_rows(X, None, covariance, 4, 3)
     moments = rows.moments(make_components(covariance, weights, means, factors, dtype))
+    # As above; a sum of many rows has a smaller error for each.
     check_moments(moments, expected, covariance, 6, 10 * tolerance(dtype, n_samples))
 
 
@@ -123,7 +126,8 @@ def test_moments_of_labels(rng, covariance, dtype, n_samples, n_features, n_comp
     expected = reference.estimate_moments(
         X, np.ones(n_samples), np.eye(n_components)[labels], components.about.astype(np.float64)
     )
-    check_moments(moments, expected, covariance, n_features, 10 * tolerance(dtype, n_samples))
+    # Products of differences of up to 6.
+    check_moments(moments, expected, covariance, n_features, 36 * tolerance(dtype, n_samples))
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 9, 33])
@@ -139,17 +143,21 @@ def test_update_components(rng, covariance, n_features):
     )
     components = step.components
     atol = 100 * tolerance(np.float64, 300)  # moments about other means are larger
-    np.testing.assert_allclose(components.weights, weights, atol=atol)
-    np.testing.assert_allclose(components.means, means, atol=atol)
-    np.testing.assert_allclose(components.covariances, covariances, atol=atol)
+    np.testing.assert_allclose(components.weights, weights, rtol=0, atol=atol)
+    np.testing.assert_allclose(components.means, means, rtol=0, atol=atol)
+    np.testing.assert_allclose(components.covariances, covariances, rtol=0, atol=atol)
     precisions = covariance.precisions(components.factors)
     if covariance.name in ("full", "tied"):
         unit = precisions @ covariances
         # Condition numbers of the covariances of 100 rows with up to 33 features are below 100.
-        np.testing.assert_allclose(unit, np.broadcast_to(np.eye(n_features), unit.shape), atol=1e-9)
+        atol = 100 * tolerance(np.float64, n_features)
+        np.testing.assert_allclose(
+            unit, np.broadcast_to(np.eye(n_features), unit.shape), rtol=0, atol=atol
+        )
         assert (np.tril(components.factors, -1) == 0).all()
     else:
-        np.testing.assert_allclose(precisions * covariances, 1)
+        # The factors' squares beside the covariances, which are sums over the rows as above.
+        np.testing.assert_allclose(precisions * covariances, 1, rtol=atol)
 
 
 def test_parts_of_the_rows_merge_to_the_whole(rng, covariance, dtype):
@@ -170,7 +178,7 @@ def test_parts_of_the_rows_merge_to_the_whole(rng, covariance, dtype):
         results.append(step.components)
     for name in ("weights", "means", "covariances"):
         one, other = (getattr(result, name) for result in results)
-        np.testing.assert_allclose(one, other, atol=tolerance(dtype, 900))
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance(dtype, 900))
 
 
 # -- how products of features are packed ---------------------------------------------------------
@@ -215,7 +223,7 @@ def test_products_packed_by_numpy_are_those_that_the_m_step_reads(rng, n_feature
     step.update(MixtureMoments(resp.sum(axis=0)[np.newaxis], first, second, np.zeros(1)))
     expected = reference.update_components(X, np.ones(300), resp, 1e-3, "full")[2]
     np.testing.assert_allclose(
-        step.components.covariances, expected, atol=tolerance(np.float64, 300)
+        step.components.covariances, expected, rtol=0, atol=tolerance(np.float64, 300)
     )
 
 
@@ -267,6 +275,9 @@ def test_what_is_cut_is_less_than_rounding(rng, dtype):
     assert rows.is_separated()
     components.layout.cuts.fill(-np.inf)
     whole = summed(make_rows(X, None, components.covariance, 6, 1), components)
+    components.layout.cuts.fill(-1e-3)  # what is not nearly as likely as the likeliest
+    too_much = summed(make_rows(X, None, components.covariance, 6, 1), components)
+    assert not np.array_equal(too_much[0], whole[0])
     eps = np.finfo(dtype).eps
     for a, b in zip(cut, whole, strict=True):
         # nk by eps / 1000 of itself; squared distances of what is cut are below 1000 here.
@@ -281,7 +292,10 @@ def test_regrouped_rows_give_the_same_moments(rng, dtype):
     rows.panels.order.regroup(placed, np.zeros(placed.shape, dtype=dtype), 6)
     after = summed(rows, components)
     for a, b in zip(after, before, strict=True):
-        np.testing.assert_allclose(a, b, atol=10 * tolerance(dtype, 3000) * np.abs(b).max())
+        # Of 3,000 rows, the sums of up to 32 vectors are in the rows' own type.
+        atol = (tolerance(dtype, 32) + tolerance(np.float64, 3000)) * np.abs(b).max()
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+    assert not np.array_equal(after[2], before[2])  # the order did change
     rows.start_run()
     for a, b in zip(summed(rows, components), before, strict=True):
         np.testing.assert_array_equal(a, b)
