@@ -1,8 +1,9 @@
 """Sparse rows (CSR): here the lanes are centers, since the rows have no common columns.
 
 Centers come transposed and in vectors: centers_t[f, v, lane] = c[v * LANES + lane, f], so that one
-stored element x_f of a row meets LANES centers in one multiply-add. The padding centers have
-center_sq = infinity. Distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse rows.
+multiply-add serves a stored element x_f of a row and LANES centers. The padding centers have
+center_sq = infinity. Squared distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse
+rows.
 
 X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32.
 """
@@ -81,7 +82,7 @@ def assign_csr(
 
 @inner
 def _add_row(rows, i, weight, j, sign, sums):
-    """Add row i to cluster j, or take it away."""
+    """Add row i to the sums of cluster j, or subtract it if the sign is -1."""
     data, indices, indptr = rows
     sums_out, weights_out, counts_out = sums
     for e in range(indptr[i], indptr[i + 1]):

@@ -5,8 +5,8 @@ diagonal. About the means of the last M step nothing cancels, as it would in E[x
 
 Each sum runs in registers over the panels of a block for which the component's responsibility is
 not 0; then its lanes are added up and go to the float64 moments of the chunk. So float32 sums are
-short, and the moments are as few as there are different products, not LANES times that. For the
-products of all pairs of features the rows are first gathered, MOMENT_WIDTH features to a tile.
+short, and memory holds one moment for each different product, not LANES. For the products of all
+pairs of features the rows are first gathered, MOMENT_WIDTH features to a tile.
 
 There is a function for each kind of second moments, add_KIND_moments, of the same arguments:
 
@@ -41,8 +41,8 @@ def product_place(f, g):
     """Place of the product of features f >= g among those that `add_full_moments` sums.
 
     Tile t, u of products, u <= t, is number t (t + 1) / 2 + u. Its rows follow one another; of a
-    tile on the diagonal they end at the diagonal, and the rest of the tile is not used. This is
-    plain Python for integers, which kernels compile, and for arrays of NumPy.
+    tile on the diagonal they end at the diagonal, and the rest of the tile is not used. This plain
+    Python function takes integers, in kernels, and NumPy arrays.
     """
     t, row, u, column = f // MOMENT_WIDTH, f % MOMENT_WIDTH, g // MOMENT_WIDTH, g % MOMENT_WIDTH
     row_start = (t == u) * (row * (row + 1) // 2) + (t != u) * (row * MOMENT_WIDTH)
@@ -115,7 +115,7 @@ def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out)
 
 
 def _make_add_features(width, with_squares):
-    """Make the function that adds the moments of `width` features; of squares too, or not."""
+    """Make the function that adds the moments of `width` features, with second ones or without."""
 
     @inner
     @variant(f"{width}_{'squares' if with_squares else 'first'}")
