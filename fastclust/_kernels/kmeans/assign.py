@@ -1,9 +1,9 @@
 """The nearest center of every row.
 
 The label of row x is argmin_j |c_j|^2 - 2 x.c_j, which leaves out |x|^2 (Lloyd 1982). The centers
-come as tiles of TILE = `simd.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
-center_sq[t, j] = |c|^2, infinite for the padding centers, so that one multiply-add per
-(row, center, feature) is all there is. TILE was chosen by benchmarks/bench_kernels.py.
+come as tiles of `simd.tiles.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
+center_sq[t, j] = |c|^2, infinite for the padding centers, so that the search takes one multiply-add
+per (row, center, feature). TILE was chosen by benchmarks/bench_kernels.py.
 """
 
 import numpy as np

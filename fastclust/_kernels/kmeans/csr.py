@@ -66,7 +66,7 @@ def assign_csr(
 
     centers_t : (n_features, n_vectors, LANES)  # IN
     center_sq : (n_vectors, LANES)              # IN
-    dots_out : (n_chunks, n_vectors, LANES)     # OUT: scratch
+    dots_out : (n_chunks, n_vectors, LANES)     # scratch
     labels_out : (n_samples,), int32            # IN, OUT
     n_changed_out : (n_chunks,), int64          # OUT
     """
@@ -163,7 +163,7 @@ def distances_sq_csr(
     """Squared distance of every row to every center, expanded and cut off at 0.
 
     row_sq : (n_samples,), float64                       # IN: |x|^2
-    centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, OUT
+    centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, scratch
     distances_sq_out : (n_samples, n_clusters)           # OUT
     """
     lanes, rows = centers_t.shape[2], SparseRows(data, indices, indptr)

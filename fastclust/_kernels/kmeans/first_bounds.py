@@ -22,7 +22,7 @@ def start_bounds(
     distances_sq, labels : (n_panels, LANES)               # IN
     centers_t : (n_features, n_clusters)                   # IN
     n_samples : rows without the padding                   # IN
-    error, block_panels : as in `bounded.iterate_bounded`  # IN
+    error, block_panels : as in `bounded.Blocks`           # IN
     apart_out : (n_chunks, n_clusters), float64            # scratch
     assigned_out, uppers_out, lowers_out : `Bounds`        # OUT
     """

@@ -66,7 +66,7 @@ class MomentScratch(NamedTuple):
         0, counted from the block's first
     differences_out : (n_chunks, n_tiles, BLOCK, MOMENT_WIDTH, LANES), the rows of these panels less
         the mean; those of the features that pad the last tile are 0 and stay so
-    scaled_out : the same times the responsibilities
+    scaled_out : these differences times the responsibilities
     """
 
     active_out: np.ndarray

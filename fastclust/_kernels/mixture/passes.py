@@ -119,7 +119,7 @@ def moments_kernel(covariance_type):
     @variant(covariance_type)
     def estimate_moments(
         chunks, panels: real[:, :, :], weights: real[:, :], labels: int32[:, :],
-        centers: real[:, :], means: means_type, factors: factors_type, extras: extras_type,
+        about: real[:, :], means: means_type, factors: factors_type, extras: extras_type,
         constants: real[:, :], cuts: real[:], likely_out: int32[:, :], rows_out: real[:, :, :, :],
         log_prob_out: real[:, :, :, :], active_out: int64[:, :],
         differences_out: real[:, :, :, :, :], scaled_out: real[:, :, :, :, :],
@@ -135,7 +135,7 @@ def moments_kernel(covariance_type):
             if the others have weights of 1; 0 for padding rows
         labels : (n_panels, LANES), int32: responsibilities are 1 for   # IN
             these and there is no E step; or (0, LANES) for an E step
-        centers : (n_components, n_features), what moments are about    # IN
+        about : (n_components, n_features), what the moments are about  # IN
         means, factors, extras, constants, cuts : `Components`          # IN
         likely_out, rows_out, log_prob_out : `EScratch`                 # scratch
         active_out, differences_out, scaled_out : `MomentScratch`       # scratch
@@ -171,7 +171,7 @@ def moments_kernel(covariance_type):
                     _scale(weight / total, chunk, p - first, cuts, log_prob_out)
                     likelihood = add_products(likelihood, weight, largest)
                     likelihood = add_products(likelihood, weight, log(total))
-                add_moments(panels, block, centers, log_prob_out, m_scratch, sums, counts_out)
+                add_moments(panels, block, about, log_prob_out, m_scratch, sums, counts_out)
             log_likelihood_out[chunk] = 0.0
             for i in range(panels.shape[2]):
                 log_likelihood_out[chunk] += lane(likelihood, i)
