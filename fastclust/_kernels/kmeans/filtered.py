@@ -1,10 +1,10 @@
 """Iterations of Lloyd's algorithm in float64 that compute distances in float32 first.
 
-A vector holds twice as many float32, so the distances take half the time. Where the distances to
-the two nearest centers differ by more than rounding can explain, float64 would choose the same
-center; the few other rows are evaluated again in float64. So the labels are those of a plain
-iteration, bit for bit. Arrays in float32 have `f32` in their names: one panel of `panels_f32` is
-two panels of float64 side by side.
+A vector holds twice as many values in float32, so the distances take half the time. Where the
+distances to the two nearest centers differ by more than rounding can explain, float64 would choose
+the same center; the few other rows are evaluated again in float64. So the labels are those of a
+plain iteration, bit for bit. Arrays in float32 have `f32` in their names: one panel of `panels_f32`
+is two panels of float64 side by side.
 
 Rounded to float32 are x and -2 c, with a relative error of u = 2^-24 each, and |c|^2; then each of
 the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x||c|, so that
@@ -12,9 +12,9 @@ the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x|
     E = (n_features + 4) (u (C^2 + 2 R C) + v (1 + R))
 
 bounds the error of |c|^2 - 2 x.c, with R the largest norm of a row, C that of a center, and
-v = 2^-126 for what is too small for float32. Two values that differ by more than 2 E are in the
-same order without rounding. The rounding of float64 is next to nothing of E, and 2.1 E leaves room
-for it.
+v = 2^-126 for what is too small for float32. Two values in float32 that differ by more than 2 E are
+in the order of the exact ones. The rounding of float64 is next to nothing of E, and 2.1 E leaves
+room for it: then they are in the order of float64 too.
 """
 
 from typing import NamedTuple

@@ -19,9 +19,9 @@ The chunks do not depend on which thread takes them, so results are the same to 
                 end_step(team, n_chunks, goes_on)
             chunk = take_chunk(team, n_chunks)
 
-The view `team` is needed. Numba promises LLVM that the arrays of a prange do not overlap,
-and LLVM concludes that nobody else writes to them: it would keep in a register what another thread
-has changed. Where there is a view, Numba makes no such promise (tests/kernels/simd/test_team.py).
+The view `team` is needed. Numba promises LLVM that the arrays of a prange do not overlap, and LLVM
+concludes that nobody else writes to them: it would keep in a register what another thread has
+changed. Where there is a view, Numba makes no such promise (tests/kernels/simd/test_team.py).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Register tiles: tuples of vectors, one for each of some centers.
+"""Register tiles: tuples of vectors, one for each of several centers.
 
 They are the accumulators that stay in registers. Operations on tiles are single intrinsics, so that
 a kernel says `acc = fma_tile(acc, x, centers, (t, f))` where C would repeat a line for each center.
