@@ -62,7 +62,7 @@ def limit_threads(n_threads):
 def parallel_is_safe():
     """Whether parallel kernels may be launched in this process.
 
-    A limit of one thread is no reason against it: they are compiled already, or will be needed.
+    A limit of one thread does not forbid them: they are compiled already, or later calls need them.
     """
     return not _state["forked_after_start"] and _available_n_threads() > 1
 
@@ -90,7 +90,7 @@ def effective_n_threads():
 
 @functools.cache
 def _openmp_limit():
-    """What returns OpenMP's limit for this thread, which threadpoolctl sets."""
+    """Function that returns OpenMP's limit for this thread, which threadpoolctl sets."""
     import ctypes
 
     # The library that Numba's layer runs on: a private name, read if it is there.
@@ -126,7 +126,7 @@ def map_in_order(function, items):
 
     ThreadPoolExecutor is not used: an interrupt inside its condition variables, which are written
     in Python, left them locked and its threads waiting forever, once in 20 times. Here the calling
-    thread meets a SimpleQueue and plain locks only, which are written in C.
+    thread waits on a SimpleQueue and plain locks only, which are written in C.
     """
     n_threads = effective_n_threads()
     if n_threads == 1:
@@ -141,7 +141,7 @@ def map_in_order(function, items):
     def work(running):
         error = None
         try:
-            numba.set_num_threads(n_threads)  # a limit of each thread: new ones have none
+            numba.set_num_threads(n_threads)  # the limit is per thread: new ones have none
             while not stopped:
                 with taking:
                     index, item = next(numbered, (None, None))
@@ -175,13 +175,13 @@ def map_in_order(function, items):
     finally:
         stopped = True
         for running in threads:
-            running.acquire()  # when its thread is at its end
+            running.acquire()  # waits until its thread has ended
 
 
 def _after_fork_in_child():
     global _launch_lock
     _launch_lock = threading.Lock()
-    # The caller's own use of Numba may have started them: a private name, read if it is there.
+    # The caller's own use of Numba may have started its threads: a private name, read if there.
     parallel = sys.modules.get("numba.np.ufunc.parallel")
     started = _state["started"] or bool(getattr(parallel, "_is_initialized", False))
     _state["forked_after_start"] = _state["forked_after_start"] or started

@@ -43,5 +43,5 @@ def split(n_items, item_work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
 
 
 def new_team():
-    """Counters of a launch's team; see `_kernels.team`."""
+    """Counters of a launch's team; see `_kernels.simd.team`."""
     return np.empty((N_COUNTERS, COUNTER_VALUES), dtype=np.int64)

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 SMALL = 2**28
-"""Bytes that are not worth asking for."""
+"""Bytes below which memory counts as available without asking the system."""
 
 CONTAINERS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat", ("anon", "shmem")),
@@ -18,8 +18,8 @@ CONTAINERS = (
         ("total_rss", "total_shmem"),
     ),
 )
-"""Files of a container's limit and of what it uses, and the entries that cannot be given back, of
-control groups 2 and 1."""
+"""For control groups 2 and 1: files of a container's limit and of its use, and the entries of its
+use that the system cannot reclaim."""
 
 
 def check_memory(n_bytes, what):
@@ -41,14 +41,14 @@ def check_memory(n_bytes, what):
 
 
 def is_available(n_bytes):
-    """Whether there is as much memory, as far as that is known."""
+    """Whether there is this much memory, as far as that is known."""
     return n_bytes < SMALL or n_bytes <= available_memory()
 
 
 def available_memory():
     """Bytes that this process may still use: of the machine, or its container; infinity if unknown.
 
-    Linux alone tells.
+    It is known on Linux only.
     """
     available = math.inf
     with contextlib.suppress(OSError, KeyError, ValueError):

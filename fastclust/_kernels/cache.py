@@ -87,8 +87,8 @@ class KernelCache:
             from numba.core.compiler import CompileResult
             from numba.core.runtime import rtsys
 
-            # All that loaded code needs. Refreshing the context, as Numba does before it compiles,
-            # takes 0.15 s more in a fresh process (benchmarks/bench_startup.py).
+            # Loaded code needs no more than this. Refreshing the context, as Numba does before it
+            # compiles, takes 0.15 s more in a fresh process (benchmarks/bench_startup.py).
             rtsys.initialize(target_context)
             content = self._path(signature, target_context).read_bytes()
             digest, data = content[:DIGEST_SIZE], content[DIGEST_SIZE:]

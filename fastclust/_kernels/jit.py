@@ -26,8 +26,8 @@ from fastclust._kernels.signature import Signature
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 if hasattr(DefaultOptions, "_nrt"):  # a private name of Numba's
-    # Kernels allocate nothing, so no references are counted. Where arrays are in groups, counting
-    # took 8 % of an iteration at 273,280 x 3, k=32, and a third of the machine code.
+    # Kernels allocate nothing, so no references are counted. Where arrays are passed in groups,
+    # counting took 8 % of an iteration at 273,280 x 3, k=32, and a third of the machine code.
     OPTIONS["_nrt"] = False
 
 LAUNCH_WORK = 5e9
@@ -42,9 +42,9 @@ def inner(function):
 def noinline(function):
     """Compile a serial function to be called by kernels.
 
-    For large ones that are called seldom: LLVM takes longer for one function than for its parts
-    (first fit with 64 clusters 33 -> 28 s, of which Numba's and LLVM's compiling is nearly all).
-    The option is said, as a function without it takes over that of the first that calls it.
+    For large functions that are called seldom: LLVM takes longer for one function than for its
+    parts (first fit with 64 clusters, nearly all of it compiling: 33 -> 28 s). `forceinline=False`
+    is explicit, because a function without the option takes over that of its first caller.
     """
     return _part(function, forceinline=False)
 
@@ -58,9 +58,9 @@ def _part(function, **options):
 def variant(name):
     """Return a decorator that names a function after the variant of a kernel that it belongs to.
 
-    Every function that is made several times needs it. Machine code is found by its name, and what
-    Numba adds to that counts the functions of a process: of two that processes compiled apart, a
-    third that loads both would run one for the other.
+    Every function that is made several times needs it, as machine code is found by its name. Numba
+    adds a counter to the name, which starts anew in each process: functions that two processes have
+    compiled can share a name, and a third process that loads both would run the wrong one.
     """
 
     def rename(function):
@@ -87,7 +87,7 @@ def kernel(function):
 
 
 class Kernel:
-    """A kernel, compiled lazily; called as its function, with the work to cut launches by."""
+    """A kernel, compiled when it is first called; a call may be cut into several launches."""
 
     def __init__(self, function):
         self.function = function
@@ -141,14 +141,14 @@ class Kernel:
         self.compile(dtype, _is_parallel(chunks, alone=False))
 
     def compile(self, dtype, parallel):
-        """Compile a variant, if it is not yet.
+        """Compile a variant, unless it is compiled already.
 
         Parameters
         ----------
         dtype : dtype
             The real type, float32 or float64.
         parallel : bool
-            Whether it is the parallel driver.
+            Whether to compile the parallel driver, not the serial one.
         """
         dtype = np.dtype(dtype)
         if (dtype.char, parallel) not in self._compiled:

@@ -1,13 +1,14 @@
-"""Functions that kernels call, compiled no further than that needs.
+"""Functions that kernels call are compiled to LLVM IR only; the kernel itself to machine code.
 
-Numba optimises each function and makes machine code of it before it is linked into its callers,
-where both are done again; and a `prange` is four functions around one another. The functions of
-one kernel are dozens. While a kernel is compiled here, its parts stay as they were written, and
-only the whole is made ready to run: the first fit of 200,000 x 3 rows with 64 clusters, nearly all
-of it compiling, takes 15 s and not 26, that of 300 x 2 rows 6 s and not 8
+By default Numba optimises each function and generates its machine code before it links the function
+into its callers, where both are done again. A kernel has dozens of functions, four nested ones for
+each `prange`. In the context `parts_linked_only` these parts are linked as IR, and only the whole
+kernel is optimised and made into machine code: the first fit of 200,000 x 3 rows with 64 clusters,
+nearly all of it compiling, takes 15 s instead of 26, that of 300 x 2 rows 6 s instead of 8
 (benchmarks/bench_startup.py), and the kernels run as fast.
 
-This changes what Numba creates by a private name. Where that has moved, all is compiled as usual.
+This replaces a class of Numba's that has a private name. Where it has moved, all is compiled as
+usual.
 """
 
 import contextlib
@@ -19,12 +20,12 @@ PARTS = set()
 """Names of the functions that only kernels call."""
 
 PRANGE_PARTS = "__numba_parfor_gufunc", "parallelgufuncwrapper", "<numba.np.ufunc.wrappers."
-"""How the names of what Numba makes of a `prange` begin."""
+"""Beginnings of the names of the functions that Numba makes of a `prange`."""
 
 
 @contextlib.contextmanager
 def parts_linked_only():
-    """Context in which parts of kernels are compiled for linking alone."""
+    """Context in which the functions that kernels call are compiled for linking only."""
     with global_compiler_lock:
         codegen = cpu_target.target_context.codegen()
         whole = getattr(codegen, "_library_class", None)
@@ -40,7 +41,7 @@ def parts_linked_only():
 
 
 def _part_class(whole):
-    """Numba's class of the code of a function, without the last steps; None if it has others."""
+    """Numba's code library without its last steps; None if Numba has changed these steps."""
     names = (
         "_ensure_finalized", "_finalize_dynamic_globals", "_finalize_final_module",
         "_optimize_final_module", "_unserialize", "_verify_declare_only_symbols",
@@ -64,7 +65,7 @@ def _part_class(whole):
 
         @property
         def codegen(self):
-            """What sets the environment, in which Python errors are raised: parts raise none."""
+            """Object whose `set_env` does nothing: it serves errors, which parts do not raise."""
             return self
 
         def set_env(self, name, env):
@@ -74,7 +75,7 @@ def _part_class(whole):
 
 
 class _Libraries:
-    """What Numba calls to create the code of a function, by its name."""
+    """Stands in for Numba's class of code libraries; chooses one of two by a function's name."""
 
     def __init__(self, whole, part):
         self._whole, self._part = whole, part

@@ -98,5 +98,5 @@ SCORES = tuple(
 
 
 def entries_for(dtype):
-    """Entries of what is called where the rows are of this type."""
+    """Entries that the package calls for rows of this type."""
     return [entry for entry in REGISTRY if entry.dtype == dtype or entry in SCORES]

@@ -18,7 +18,7 @@ def split_blocks(panels, n_clusters, max_chunks, policy):
 
 
 class BlockBounds:
-    """The bounds, and what iterations that keep them have done.
+    """The bounds, the launches of the iterations that keep them, and counts of their work.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class BlockBounds:
     n_iter : int
         Iterations done with bounds in the whole run.
     labelled, evaluated : float
-        Sums over these of the share of the rows that was labelled, and of the distances between
-        rows and centers that was computed; for benchmarks.
+        Sums over these iterations of the share of the rows that was labelled, and of the share of
+        the distances between rows and centers that was computed; for benchmarks.
     """
 
     def __init__(self, panels, n_clusters, radius_sq, max_chunks, policy):
@@ -85,7 +85,7 @@ class BlockBounds:
         )  # fmt: skip
 
     def call(self, budget):
-        """Kernel of iterations that stop at this cost, its chunks, and what it alone wants."""
+        """Kernel of iterations that stop at this cost, its chunks, and its own arguments."""
         own = self._error, self._block_panels, *self._costs, float(budget), *self._arrays
         return bounded.iterate_bounded, self.chunks, own
 

@@ -60,7 +60,7 @@ def relocate_empty_clusters(statistics, far_rows):
         weighted_row = row.astype(np.float64) * weight
         sums[donor] -= weighted_row
         counts[donor] -= weight > 0
-        # Sums of moved weights round: what is left of the last row is 0, not a residue.
+        # Rounding may leave a residue of the weights: a cluster without rows has a weight of 0.
         weights[donor] = weights[donor] - weight if counts[donor] > 0 else 0.0
         sums[j] = weighted_row
         weights[j] = weight

@@ -1,4 +1,4 @@
-"""Rows in float32 beside those in float64, for iterations that look there first."""
+"""Rows in float32 beside those in float64: iterations compute distances with them first."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def has_memory(panels):
 
 
 class Float32Filter:
-    """What `iterate_filtered` wants beside what `iterate` does; see `_kernels.kmeans.filtered`.
+    """The arguments of `iterate_filtered` that `iterate` lacks; see `_kernels.kmeans.filtered`.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Float32Filter:
     radius_sq : float
         Largest squared norm of a row or first center.
     most_near : int
-        It helps until one panel in so many must be evaluated again in float64.
+        The filter helps while at most one panel in so many is evaluated again in float64.
     """
 
     def __init__(self, panels, n_chunks, radius_sq, most_near):
@@ -34,8 +34,8 @@ class Float32Filter:
         self._chunk_near = np.zeros(n_chunks, dtype=np.int64)
 
     def arguments(self, tiles):
-        """What the kernel wants, `tiles` being the centers and their norms in float64."""
-        with np.errstate(under="ignore"):  # which the margin covers
+        """These arguments; `tiles` are the tiles and squared norms of the centers, in float64."""
+        with np.errstate(under="ignore"):  # the margin covers what underflows
             tiles_f32 = [part.astype(np.float32) for part in tiles]
         panels_f32 = self._panels.panels_f32()
         return self._radius, self._most_near, panels_f32, *tiles_f32, self._chunk_near

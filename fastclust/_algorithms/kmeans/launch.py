@@ -13,7 +13,7 @@ from fastclust._kernels.simd.vectors import VECTOR_BYTES
 
 
 class Launcher:
-    """Runs iterations, whatever their kernel, in as many launches as their length asks for.
+    """Runs iterations, whatever their kernel, in launches that are short enough for Ctrl-C.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Launcher:
     Attributes
     ----------
     centers, tiles : ndarray, tuple of ndarray
-        Current centers, and the same laid out for the kernels.
+        Current centers, and their tiles and squared norms for the kernels.
     shifts : ndarray of shape (n_vectors * lanes,)
         How far each center moved.
     labels : ndarray of shape (n_panels, lanes), int32
@@ -37,8 +37,8 @@ class Launcher:
     statistics : ClusterStatistics
         Sums over the rows of each label.
     max_weights : ndarray of shape (n_clusters,), float64
-        Largest weight of each cluster since its sum was formed from all rows: what its rounding
-        goes by.
+        Largest weight of each cluster since its sum was formed from all rows: the rounding error of
+        the sum is proportional to it.
     counts, shift_sq : ndarray
         What the last iterations did; see `_kernels.kmeans.lloyd`.
     """
@@ -87,7 +87,7 @@ class Launcher:
         Parameters
         ----------
         call : tuple
-            Kernel, its chunks, and the arguments that it alone wants.
+            Kernel, its chunks, and its own arguments, which the other kernels do not have.
         first_iteration : int
             Number of the first iteration.
         n_steps : int
@@ -108,7 +108,7 @@ class Launcher:
             self._iterate_in_parts(call, first_iteration, tol)
 
     def _iterate_in_parts(self, call, iteration, tol):
-        """One iteration, too long for a launch: several label the rows, one more finishes."""
+        """One iteration, too long for a launch: several label the rows, one moves the centers."""
         kernel, chunks, own = call
         resum_every = self._policy.resum_every
         work = self._panels.work(len(self.centers))
@@ -116,7 +116,7 @@ class Launcher:
         self._launch((kernel, chunks[:0], own), 1, iteration, 1, resum_every, tol)
 
     def label(self, call):
-        """Label the rows by the current centers, and do nothing else; nothing may follow."""
+        """Label the rows by the current centers, as the last step: the sums are not merged."""
         self.counts[:] = 0
         self._launch(call, 0, 0, 1, NEVER, 0.0, self._panels.work(len(self.centers)))
 

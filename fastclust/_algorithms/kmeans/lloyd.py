@@ -90,10 +90,10 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **o
     """Best of n_init runs; `on_result` is called with each of them.
 
     `draw_start()` makes the random draws of a run and returns a function that returns its first
-    centers. On few rows the runs share the threads out among them.
+    centers. On few rows, runs take a thread each.
 
-    As in scikit-learn, a later run is better if its inertia is smaller and its clustering not the
-    same but for the names of the clusters (then only rounding makes it smaller).
+    As in scikit-learn, a later run is better if its inertia is smaller and its clustering differs
+    in more than the numbering of the clusters (else only rounding makes the inertia smaller).
 
     The rows may be scaled by 2^-exponent, where that is an option; the result is not.
     """
@@ -134,7 +134,7 @@ def scaled_back(result, exponent):
 
 
 def is_same_clustering(labels, other_labels, n_clusters):
-    """Whether each label always goes with the same other label."""
+    """Whether rows that share a label share their other label too."""
     other_of = np.empty(n_clusters, dtype=other_labels.dtype)
     other_of[labels] = other_labels
     return np.array_equal(other_of[labels], other_labels)

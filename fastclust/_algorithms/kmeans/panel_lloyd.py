@@ -1,4 +1,4 @@
-"""State of Lloyd's algorithm on panels: plain iterations, or such as skip distances.
+"""State of Lloyd's algorithm on panels: plain iterations, or iterations that skip distances.
 
 `policy` decides which, and when the rows are regrouped; `launch` runs the kernels.
 """
@@ -75,8 +75,8 @@ class PanelLloyd:
             may_skip,
         )
         self._n_plain = 0
-        self._bounds: BlockBounds | None = None  # those in use
-        self._all_bounds: BlockBounds | None = None  # allocated once, as memory is slow at first
+        self._bounds: BlockBounds | None = None  # None in plain iterations
+        self._all_bounds: BlockBounds | None = None  # allocated once: new memory is slow
 
     @property
     def centers(self):
@@ -104,7 +104,7 @@ class PanelLloyd:
         return self._plan.cost / self._plan.plain_cost
 
     def shares(self):
-        """Share of the rows that was labelled, and of their distances computed, in all iterations.
+        """Shares of the rows labelled and of the distances computed, over all iterations.
 
         For benchmarks.
         """
@@ -115,7 +115,7 @@ class PanelLloyd:
         return (n_plain + bounded.labelled) / n_iter, (n_plain + bounded.evaluated) / n_iter
 
     def prepare(self):
-        """Compile what later iterations may call: no fit but the first is to wait for that."""
+        """Compile what later iterations may call, so that only the first fit waits for it."""
         if self._plan.may_regroup:
             panels, dtype, k = self._panels, self._panels.dtype, len(self.centers)
             *_, blocks = split_blocks(panels, k, len(self._chunks), self._policy)
@@ -144,7 +144,7 @@ class PanelLloyd:
         return no_cluster_is_empty and counts[lloyd.N_CHANGED] > 0 and self._run.shift_sq[0] > tol
 
     def _plain_call(self, few_changes):
-        """Kernel of plain iterations, its chunks, and what it alone wants."""
+        """Kernel of plain iterations, its chunks, and its own arguments."""
         new_labels = self._run.new_labels
         if self._filter is None:
             return lloyd.iterate, self._chunks, (few_changes, new_labels)
@@ -152,7 +152,7 @@ class PanelLloyd:
         return filtered.iterate_filtered, self._chunks, own
 
     def _iterate_plain(self, first_iteration, n_steps, tol):
-        """Plain iterations, then a regrouping where it pays."""
+        """Run plain iterations, then regroup the rows if that pays."""
         run, plan = self._run, self._plan
         n_steps, few_changes = plan.plain_steps(n_steps)
         run.iterate(self._plain_call(few_changes), first_iteration, n_steps, tol)
@@ -166,7 +166,7 @@ class PanelLloyd:
             self._regroup()
 
     def find_share_apart(self):
-        """Share of the rows whose clusters are apart from the others, from a sample."""
+        """Share of the rows whose clusters are apart from the others, estimated from a sample."""
         from scipy.spatial.distance import cdist
 
         policy, k, values = self._policy, len(self.centers), self._panels.values
@@ -182,7 +182,7 @@ class PanelLloyd:
         return n_of_label[n_between <= policy.few_between * n_of_label].sum() / len(rows)
 
     def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol):
-        """Iterations that skip distances, then another regrouping or plain ones where that pays."""
+        """Run iterations that skip distances; then regroup, or return to plain ones, if it pays."""
         run, plan = self._run, self._plan
         n_steps, budget = plan.bounded_steps(n_steps)
         run.iterate(block_bounds.call(budget), first_iteration, n_steps, tol)
@@ -229,7 +229,7 @@ class PanelLloyd:
         return FarRows(distances_sq[places], rows, labels, weights)
 
     def leave_bounds(self):
-        """Go on after the centers have moved by other means, of which the bounds know nothing."""
+        """Drop the bounds, since the centers have moved otherwise than by an iteration."""
         self._run.set_centers(self.centers)
         self._bounds = None
         self._plan.start_plain()
@@ -241,11 +241,11 @@ class PanelLloyd:
         return self._panels.inertia(centers, self.labels)
 
     def finish(self, centers):
-        """Labels of these centers in the order of X, and their inertia; nothing may follow.
+        """Labels of these centers in the order of X, and their inertia; the run ends here.
 
-        The centers are the current ones but for rounding, by which bounds are lowered once more.
-        The labels are those of `Panels.assign_with_inertia`, bit for bit, by the bounds (200,000 x
-        64, k=256: 2 ms instead of 31) or in float32 first.
+        The centers are the current ones up to rounding, and bounds are lowered by the difference.
+        The labels are those of `Panels.assign_with_inertia`, bit for bit, but found with the bounds
+        (200,000 x 64, k=256: 2 ms instead of 31) or in float32 first.
         """
         panels, run = self._panels, self._run
         if self._bounds is None and self._filter is None:

@@ -2,9 +2,10 @@
 
 A run begins with plain iterations. When few labels change, the rows are regrouped into blocks of
 like rows, and iterations that keep bounds of these blocks (`_kernels.kmeans.bounded`) compute only
-some distances. Bounds grow loose and blocks mixed, so rows are regrouped again: whenever as much
-has been spent on iterations as a regrouping costs, which is never more than twice the cost of the
-best moment. Where the bounds help too little, plain iterations go on for a while.
+some distances. Bounds grow loose and blocks mixed, so rows are regrouped again whenever as much has
+been spent on iterations as a regrouping costs: the run then never costs more than twice as much as
+with regroupings at the best moments. Where the bounds help too little, plain iterations go on for a
+while.
 
 The decisions go by counts of work, not by times, so that a fit is the same every time; and by whole
 numbers, so that it is the same however its iterations are cut into launches, which depends on the
@@ -27,17 +28,18 @@ class LloydPolicy:
 
     max_chunks: int = MAX_CHUNKS
     chunk_work: float = MIN_CHUNK_WORK
-    """Chunks of rows, at most, and the multiply-adds that each is worth; see `chunks`."""
+    """Most chunks of rows, and multiply-adds that make a chunk worth a thread; see `chunks`."""
 
     few_chunks: int = 8
     chunk_rows: int = 1024
-    """If there are more chunks than `few_chunks`, each has at least so many rows: one thread merges
-    the sums of all (30,000 x 300, k=60: 6.6 ms for an iteration of 64 chunks, 5.9 of 29)."""
+    """If there are more chunks than `few_chunks`, each has at least `chunk_rows` rows, because one
+    thread merges the sums of all chunks (30,000 x 300, k=60: an iteration takes 6.6 ms with 64
+    chunks, 5.9 with 29)."""
 
     batch_bytes: int = 2**15
     max_batch_panels: int = 16
-    """Panels that are labelled before their labels are looked at: the rows are still in the cache
-    (benchmarks/bench_kernels.py, Iterate)."""
+    """Most bytes and most panels of a batch, which is labelled before its labels are looked at: its
+    rows are still in the cache then (benchmarks/bench_kernels.py, Iterate)."""
 
     resum_every: int = 100
     """Iterations after which center sums are formed anew, so that their rounding cannot grow."""
@@ -45,28 +47,30 @@ class LloydPolicy:
     filter_work: float = 2**19
     filter_clusters: int = 4
     filter_features: int = 3
-    """Multiply-adds of an iteration, clusters and features from which iterations on float64 rows
-    look into float32 first: with fewer, narrowing the rows takes as long as some iterations gain
-    (benchmarks/bench_kernels.py, IterateFiltered)."""
+    """Least multiply-adds of an iteration, clusters and features with which iterations on float64
+    rows compute distances in float32 first: with fewer, converting the rows takes as long as some
+    iterations save (benchmarks/bench_kernels.py, IterateFiltered)."""
 
     most_near: int = 4
-    """They do until one panel in so many must be evaluated again."""
+    """They do so while at most one panel in `most_near` is evaluated again in float64."""
 
     skip_chunks: int = 2
-    """Chunks from which on iterations may skip distances. Rows of a single chunk, some 30 us an
-    iteration, are too few to gain from it, and runs side by side may share their panels."""
+    """Least chunks with which iterations may skip distances. The rows of a single chunk, some 30 us
+    an iteration, are too few to gain from it; and runs in parallel threads may share their panels,
+    which they must not reorder then."""
 
     few_changes: int = 50
-    """Rows are first regrouped when fewer than one in so many changes its label."""
+    """Rows are first regrouped when at most one row in `few_changes` changes its label."""
 
     first_regroup: int = 3
-    """The first regrouping may cost one in so many of the iterations so far; or as much as would
-    have been spared in these by leaving out the clusters that are apart from all others."""
+    """The first regrouping waits until the run has cost `first_regroup` times as much, or until it
+    would have saved its cost by leaving out the clusters that are apart from all others."""
 
     sample_panels: int = 16
     sample_every: int = 64
-    """Panels that show which clusters are apart: so many, but at most one in `sample_every`, or
-    looking at them would take as long as an iteration (8,600 x 207, k=34: 0.7 ms)."""
+    """Panels in the sample that shows which clusters are apart: about `sample_panels`, and at most
+    one in `sample_every`, as more would take as long as an iteration (8,600 x 207, k=34: 0.7
+    ms)."""
 
     apart_shifts: float = 4.0
     few_between: float = 0.02
@@ -75,12 +79,12 @@ class LloydPolicy:
 
     least_apart: float = 0.5
     later: int = 4
-    """If fewer rows than the share `least_apart` are in such clusters, they are looked at again
-    after `later` times as many iterations."""
+    """If at most the share `least_apart` of the rows is in such clusters, the next sample is taken
+    when the run has cost `later` times as much."""
 
     test_cost: int = 30
     test_vector_cost: int = 5
-    """Cost of testing a block, and for each vector of centers."""
+    """Cost of testing the bounds of a block, and of each vector of them."""
 
     active_cost: int = 600
     evaluate_cost: int = 20
@@ -92,15 +96,16 @@ class LloydPolicy:
 
     max_regroup_cost: int = 8
     max_regroup_cost_apart: int = 12
-    """Plain iterations that a regrouping may cost, and where clusters are apart: a run is seldom
-    long enough to gain more. It costs more with few features, where clusters are seldom apart."""
+    """Most plain iterations that a regrouping may cost, in general and with clusters apart: few
+    runs are long enough to gain more. With few features a regrouping costs more of them, but
+    clusters are seldom apart."""
 
     helps: float = 0.5
     """Bounded iterations go on if they cost less than this share of a plain one."""
 
     first_wait: int = 8
-    """If not, plain iterations that cost as much as this many regroupings go first; then twice as
-    many."""
+    """If they cost more, plain iterations follow for the cost of this many regroupings; the next
+    time for twice as many."""
 
     def chunk_limit(self, n_samples, n_clusters, itemsize):
         """Most chunks of rows: their sums take at most half of the memory of the panels."""
@@ -109,7 +114,7 @@ class LloydPolicy:
         return max(1, min(by_memory, by_rows, self.max_chunks))
 
     def filter_pays(self, work, n_clusters, n_features):
-        """Whether float64 rows gain more in float32 than narrowing them takes."""
+        """Whether distances in float32 save more time than converting the rows takes."""
         return (
             n_clusters >= self.filter_clusters
             and n_features >= self.filter_features
@@ -188,7 +193,7 @@ class RegroupPlan:
         self._cost_before = plain_cost  # of an iteration before the last regrouping
         self._first_cost = 0  # of the first iteration after it, which makes the bounds
         self._judged_at = 0  # cost after the second, which shows what the bounds are worth
-        self._patience = 1  # regroupings' worth of bounded iterations before the next
+        self._patience = 1  # cost of bounded iterations before the next, in regroupings
         self._wait = policy.first_wait * regroup_cost  # plain iterations when bounds do not help
         self._n_bounded = 0  # iterations since the last regrouping
         self.start_plain()
@@ -198,7 +203,7 @@ class RegroupPlan:
         self._wait_to_regroup(self._regroup_cost, self._policy.first_regroup * self._regroup_cost)
 
     def _wait_to_regroup(self, if_apart, anyway):
-        """Go on with plain iterations of these costs before the rows are regrouped."""
+        """Run plain iterations of these costs before a regrouping, if clusters are apart or not."""
         self._regroup_at = self.cost + if_apart
         is_cheap = self._regroup_cost <= self._policy.max_regroup_cost * self.plain_cost
         self._regroup_anyway_at = self.cost + anyway if is_cheap else math.inf
@@ -254,7 +259,7 @@ class RegroupPlan:
         self.cost += cost
 
     def after_bounded(self, cost):
-        """What follows the last bounded iterations, which cost this."""
+        """What follows the last bounded iterations, which had this cost."""
         if self._n_bounded == 1:
             self._first_cost = cost
         elif self._n_bounded == 2:
@@ -265,7 +270,7 @@ class RegroupPlan:
         return Next.BOUNDED
 
     def _judge(self, cost):
-        """What to do after the second iteration with new bounds, which took this cost."""
+        """What follows the second iteration with new bounds, which had this cost."""
         self._judged_at = self.cost
         if cost > self._policy.helps * self.plain_cost:
             self._wait_to_regroup(self._wait, self._wait)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NEVER = 0
-"""In place of the iterations after which sums are formed anew: they are not."""
+"""Value of `resum_every` with which sums are never formed anew."""
 
 
 @dataclass

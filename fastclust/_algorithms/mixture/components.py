@@ -8,7 +8,7 @@ from fastclust._kernels.mixture.m_step import lay_out_kernel
 
 
 class Components:
-    """Parameters of the components in float64, and what the kernels read instead: their layout.
+    """Parameters of the components in float64, and their layout, which the kernels read.
 
     Means are relative to the point that is subtracted from the rows.
 

@@ -20,7 +20,7 @@ MAX_SEPARATOR_BYTES = 2**24
 """Most memory that separators may take; it grows with the square of the number of components."""
 
 MIN_SEPARATOR_FEATURES = 8
-"""Number of features from which on a separator is much cheaper than a log-density."""
+"""Least number of features with which a separator is much cheaper than a log-density."""
 
 
 def padded(count, width):
@@ -127,7 +127,7 @@ class FullCovariance:
         return np.linalg.inv(self.precisions(factors))
 
     def draw(self, rng, means, covariances, counts):
-        """Draw as many rows as counted from each component, by scikit-learn's calls."""
+        """Draw counts[j] rows from component j, by scikit-learn's calls."""
         matrices = np.broadcast_to(covariances, (len(means), *covariances.shape[-2:]))
         return [
             rng.multivariate_normal(mean, matrix, int(count))
@@ -255,7 +255,7 @@ class DiagCovariance:
         return 1.0 / factors**2
 
     def draw(self, rng, means, covariances, counts):
-        """Draw as many rows as counted from each component, by scikit-learn's calls."""
+        """Draw counts[j] rows from component j, by scikit-learn's calls."""
         return [
             mean + rng.standard_normal(size=(count, len(mean))) * np.sqrt(variance)
             for mean, variance, count in zip(means, covariances, counts, strict=True)

@@ -18,7 +18,7 @@ FIRST_RECOVERY = 1e-12
 """Least regularisation to begin with, relative to the mean variance of the rows."""
 
 MAX_RECOVERIES = 60
-"""Steps after which a component cannot be cured: its moments are not finite."""
+"""Steps after which a component that is still singular has moments that are not finite."""
 
 
 class MStep:
@@ -43,7 +43,7 @@ class MStep:
     reg_covar : ndarray of shape (n_components,)
         What is added to the variances of each component; raised by recovery.
     recovered : set of int
-        Components for which it was.
+        Components whose regularisation was raised.
     """
 
     def __init__(self, rows, reg_covar, origin, recover):
@@ -53,8 +53,8 @@ class MStep:
         self.components = Components(rows.covariance, k, d, panels.dtype)
         self.reg_covar = np.full(k, float(reg_covar))
         self.recovered = set()
-        # scikit-learn adds this to the sum of a component's responsibilities, so that an empty one
-        # divides by something: such a component moves to the zero of X.
+        # scikit-learn adds this to the sum of a component's responsibilities, by which its moments
+        # are divided. So an empty component does not divide by 0, but moves to the zero of X.
         self._floor = 10 * float(np.finfo(panels.dtype).eps) * rows.largest_weight
         self._merged = (
             np.empty(k),
@@ -66,8 +66,8 @@ class MStep:
     def update(self, moments, total_weight=0.0, scatter=None):
         """M step: the components of greatest likelihood.
 
-        Weights are relative to total_weight, or to the sum of theirs if it is 0; scatter is that of
-        the rows if it is None.
+        The weights are the sums of responsibilities divided by total_weight, or by their own sum if
+        that is 0. `scatter` is by default that of the rows.
         """
         scatter = self._rows.scatter if scatter is None else scatter
         self._run(moments, total_weight, scatter)
@@ -148,13 +148,13 @@ class VerboseLog:
         self._verbose, self._interval = verbose, interval
 
     def start(self, n_init):
-        """Line of a new run."""
+        """Print the line of a new run."""
         if self._verbose:
             print(f"Initialization {n_init}")
         self._run_start = self._step_start = time.time()
 
     def step(self, n_iter, change):
-        """Line of an iteration."""
+        """Print the line of an iteration."""
         if not self._verbose or n_iter % self._interval:
             return
         if self._verbose == 1:
@@ -166,7 +166,7 @@ class VerboseLog:
         self._step_start = now
 
     def end(self, lower_bound, converged):
-        """Line of the end of a run."""
+        """Print the line of the end of a run."""
         outcome = "converged" if converged else "did not converge"
         if self._verbose == 1:
             print(f"Initialization {outcome}.")

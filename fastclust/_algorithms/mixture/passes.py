@@ -22,11 +22,11 @@ would save a third of that, and lose as much where something else runs on it
 (benchmarks/compare.py, digits: threads of NumPy's BLAS spin for some 50 ms after a product)."""
 
 REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8
-"""What it costs to move a row, and each value of it, in multiply-adds of the kernels."""
+"""Cost of moving a row, and of each of its values, in multiply-adds of the kernels."""
 
 SPARED_SHARE = 0.5
-"""Share of the work for a row and a component that is spared if the component passes over the row's
-panel."""
+"""Share of the work for a row and a component that is saved if the row's panel is left out for the
+component."""
 
 PASSES_AHEAD = 4
 """Number of passes that a regrouping is expected to speed up: most fits have ten or more."""
@@ -102,7 +102,7 @@ class MixtureRows:
         """Run the E step with these components; return the moments for the M step.
 
         The next call overwrites them. After passes 1, 2, 4, 8 ... rows of the same most probable
-        component are put side by side, if that spares work.
+        component are put side by side, if that saves work.
         """
         self._n_passes += 1
         considers = len(self._chunks) > 1 and self._n_passes & (self._n_passes - 1) == 0
@@ -126,10 +126,10 @@ class MixtureRows:
         return 2 * self._counts[:, 0].sum() < self.panels.n_samples * self.n_components
 
     def _regrouping_pays(self):
-        """Whether panels of rows of the same component would spare more than it costs to make them.
+        """Whether panels of rows of the same component would save more than it costs to make them.
 
-        A component passes over a panel in which all its responsibilities are negligible. A
-        regrouping spares most if the rows of each component fill whole panels.
+        A panel is left out for a component whose responsibilities in it are all negligible. A
+        regrouping saves most if the rows of each component fill whole panels.
         """
         panels = self.panels
         n_rows, n_panels = self._counts.sum(axis=0)

@@ -36,11 +36,11 @@ def start_from_kmeans(rows, m_step, kmeans, mean):
 
 
 def start_from_seeds(rows, m_step, indices, origin):
-    """M step from a row for each component, and no other.
+    """M step from one row for each component, and no others.
 
-    For tied covariances scikit-learn takes the scatter of all rows about the zero of X and
-    subtracts the seeds', k rows instead of all, so that its start depends on where that zero is:
-    the scatter here is the one from which the same comes out.
+    For tied covariances scikit-learn takes the scatter of all rows about the zero of X, but
+    subtracts that of the k seeds only, so that its start depends on where the zero of X is. The
+    scatter that is passed here gives the same covariance.
     """
     panels, covariance = rows.panels, rows.covariance
     about = m_step.components.about

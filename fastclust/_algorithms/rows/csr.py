@@ -72,11 +72,11 @@ class CsrRows:
         return split(self.n_samples, ELEMENT_WORK * (n_stored + 1) * n_clusters)
 
     def work(self, n_clusters):
-        """Multiply-adds of such a pass."""
+        """Multiply-adds of a pass in chunks of `chunks(n_clusters)`."""
         return ELEMENT_WORK * len(self.arrays[0]) * n_clusters
 
     def is_small(self, n_clusters, n_runs):
-        """Runs on sparse rows follow one another."""
+        """Return False: runs on sparse rows follow one another."""
         return False
 
     def new_labels(self):
@@ -183,7 +183,7 @@ class CsrRows:
 
 
 def lanes_of(centers, dtype):
-    """Transpose centers to (n_features, n_vectors, LANES), and their squared norms likewise."""
+    """Centers as (n_features, n_vectors, LANES), their squared norms as (n_vectors, LANES)."""
     n_clusters, n_features = centers.shape
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     n_vectors = -(-n_clusters // lanes)

@@ -1,4 +1,4 @@
-"""The order in which a run puts the rows of panels: like ones side by side."""
+"""The order in which a run puts the rows of panels: rows that are alike side by side."""
 
 import numpy as np
 
@@ -6,11 +6,13 @@ from fastclust._algorithms.chunks import split
 from fastclust._kernels.rows.sort import sort_rows
 
 SORT_WORK, SORT_CHUNKS = 100, 16
-"""Cost of sorting a row, in multiply-adds of the vector kernels; chunks, each with all keys."""
+"""Cost of sorting a row, in multiply-adds of the vector kernels; most chunks, since each has counts
+of all keys."""
 
 SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 512, 128
-"""Panels that are sorted among themselves: at least, and for each label. Fewer would stay in an
-L1 or L2 cache, but blocks of rows less alike cost more later (benchmarks/bench_bounds.py)."""
+"""Panels in a segment, which is sorted by itself: at least, and for each label. Fewer would stay in
+an L1 or L2 cache, but blocks would then hold rows that are less alike, which costs more later
+(benchmarks/bench_bounds.py)."""
 
 N_BINS = 32
 """Bins of the distances of the rows of a label."""
@@ -35,7 +37,7 @@ class RowOrder:
         self.rows = np.empty((0, panels.lanes), dtype=np.int32)
 
     def regroup(self, labels, distances_sq, n_clusters):
-        """Sort the rows by label, and by distance within a label; see `_kernels.regroup`.
+        """Sort the rows by label, and by distance within a label; see `_kernels.rows.sort`.
 
         Parameters
         ----------

@@ -24,29 +24,29 @@ PACK_WORK = 8
 
 POINT_WORK, WRITE_WORK = 4, 300
 """Cost of a distance beside its multiply-adds, and of writing one to memory for the first time, in
-multiply-adds: what a launch takes with few features, so that it does not keep Ctrl-C waiting."""
+multiply-adds. With few features they are most of the work of a launch, whose length they limit."""
 
 SIDE_BY_SIDE_VALUES = 64
-"""Values of a few rows whose columns are summed side by side."""
+"""Least number of values in the rows whose columns are summed side by side."""
 
-SIDE_BY_SIDE_WORK = 2**20
-"""Multiply-adds of one iteration of all runs below which they are not worth a thread each."""
+PARALLEL_RUNS_WORK = 2**20
+"""Multiply-adds of one iteration of all runs below which runs are not worth a thread each."""
 
 ROW_BYTES = 16
 """Memory for a row beside its values, at least: label, distance, place."""
 
 MOST_ROWS = 2**31 - 64
-"""Rows that int32 can number, padding included, as it must to put them into another order."""
+"""Most rows that can be put into another order: int32 numbers them, padding included."""
 
 BLOCK_BYTES = 2**22
-"""Panels of rows that are only passed through (predict, transform, score): they stay in cache."""
+"""Bytes of a block of panels that are read once (predict, transform, score): they stay in cache."""
 
 
 def estimate_mean(X):
     """Mean of the rows of X, accumulated in float64, in X's dtype; not finite if X is not."""
     n_features = X.shape[1]
     side_by_side = -(-SIDE_BY_SIDE_VALUES // n_features)
-    if side_by_side > 1:  # a number by which every chunk's sums begin at whole vectors
+    if side_by_side > 1:  # whole vectors: the sums of every chunk are then aligned
         side_by_side = -(-side_by_side // 4) * 4
     chunks = split(len(X), PACK_WORK * n_features)
     sums = aligned_empty((len(chunks), side_by_side, n_features), np.float64)
@@ -71,7 +71,7 @@ class Panels:
     mean : ndarray of shape (n_features,)
         What is subtracted from each row; the coordinates of every method are relative to it.
     buffer : ndarray, default=None
-        Memory for the panels, of another, not smaller, `Panels.values`.
+        Memory for the panels: the `values` of other `Panels`, which are not smaller.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Panels:
         """Put the rows into the order of X, in which every run begins.
 
         What the panels hold belongs to the run that started last, and only it may reorder them.
-        Several runs at once share them as long as none does.
+        Several runs may share them at the same time as long as none reorders them.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class Panels:
         Returns
         -------
         total_square, largest_square : float
-            Sum of the squares of all values, and the largest of a row.
+            Sum of the squares of all values, and the largest squared norm of a row.
         """
         X, n_panels, order = self._X, len(self.values), self.order.rows
         self._panels_f32 = None
@@ -165,7 +165,7 @@ class Panels:
             panels_f32 = aligned_empty((n_pairs, self.n_features, 2 * self.lanes), np.float32)
             chunks = split(n_pairs, 2 * PACK_WORK * self.lanes * self.n_features)
             narrow_panels(chunks, self.values, panels_f32, work=PACK_WORK * self.values.size)
-            self._panels_f32 = panels_f32  # made twice, if by two threads at once
+            self._panels_f32 = panels_f32  # two threads at once may both make them
         return self._panels_f32
 
     @classmethod
@@ -192,7 +192,7 @@ class Panels:
         return split(len(self.values), panel_work, max_chunks, min_work)
 
     def even_chunks(self, n_clusters, max_chunks, min_work):
-        """No more chunks than these, each of which begins at an even panel."""
+        """Chunks as of `chunks`, or fewer, each of which begins at an even panel."""
         n_panels = len(self.values)
         n_pairs = -(-n_panels // 2)
         n_chunks = min(n_pairs, len(self.chunks(n_clusters, max_chunks, min_work)))
@@ -201,12 +201,12 @@ class Panels:
         return chunks
 
     def work(self, n_clusters):
-        """Multiply-adds of such a pass."""
+        """Multiply-adds of a pass in chunks of `chunks(n_clusters)`."""
         return self.n_samples * self.n_features * n_clusters
 
     def is_small(self, n_clusters, n_runs):
-        """Whether runs should take a thread each: one has nothing to share out, all of them do."""
-        enough = self.work(n_clusters) * n_runs > SIDE_BY_SIDE_WORK
+        """Whether runs should take a thread each: each is one chunk, but all are enough work."""
+        enough = self.work(n_clusters) * n_runs > PARALLEL_RUNS_WORK
         return enough and len(self.chunks(n_clusters)) == 1
 
     def new_labels(self):
@@ -218,7 +218,7 @@ class Panels:
         return values.ravel()[: self.n_samples]
 
     def padding(self, values):
-        """The entries of such an array that belong to no row."""
+        """The other entries of such an array, which belong to no row."""
         return values.ravel()[self.n_samples :]
 
     def row_weights(self):
@@ -255,7 +255,7 @@ class Panels:
         return labels
 
     def assign_to_panels_with_inertia(self, centers):
-        """The same, and the weighted sum of the squared distances."""
+        """The same labels, and the weighted sum of the squared distances."""
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         chunks = self.chunks(len(centers))
@@ -278,7 +278,7 @@ class Panels:
         return self.unpadded(self.panel_distances_sq(centers, labels))
 
     def panel_distances_sq(self, centers, labels):
-        """The same, padding included."""
+        """The same distances, as an array of panels with the padding."""
         distances_sq = aligned_empty((len(self.values), self.lanes), self.dtype)
         distances_to_labels(self.value_chunks(), self.values, centers, labels, distances_sq)
         return distances_sq
@@ -307,9 +307,9 @@ class Panels:
         values = self.values[part]
         row_work = self.n_features * len(centers)
         chunks = split(len(values), self.lanes * row_work)
-        block = aligned_empty((len(chunks), DISTANCE_TILE, self.lanes), self.dtype)
+        tile = aligned_empty((len(chunks), DISTANCE_TILE, self.lanes), self.dtype)
         work = distances_out.size * (self.n_features + WRITE_WORK)
-        transform_rows(chunks, values, tiles, block, distances_out, work=work)
+        transform_rows(chunks, values, tiles, tile, distances_out, work=work)
 
     def run_seeding(self, first, uniforms):
         """Rows that greedy k-means++ takes as seeds.
@@ -343,8 +343,8 @@ class Panels:
             np.empty((n_blocks, n_tiles, width)),
             np.empty(n_blocks),
         )
-        few_features = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
-        step = max(1, int(steps_in_launch(chunks, round_work + few_features)))
+        point_work = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
+        step = max(1, int(steps_in_launch(chunks, round_work + point_work)))
         for j in range(0, n_rounds + 1, step):
             seeding.seeding_kernel(width)(
                 chunks, self.values, self.weights, uniforms, n_workers(chunks),

@@ -9,7 +9,7 @@ move.
 
 All coordinates are relative to the mean that the rows were made with (0 for sparse rows), labels
 and numbers of rows follow the order of X, and centers are of the rows' dtype. Facts (attributes)
-never change. Order belongs to a run: what a run does to the rows is over when the next one starts.
+never change. The order of the rows in memory belongs to a run: the next one starts from that of X.
 """
 
 from typing import NamedTuple, Protocol
@@ -20,16 +20,16 @@ from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 
 
 class Iterations(NamedTuple):
-    """What a number of iterations did."""
+    """Outcome of `LloydState.advance`."""
 
     n_iter: int
     """Number of iterations."""
 
     n_changed: int
-    """Rows whose label the last one changed."""
+    """Rows whose label changed in the last iteration."""
 
     shift_sq: float
-    """Sum of the squared shifts of the centers in the last one."""
+    """Sum of the squared shifts of the centers in the last iteration."""
 
 
 class LloydState(Protocol):
@@ -72,7 +72,7 @@ class Rows(Protocol):
         """Largest squared norm of a row."""
 
     def is_small(self, n_clusters: int, n_runs: int) -> bool:
-        """Whether runs of k-means should take a thread each, as one has nothing to share out."""
+        """Whether runs of k-means should take a thread each, as one alone is too little work."""
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Rows by number, dense, of shape (n_indices, n_features)."""

@@ -70,10 +70,10 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
 
 
 def pack_blocks(X, sample_weight, mean) -> Iterator[tuple[slice, Rows]]:
-    """Yield consecutive blocks of X: which of its rows they are, and these rows.
+    """Yield consecutive blocks of X, each as a slice of its rows, and these rows.
 
-    Dense blocks share one buffer, so each is over when the next is asked for. Sparse rows are one
-    block.
+    Dense blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are
+    one block.
     """
     if not isinstance(X, np.ndarray):
         yield slice(None), CsrRows(X, sample_weight)

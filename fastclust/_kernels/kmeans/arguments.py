@@ -1,8 +1,8 @@
 """Arguments of the iterations of Lloyd's algorithm that belong together, and their shapes.
 
 The kernels, which Python calls, take them one by one and put them together. Inner functions take
-the groups: fewer arguments, and no two arrays to be swapped by mistake. Numba takes a NamedTuple
-apart, so that it costs nothing. A name that ends in `_out` is written to, as everywhere.
+the groups, so that they have few arguments and no two arrays can be swapped by mistake. Numba takes
+a NamedTuple apart, so that it costs nothing. An array whose name ends in `_out` is written to.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Rows(NamedTuple):
 
 
 class Centers(NamedTuple):
-    """Centers, and the same laid out for the search of the nearest.
+    """Centers, also laid out as tiles for the search of the nearest.
 
     centers_out : (n_clusters, n_features)
     tiles_out : (n_tiles, n_features, TILE), as `assign` says
@@ -61,9 +61,10 @@ class ClusterSums(NamedTuple):
 
 
 class ChunkSums(NamedTuple):
-    """The same for each chunk, with a first axis of n_chunks: 0 between iterations.
+    """Statistics of the clusters in each chunk, with a first axis of n_chunks.
 
-    There may be more clusters than the centers are, so that no two chunks share a cache line.
+    All but changed_out are 0 between iterations. The axis of the clusters may be longer than
+    n_clusters, so that no two chunks share a cache line.
 
     sums_out, weights_out, counts_out : as `ClusterSums`, of each chunk
     touched_out : (n_chunks, n_clusters or more), int64: 1 for clusters that changed
@@ -80,12 +81,12 @@ class ChunkSums(NamedTuple):
 class Plan(NamedTuple):
     """What a launch is to do.
 
-    finish : 0 to label the rows of these chunks only, 1 to go on from there
+    finish : 0 to label the rows only, 1 to merge the sums and move the centers as well
     first_iteration : number of the first iteration
     n_steps : limit of the iterations
     resum_every : iterations after which sums are formed anew, or 0 for never
     tol : sum of squared shifts at which to stop
-    few_changes : changed labels at which to stop, or fewer; -1 for never
+    few_changes : stop when at most so many labels change; -1 for never
     """
 
     finish: object

@@ -1,9 +1,9 @@
 """The nearest center of every row.
 
 The label of row x is argmin_j |c_j|^2 - 2 x.c_j, which leaves out |x|^2 (Lloyd 1982). The centers
-come as tiles of TILE = `simd.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
-center_sq[t, j] = |c|^2, infinite for the padding centers, so that one multiply-add per
-(row, center, feature) is all there is. TILE was chosen by benchmarks/bench_kernels.py.
+come as tiles of `simd.tiles.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
+center_sq[t, j] = |c|^2, infinite for the padding centers, so that the search takes one multiply-add
+per (row, center, feature). TILE was chosen by benchmarks/bench_kernels.py.
 """
 
 import numpy as np
@@ -50,9 +50,10 @@ _full_tile, _half_tile, _narrow_tile = map(_make_tile_distances, (TILE, HALF_TIL
 
 @inner
 def _full_and_narrow_tile(panels, p, tiles, center_sq, t):
-    """The same for tile t and, in one loop with it, the narrow one that follows.
+    """`tile_distances` of tile t and, in the same loop, of the narrow tile after it.
 
-    Alone, that waits for its own sums (1,797 x 64, k=10: 46 -> 41 us; 3,000 x 784: 482 -> 405).
+    In a loop of its own the narrow tile has too few sums to hide the latency of multiply-adds
+    (1,797 x 64, k=10: 46 -> 41 us; 3,000 x 784: 482 -> 405).
     """
     acc = splat_tile(center_sq, t, TILE)
     narrow = splat_tile(center_sq, t + 1, NARROW_TILE)
@@ -63,11 +64,11 @@ def _full_and_narrow_tile(panels, p, tiles, center_sq, t):
     return acc, narrow
 
 
-def make_search(name, start, meet):
-    """Make a function that has all centers met by one panel, tile by tile.
+def make_search(name, start, update):
+    """Make a function that computes the distances of one panel to all centers, tile by tile.
 
-    `start(panels)` is what has been found before the first, `meet(found, acc, first)` after the
-    tile of centers from `first`.
+    It returns what `update` has found: `start(panels)` is the result before the first tile, and
+    `update(found, acc, first)` that after `acc`, the distances to the tile of centers from `first`.
     """
 
     @inner
@@ -79,20 +80,20 @@ def make_search(name, start, meet):
         joined = HAS_AVX512 and last > 0 and n_last <= NARROW_TILE
         for t in range(last - joined):
             acc = _full_tile(panels, p, tiles, center_sq, t)
-            found = meet(found, acc, t * TILE)
+            found = update(found, acc, t * TILE)
         if joined:
             acc, narrow = _full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
-            found = meet(found, acc, (last - 1) * TILE)
-            found = meet(found, narrow, last * TILE)
+            found = update(found, acc, (last - 1) * TILE)
+            found = update(found, narrow, last * TILE)
         elif n_last > HALF_TILE:
             acc = _full_tile(panels, p, tiles, center_sq, last)
-            found = meet(found, acc, last * TILE)
+            found = update(found, acc, last * TILE)
         elif n_last > NARROW_TILE:
             half = _half_tile(panels, p, tiles, center_sq, last)
-            found = meet(found, half, last * TILE)
+            found = update(found, half, last * TILE)
         else:
             narrow = _narrow_tile(panels, p, tiles, center_sq, last)
-            found = meet(found, narrow, last * TILE)
+            found = update(found, narrow, last * TILE)
         return found
 
     return search
@@ -146,7 +147,7 @@ def assign_with_inertia(
     weights : (n_panels, LANES), or (0, LANES) for ones  # IN
     n_samples : rows without the padding                 # IN
     centers : (n_clusters, n_features)                   # IN
-    tiles, center_sq : the same centers, as above        # IN
+    tiles, center_sq : these centers, see the header     # IN
     labels_out : (n_panels, LANES), int32                # OUT
     inertia_out : (n_chunks,), float64                   # OUT
     """

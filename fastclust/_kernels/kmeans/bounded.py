@@ -1,7 +1,7 @@
 """Iterations of Lloyd's algorithm that skip the distances which cannot matter.
 
-The rows come regrouped (`regroup`): rows of one label side by side, those equally far from its
-center together. A block of panels then holds rows that see the centers alike, and keeps
+The rows come regrouped (`rows.sort`): rows of one label side by side, those equally far from its
+center together. A block of panels then holds rows at similar distances from each center, and keeps
 
     upper      at least the distance of each of its rows to the center of the row's label,
     lowers[j]  at most the distance of each of its rows to center j.
@@ -11,21 +11,21 @@ shift of center j and raises upper by that of the block's assigned center. Only 
 lowers[j] <= upper, the candidates, can be nearest to a row of the block. A block whose only
 candidate is its assigned center keeps its labels and is not read. These are Elkan's bounds (2003),
 kept for a block instead of a row: they take less memory than the rows, and one comparison of
-vectors tests LANES centers for all rows of a block. Where rows are few or centers far apart
-nothing but such comparisons is left; where all centers are candidates the iteration costs more than
-a plain one, and the caller goes back to those.
+vectors tests LANES centers for all rows of a block. Where centers are far apart, little but such
+comparisons is left; where all centers are candidates, the iteration costs more than a plain one,
+and the caller returns to plain iterations.
 
 A row that changes its label makes its block *mixed*: upper is then raised by the largest of all
-shifts. Its new center stays a candidate, as lowers[j] is of all rows: not above the row's own
-distance, which is not above upper.
+shifts. The row's new center j stays a candidate: lowers[j] bounds the distances of all rows of the
+block, so it is at most the row's distance to j, which is at most upper.
 
 Computed squared distances are off by at most E = 4 (n_features + 4) eps R^2, R being the largest
 norm of a row or first center, which no mean of rows exceeds: half of E is room for the rounding of
-|c|^2, of the n_features multiply-adds and of |x|^2. Computed ones compare like the true ones if
-the true l^2 - u^2 > 2 E, for which l - u > sqrt(2 E) suffices. So upper is widened by E, lowers by
-E and sqrt(2 E), and the labels are those of a plain iteration, bit for bit. The rounding of the
-bounds themselves is of the order of eps, next to which sqrt(2 E), of the order of sqrt(eps), is
-large; shifts are rounded up.
+|c|^2, of the n_features multiply-adds and of |x|^2. Two computed squared distances compare like the
+true l^2 and u^2 if l^2 - u^2 > 2 E, for which l - u > sqrt(2 E) suffices. So upper is widened by E,
+lowers by E and sqrt(2 E), and the labels are those of a plain iteration, bit for bit. The rounding
+of the bounds themselves is of the order of eps, next to which sqrt(2 E), of the order of sqrt(eps),
+is large; shifts are rounded up.
 """
 
 from typing import NamedTuple
@@ -78,10 +78,10 @@ LIST_TILE = 4
 """Candidates evaluated at a time."""
 
 BATCH_BLOCKS = 64
-"""Blocks that are tested before the first of them is read: so many are fetched meanwhile."""
+"""Blocks whose bounds are tested before the first of them is read: rows are fetched meanwhile."""
 
 PREFETCH_VALUES = 32
-"""Vectors of a block to fetch: the CPU finds the rest itself."""
+"""Vectors of a block that are prefetched: the CPU's own prefetcher does the rest."""
 
 
 class Bounds(NamedTuple):
@@ -113,9 +113,9 @@ class Candidates(NamedTuple):
 class Costs(NamedTuple):
     """What an iteration costs, in vector operations.
 
-    test : of all blocks together
-    active, evaluate : of labelling a block, and for each center evaluated for it
-    most : of all iterations of the launch: where to stop
+    test : of testing the bounds of all blocks
+    active, evaluate : of labelling one block, and of each center evaluated for it
+    most : of all iterations of the launch, at which it stops
     """
 
     test: object
@@ -125,7 +125,7 @@ class Costs(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """What these iterations know beside the others.
+    """Arguments that bounded iterations have beside those of plain ones.
 
     error : E of the header
     block_panels : panels in a block
@@ -147,7 +147,7 @@ class Blocks(NamedTuple):
 
 @inner
 def _test_block(lowers_out, block, lanes, shifts, upper):
-    """Lower the bounds of a block by the shifts; return whether another center is in reach."""
+    """Lower the bounds of a block by the shifts; return whether it has two candidates or more."""
     n_near = 0
     upper_vector = splat(lowers_out, upper)
     for v in range(0, lowers_out.shape[1], lanes):
@@ -159,7 +159,7 @@ def _test_block(lowers_out, block, lanes, shifts, upper):
 
 @inner
 def _list_candidates(bounds, block, lanes, n_features, chunk, candidates):
-    """List the centers not above upper, by label; return how many.
+    """List the candidates, those with lowers[j] <= upper, by label; return how many.
 
     The list is filled up to a whole tile with its last entry.
     """
@@ -196,7 +196,7 @@ def _evaluate_candidates(panels, p, centers, chunk, n_candidates, candidates):
         acc = splat_listed(centers.center_sq_out, candidates.labels_out, (chunk, c), LIST_TILE)
         for f in range(panels.shape[1]):
             x = load(panels, (p, f))
-            row_sq = fma(x, x, row_sq)  # each time: a loop of its own would wait for each sum
+            row_sq = fma(x, x, row_sq)  # for each c: in a loop of its own it waits for each sum
             acc = fma_listed(
                 acc, x, centers.tiles_out, candidates.offsets_out, (chunk, c), f * TILE
             )
@@ -229,7 +229,7 @@ def _label_block(rows, centers, labels, chunk, block, n_candidates, own):
 
 @inner
 def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
-    """List the blocks of a batch that must be labelled, and fetch them; return how many."""
+    """Update the bounds of a batch; list and prefetch blocks to be labelled; return how many."""
     bounds, block_panels = own.bounds, own.block_panels
     n_features, lanes = rows.panels.shape[1], rows.panels.shape[2]
     largest_shift = _largest(shifts)
@@ -249,7 +249,7 @@ def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
 
 @noinline
 def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own):
-    """E step of one chunk of blocks: labels, sums of the changes, and what they took."""
+    """E step of one chunk of blocks: labels, sums of the changes, and counts of the work."""
     chunk, stop = chunks[s, 0], chunks[s, 2]
     if from_scratch:
         touch_all(chunk_sums.touched_out[chunk])
@@ -281,11 +281,11 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
 
 @noinline
 def _end_bounded(goes_on, centers, plan, status, own):
-    """Count what the iteration took; stop where that is enough."""
+    """Count the work of the iteration; stop when the launch has cost costs.most."""
     counts, costs = status.counts_out, own.costs
     if plan.finish == 0:
         return False
-    if counts[REDO] != 0:  # the iteration that follows has the same centers
+    if counts[REDO] != 0:  # bounds are up to date: the same centers follow
         _clear(centers.shifts_out)
         return goes_on
     for chunk in range(own.chunk_evaluated_out.shape[0]):
@@ -313,10 +313,10 @@ def iterate_bounded(
     sums_out: float64[:, :], weights_out: float64[:], counts_out: int64[:],
     max_weights_out: float64[:], status_counts_out: int64[:], shift_sq_out: float64[:],
 ):  # fmt: skip
-    """As `lloyd.iterate`, on chunks of blocks; also stop when it has cost most_cost.
+    """As `lloyd.iterate`, on chunks of blocks; also stop when the launch has cost most_cost.
 
-    Beside the arguments there are those of `Blocks`. The shifts are those since the bounds were
-    last brought up to date.
+    Its other arguments are the fields of `Blocks`. The shifts are those since the bounds were last
+    updated.
     """
     start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
     for _worker in prange(n_workers):

@@ -10,10 +10,11 @@ from fastclust._kernels.simd.row_vectors import WIDE, add_rows
 from fastclust._kernels.simd.vectors import load
 
 LEAST_OF_MAX_WEIGHT = 1e-4
-"""Sums are formed anew if less of a cluster's weight is left: they keep 12 digits of it."""
+"""Sums are formed anew if a cluster's weight falls below this share of its largest: above, they
+have 12 correct digits."""
 
 ROUND_UP = 1 + 1e-6
-"""Factor on shifts, which are square roots of sums of n_features rounded squares."""
+"""Factor that rounds shifts up: they are square roots of sums of n_features rounded squares."""
 
 
 @inner
@@ -27,8 +28,8 @@ def touch_all(touched_out):
 def add_panel(rows, p, n_rows, labels, sums):
     """Add the first n_rows rows of a panel to the sums of their clusters.
 
-    Several features of a row at a time, of full panels (60,000 x 784, k=10: 26 ms -> 14 for an
-    iteration that does; 1,000,000 x 16, k=64: 22 -> 15).
+    In full panels it adds several features of a row at a time (an iteration that sums all rows:
+    60,000 x 784, k=10: 26 -> 14 ms; 1,000,000 x 16, k=64: 22 -> 15).
     """
     panels, weights, sums_out = rows.panels, rows.weights, sums.sums_out
     weighted = weights.shape[0] > 0
@@ -60,9 +61,9 @@ def sum_clusters(
 
     panels, weights, n_samples : `arguments.Rows`                 # IN
     labels : (n_panels, LANES), int32                             # IN
-    chunk_sums_out : (n_chunks, n_clusters, n_features), float64  # OUT, 0 when it came
-    chunk_weights_out : (n_chunks, n_clusters), float64           # OUT, 0 when it came
-    chunk_counts_out : (n_chunks, n_clusters), int64              # OUT, 0 when it came
+    chunk_sums_out : (n_chunks, n_clusters, n_features), float64  # OUT: passed as zeros
+    chunk_weights_out : (n_chunks, n_clusters), float64           # OUT: passed as zeros
+    chunk_counts_out : (n_chunks, n_clusters), int64              # OUT: passed as zeros
     """
     lanes = panels.shape[2]
     for s in prange(chunks.shape[0]):
@@ -105,7 +106,7 @@ def _clear_cluster(j, sums):
 
 @inner
 def _merge_cluster(chunk, j, chunk_sums, sums):
-    """Move the statistics of cluster j from a chunk to the whole."""
+    """Move the statistics of cluster j from a chunk to the merged ones."""
     for f in range(sums.sums_out.shape[1]):
         sums.sums_out[j, f] += chunk_sums.sums_out[chunk, j, f]
         chunk_sums.sums_out[chunk, j, f] = 0.0
@@ -117,10 +118,10 @@ def _merge_cluster(chunk, j, chunk_sums, sums):
 
 @inner
 def merge_chunks(from_scratch, chunk_sums, sums, max_weights_out):
-    """Add the chunks to the whole, first chunk first, and set them to 0.
+    """Add the statistics of the chunks to the merged ones, in their order, and set them to 0.
 
-    Return whether the sums are precise: not if the weight of a cluster has fallen to next to
-    nothing of its largest, since rounding does not fall with it.
+    Return whether the sums are precise. They are not if the weight of a cluster has fallen to next
+    to nothing of its largest, as the rounding error of its sum remains that of the largest.
     """
     n_clusters = sums.weights_out.shape[0]
     if from_scratch:
@@ -128,7 +129,7 @@ def merge_chunks(from_scratch, chunk_sums, sums, max_weights_out):
             _clear_cluster(j, sums)
     for chunk in range(chunk_sums.touched_out.shape[0]):
         for j in range(n_clusters):
-            if chunk_sums.touched_out[chunk, j]:  # few clusters are, in a late iteration
+            if chunk_sums.touched_out[chunk, j]:  # late iterations change few clusters
                 chunk_sums.touched_out[chunk, j] = 0
                 _merge_cluster(chunk, j, chunk_sums, sums)
     precise = True
@@ -170,7 +171,7 @@ def update_centers(
     tiles_out: real[:, :, :], center_sq_out: real[:, :], shifts_out: real[:],
     shift_sq_out: float64[:],
 ):  # fmt: skip
-    """M step by itself: one chunk, and every weight positive.
+    """Run the M step alone, in one chunk; every weight must be positive.
 
     centers_out, tiles_out, center_sq_out, shifts_out : `arguments.Centers`  # IN, OUT
     sums, weights : of `arguments.ClusterSums`                               # IN

@@ -1,8 +1,9 @@
 """Sparse rows (CSR): here the lanes are centers, since the rows have no common columns.
 
 Centers come transposed and in vectors: centers_t[f, v, lane] = c[v * LANES + lane, f], so that one
-stored element x_f of a row meets LANES centers in one multiply-add. The padding centers have
-center_sq = infinity. Distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse rows.
+multiply-add serves a stored element x_f of a row and LANES centers. The padding centers have
+center_sq = infinity. Squared distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse
+rows.
 
 X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32.
 """
@@ -65,7 +66,7 @@ def assign_csr(
 
     centers_t : (n_features, n_vectors, LANES)  # IN
     center_sq : (n_vectors, LANES)              # IN
-    dots_out : (n_chunks, n_vectors, LANES)     # OUT: scratch
+    dots_out : (n_chunks, n_vectors, LANES)     # scratch
     labels_out : (n_samples,), int32            # IN, OUT
     n_changed_out : (n_chunks,), int64          # OUT
     """
@@ -81,7 +82,7 @@ def assign_csr(
 
 @inner
 def _add_row(rows, i, weight, j, sign, sums):
-    """Add row i to cluster j, or take it away."""
+    """Add row i to the sums of cluster j, or subtract it if the sign is -1."""
     data, indices, indptr = rows
     sums_out, weights_out, counts_out = sums
     for e in range(indptr[i], indptr[i + 1]):
@@ -162,7 +163,7 @@ def distances_sq_csr(
     """Squared distance of every row to every center, expanded and cut off at 0.
 
     row_sq : (n_samples,), float64                       # IN: |x|^2
-    centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, OUT
+    centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, scratch
     distances_sq_out : (n_samples, n_clusters)           # OUT
     """
     lanes, rows = centers_t.shape[2], SparseRows(data, indices, indptr)

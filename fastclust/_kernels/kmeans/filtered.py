@@ -1,9 +1,10 @@
 """Iterations of Lloyd's algorithm in float64 that compute distances in float32 first.
 
-A vector holds twice as many float32, so the distances take half the time. Where the two nearest
-centers are farther apart than rounding can make them seem, float64 would choose the same; the few
-other rows are evaluated again in float64. So the labels are those of a plain iteration, bit for
-bit. What is in float32 is named so: one panel of `panels_f32` is two of float64 side by side.
+A vector holds twice as many values in float32, so the distances take half the time. Where the
+distances to the two nearest centers differ by more than rounding can explain, float64 would choose
+the same center; the few other rows are evaluated again in float64. So the labels are those of a
+plain iteration, bit for bit. Arrays in float32 have `f32` in their names: one panel of `panels_f32`
+is two panels of float64 side by side.
 
 Rounded to float32 are x and -2 c, with a relative error of u = 2^-24 each, and |c|^2; then each of
 the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x||c|, so that
@@ -11,9 +12,9 @@ the n_features multiply-adds. The terms and their sums are at most |c|^2 + 2 |x|
     E = (n_features + 4) (u (C^2 + 2 R C) + v (1 + R))
 
 bounds the error of |c|^2 - 2 x.c, with R the largest norm of a row, C that of a center, and
-v = 2^-126 for what is too small for float32. What float64 computes is off by next to nothing of it,
-for which there is room: of two values that differ by more than 2.1 E, the lesser is the lesser in
-float64.
+v = 2^-126 for what is too small for float32. Two values in float32 that differ by more than 2 E are
+in the order of the exact ones. The rounding of float64 is next to nothing of E, and 2.1 E leaves
+room for it: then they are in the order of float64 too.
 """
 
 from typing import NamedTuple
@@ -70,10 +71,10 @@ def _find_margin(center_sq, radius, n_features):
 
 
 class Filter(NamedTuple):
-    """What these iterations know beside the others.
+    """Arguments that filtered iterations have beside those of plain ones.
 
     radius : R of the header
-    most_near : panels that may be evaluated again in float64, in an iteration
+    most_near : panels that an iteration may evaluate again in float64; if there are more, stop
     panels_f32 : (n_panels / 2, rounded up, n_features, 2 * LANES), float32
     tiles_f32_out, center_sq_f32_out : the centers as tiles in float32
     chunk_near_out : (n_chunks,), int64: panels that were evaluated again
@@ -121,7 +122,7 @@ def _assign_filtered(rows, centers, labels, chunk_sums, chunks, s, from_scratch,
 
 @noinline
 def _end_filtered(goes_on, centers, plan, status, own):
-    """Bring the tiles of float32 up to date; stop where too many panels were evaluated again."""
+    """Update the tiles in float32; stop if too many panels were evaluated again."""
     tiles, tiles_f32_out = centers.tiles_out, own.tiles_f32_out
     for t in range(tiles.shape[0]):
         for j in range(tiles.shape[2]):
@@ -154,7 +155,7 @@ def iterate_filtered(
 ):  # fmt: skip
     """As `lloyd.iterate`, in float64; also stop when more than most_near panels had near ties.
 
-    Chunks begin at even panels. Beside the arguments there are those of `Filter`.
+    Chunks begin at even panels. Its other arguments are the fields of `Filter`.
     """
     start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
     for _worker in prange(n_workers):

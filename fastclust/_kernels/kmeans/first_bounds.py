@@ -14,7 +14,7 @@ def start_bounds(
     error: float64, block_panels: int64, apart_out: float64[:, :], assigned_out: int32[:],
     uppers_out: real[:], lowers_out: real[:, :],
 ):  # fmt: skip
-    """Bounds of blocks from the distances of their rows and between centers.
+    """Set the bounds of blocks from the distances of their rows, and of centers to each other.
 
     A row at distance u of its center is at least |c_assigned - c_j| - u from center j. The lower
     bounds of mixed blocks are -inf, so that all centers are evaluated once.
@@ -22,9 +22,9 @@ def start_bounds(
     distances_sq, labels : (n_panels, LANES)               # IN
     centers_t : (n_features, n_clusters)                   # IN
     n_samples : rows without the padding                   # IN
-    error, block_panels : as in `bounded.iterate_bounded`  # IN
+    error, block_panels : as in `bounded.Blocks`           # IN
     apart_out : (n_chunks, n_clusters), float64            # scratch
-    assigned_out, uppers_out, lowers_out : as there        # OUT
+    assigned_out, uppers_out, lowers_out : `Bounds`        # OUT
     """
     bounds = Bounds(assigned_out, uppers_out, lowers_out)
     for s in prange(chunks.shape[0]):
@@ -55,7 +55,7 @@ def _distances_apart(centers_t, assigned, chunk, apart_out):
 
 @inner
 def _look_at_rows(distances_sq, labels, n_samples, first, last, assigned):
-    """Largest distance of a row of panels first to last, and whether there are other labels."""
+    """Largest squared distance in panels first to last; whether a label is not `assigned`."""
     lanes = labels.shape[1]
     mixed, upper_sq = False, 0.0
     for p in range(first, last):

@@ -1,11 +1,11 @@
 """Iterations of Lloyd's algorithm, many in one launch: the loop of all of them, and plain ones.
 
-A plain iteration computes the distance of every row to every center.
 An iteration labels every row with its nearest center (`assign`) and moves every center to the mean
 of its rows (`centers`). Center sums are incremental: only the rows whose label changed are moved
 from the sum of one cluster to that of another. They accumulate in float64, each chunk of rows in a
-buffer of its own, and the chunks are merged in order. `bounded` has the iterations that skip
-distances, `filtered` those that compute them in float32 first.
+buffer of its own, and the chunks are merged in order. A plain iteration computes the distance of
+every row to every center. `bounded` has the iterations that skip distances, `filtered` those that
+compute them in float32 first.
 """
 
 from numba import prange
@@ -34,27 +34,28 @@ from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
 
 # Entries of counts_out of a `Status`.
 N_ITER = 0  # iterations done
-N_CHANGED = 1  # rows whose label changed in the last one
-N_EMPTY = 2  # clusters without rows; if there are any the last one did not move the centers
+N_CHANGED = 1  # rows whose label changed in the last iteration
+N_EMPTY = 2  # clusters without rows; if there are any, the last iteration moved no centers
 N_ACTIVE = 3  # blocks that bounded iterations labelled, in all of them
 N_EVALUATED = 4  # centers that were evaluated for these blocks
 REDO = 5  # 1 while the sums are being formed anew
-IMPRECISE = 6  # 1 if they must be, and could not, as the launch had no chunks
+IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no chunks
 N_COUNTS = 7
 
 
 def make_team_work(name, assign_chunk, end_iteration):
-    """Make what each thread of a launch does: chunks of the rows, iteration after iteration.
+    """Make the function that each thread of a launch runs: it takes chunks of all iterations.
 
     `assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own)` is the E step of
     chunk s; `end_iteration(goes_on, centers, plan, status, own)` follows when the centers have
-    moved, and returns whether there is another iteration. `own` is what only these two know.
+    moved, and returns whether there is another iteration. `own` holds the arguments that only these
+    two functions need.
     """
 
     @inner
     @variant(name)
     def work(team, chunks, rows, centers, labels, chunk_sums, sums, plan, status, own):
-        n_turns = max(chunks.shape[0], 1)  # without chunks there is only what follows them
+        n_turns = max(chunks.shape[0], 1)  # without chunks, one turn for the end of the iteration
         s = take_chunk(team, n_turns)
         while s >= 0:
             if chunks.shape[0] > 0:
@@ -85,8 +86,8 @@ def is_from_scratch(plan, status):
 def take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums):
     """Give panels first to last their new labels, and sum the changes; return their number.
 
-    In a loop of its own: with sums to keep addresses for, the loop that computes distances would
-    have no registers left (1.6 -> 0.8 ms an iteration at 1,000,000 x 2, k=8).
+    This loop is apart from the one that computes distances, which would run out of registers if it
+    kept the addresses of the sums as well (1.6 -> 0.8 ms an iteration at 1,000,000 x 2, k=8).
     """
     lanes = rows.panels.shape[2]
     labels_out, new_labels = labels.labels_out, labels.new_labels_out
@@ -117,9 +118,9 @@ def take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums):
 
 @noinline
 def finish_iteration(n_chunks, centers, chunk_sums, sums, plan, status):
-    """What follows when every row has its label; return whether there is a next iteration.
+    """Merge the sums and run the M step, when all rows have labels; return whether to go on.
 
-    The next is the same once more, with the sums formed anew, if they are imprecise.
+    If the sums are imprecise, the same iteration is done once more, with sums formed anew.
     """
     counts = status.counts_out
     from_scratch = is_from_scratch(plan, status)
@@ -133,14 +134,14 @@ def finish_iteration(n_chunks, centers, chunk_sums, sums, plan, status):
         return n_chunks > 0  # with the same centers, so the same labels
     counts[REDO] = 0
     counts[N_ITER] += 1
-    if is_done(centers, sums, plan, status):
+    if run_m_step(centers, sums, plan, status):
         return False
     return counts[N_CHANGED] > plan.few_changes and counts[N_ITER] < plan.n_steps
 
 
 @inner
-def is_done(centers, sums, plan, status):
-    """M step, unless a cluster is empty; return whether to stop."""
+def run_m_step(centers, sums, plan, status):
+    """Move the centers, unless a cluster is empty; return whether to stop."""
     counts, shift_sq = status.counts_out, status.shift_sq_out
     counts[N_EMPTY] = 0
     for count in sums.counts_out:
@@ -192,10 +193,10 @@ def iterate(
     counts_out: int64[:], max_weights_out: float64[:], status_counts_out: int64[:],
     shift_sq_out: float64[:],
 ):  # fmt: skip
-    """Iterate until labels repeat, the shift is within tol, a cluster is empty, or few change.
+    """Iterate until few or no labels change, the shift is within tol, or a cluster is empty.
 
-    The arguments are those of `arguments`: rows, plan, labels, centers, sums of the chunks (left as
-    they came), sums of the clusters (brought up to date), status (0 when it came). Beside these:
+    The arguments are the fields of the groups in `arguments`: `Rows`, `Plan`, `Labels`, `Centers`,
+    `ChunkSums` (0 between iterations), `ClusterSums` (updated) and `Status` (0 before), and:
 
     n_workers : threads                                             # IN
     team_out : (N_COUNTERS, COUNTER_VALUES), int64                  # scratch

@@ -2,11 +2,11 @@
 
 With D(x) the distance of row x to the nearest seed so far, the potential of candidate c is
 sum_x w(x) min(D(x)^2, |x - c|^2) (Arthur and Vassilvitskii 2007, section 2; the greedy choice
-among several candidates is in their section 4). The pass also brings D up to date with the seed
-that won the round before: that seed is the first point of the tile, the candidates are the others.
-So each round reads the rows once, and all the distances of a panel are made while it is in
-registers (benchmarks/bench_kernels.py: 2.5 times as fast at 200,000 x 64 as two tiles of half the
-width, for which the rows come from the cache the second time but memory waits meanwhile).
+among several candidates is in their section 4). The pass also updates D by the seed that the round
+before has chosen: this seed is the first point of the tile, the candidates are the others. So each
+round reads the rows once, and all the distances of a panel are computed while it is in registers
+(benchmarks/bench_kernels.py: 2.5 times as fast at 200,000 x 64 as two tiles of half the width,
+which read the rows from the cache the second time, while memory idles).
 
 Potentials are kept per block of panels: a draw finds its block in their cumulative sum and its row
 inside the block, so no cumulative sum over the rows is ever formed. Inside a block they are summed
@@ -82,7 +82,7 @@ def seeding_kernel(width):
     @inner
     @variant(width)
     def draw_row(panels, weights, block, tiles, target, closest_sq_out):
-        """First row of a block at which the running potential, of the seeds, reaches the target."""
+        """First row of a block at which the sum of w D^2 reaches the target; updates D first."""
         lanes = panels.shape[2]
         running = 0.0
         row = block * BLOCK_PANELS * lanes
@@ -93,7 +93,7 @@ def seeding_kernel(width):
                 weight = np.float64(weights[p, i]) if weights.shape[0] > 0 else 1.0
                 mass = weight * closest_sq_out[p, i]
                 running += mass
-                if mass > 0:  # rounding may leave the target past the end: then the last such row
+                if mass > 0:  # the last such row, if rounding leaves the target past the end
                     row = p * lanes + i
                 if running >= target:
                     return row
@@ -104,7 +104,7 @@ def seeding_kernel(width):
     def draw_candidates(
         panels, weights, uniforms, j, indices, cumulative, candidates_out, tiles_out, closest_sq_out
     ):
-        """Draw the candidates of round j from D^2 of the seeds so far, and lay them out."""
+        """Draw the candidates of round j by w D^2 of the seeds so far; lay them out as tiles."""
         n_blocks = cumulative.shape[0]
         _copy_row(panels, indices[max(j - 1, 0)], tiles_out, 0)
         for c in range(candidates_out.shape[0]):
@@ -131,8 +131,8 @@ def seeding_kernel(width):
     ):  # fmt: skip
         """Run rounds of greedy k-means++; round 0 takes the first seed as given.
 
-        The chunks are of blocks. A seed is settled when its round ends; the sums of its potential
-        and, in the next pass over the rows, D^2 follow.
+        The chunks are of blocks. A seed is final when its round ends: cumulative_out then holds the
+        sums of its potential, but only the next pass over the rows updates D^2 by it.
 
         panels : (n_panels, n_features, LANES)                    # IN
         weights : (n_panels, LANES), or (0, LANES) for ones       # IN
@@ -143,13 +143,13 @@ def seeding_kernel(width):
         round_out : (1,), int64: the round                        # scratch
         indices_out : (n_clusters,), int64                        # IN, OUT
         candidates_out : (n_candidates,), int64                   # OUT: rows of the candidates
-        tiles_out : (n_tiles, n_features, width)                  # IN, OUT: the last seed and them
+        tiles_out : (n_tiles, n_features, width)                  # IN, OUT: last seed, candidates
         closest_sq_out : (n_panels, LANES)                        # IN, OUT: D^2; 0 for padding rows
         potentials_out : (n_blocks, n_tiles, width)               # OUT, float64
-        cumulative_out : (n_blocks,), float64                     # IN, OUT: of the last seed
+        cumulative_out : (n_blocks,), float64                     # IN, OUT: sums of w D^2
         """
         n_chunks = chunks.shape[0]
-        round_out[0] = first_round - 1  # a step without work, for the first candidates
+        round_out[0] = first_round - 1  # the first step only draws candidates, at its end
         start_team(team_out, n_chunks)
         for _worker in prange(n_workers):
             team = team_out[:]
@@ -194,7 +194,7 @@ def _search_sorted(cumulative, target):
 
 @inner
 def _copy_row(panels, row, tiles_out, point):
-    """Make a row that point of the tiles."""
+    """Copy a row into the tiles, as this point."""
     p, i = row // panels.shape[2], row % panels.shape[2]
     t, offset = point // tiles_out.shape[2], point % tiles_out.shape[2]
     for f in range(panels.shape[1]):
@@ -203,7 +203,7 @@ def _copy_row(panels, row, tiles_out, point):
 
 @inner
 def _best_candidate(potentials, n_candidates, cumulative_out):
-    """Position of the first candidate of least potential; cumulate its blocks."""
+    """First candidate of least potential; write the running sums of its potential by block."""
     width = potentials.shape[2]
     best, best_potential = 0, np.inf
     for c in range(n_candidates):

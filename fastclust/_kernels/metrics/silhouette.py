@@ -17,7 +17,7 @@ from fastclust._kernels.simd.tiles import PAIR_TILE, scale_add_tile, square_diff
 from fastclust._kernels.simd.vectors import load, store
 
 BLOCK_VALUES = 2**13
-"""Values of the panels of a block, which all tiles of points follow: they stay in an L2 cache."""
+"""Values of the panels of a block: they stay in an L2 cache while all tiles of points pass."""
 
 
 class Points(NamedTuple):
@@ -57,13 +57,13 @@ def add_distances(
     chunks, panels: real[:, :, :], is_row: real[:, :], points: real[:, :, :], is_point: real[:, :],
     groups: int64[:], row_sums_out: real[:, :, :], point_sums_out: real[:, :],
 ):  # fmt: skip
-    """Add, for rows and groups of points, the sums of the distances to each other.
+    """Sum the distances of each row to each group of points, and of each point to the rows.
 
     panels : (n_panels, n_features, LANES)                  # IN
     is_row : (n_panels, LANES): 0 for padding rows, else 1  # IN
     points, is_point, groups : `Points`                     # IN
-    row_sums_out : (n_groups, n_panels, LANES)              # IN, OUT: of the rows
-    point_sums_out : (n_chunks, n_tiles * PAIR_TILE)        # OUT: of the points, to each chunk
+    row_sums_out : (n_groups, n_panels, LANES)              # IN, OUT: sums for the rows
+    point_sums_out : (n_chunks, n_tiles * PAIR_TILE)        # OUT: for the points, by chunk
     """
     n_panels = max(1, BLOCK_VALUES // (panels.shape[1] * panels.shape[2]))
     for s in prange(chunks.shape[0]):

@@ -1,4 +1,4 @@
-"""Arrays that belong together, as groups: functions take few arguments, and none can be swapped.
+"""Groups of arrays that belong together: functions take few arguments, and none can be swapped.
 
 Python passes a kernel its arrays one by one, and the kernel's body puts them into these groups for
 the functions that it calls. Numba takes a group apart while it compiles, so that a group costs
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Block(NamedTuple):
-    """The panels that a chunk takes at a time: their responsibilities stay in cache.
+    """The panels that are processed at a time: their responsibilities stay in cache.
 
     chunk : number of the chunk, whose part of the scratch and of the sums is used
     first, last : range of the panels, at most BLOCK of them
@@ -50,7 +50,8 @@ class EScratch(NamedTuple):
     rows_out : (n_chunks, n_values, n_at_once, LANES), values made of the rows of n_at_once panels;
         those of the features that pad the last tile are 0 and stay so
     log_prob_out : (n_chunks, BLOCK, n_places, LANES): [chunk, panel, component] is first the
-        log-density, then the responsibility times the sample weight; the last place is scratch
+        log-density, then the responsibility times the sample weight; the last place holds the
+        largest log-density that is known, for the type `full`
     """
 
     likely_out: np.ndarray
@@ -65,7 +66,7 @@ class MomentScratch(NamedTuple):
         0, counted from the block's first
     differences_out : (n_chunks, n_tiles, BLOCK, MOMENT_WIDTH, LANES), the rows of these panels less
         the mean; those of the features that pad the last tile are 0 and stay so
-    scaled_out : the same times the responsibilities
+    scaled_out : these differences times the responsibilities
     """
 
     active_out: np.ndarray
@@ -76,7 +77,7 @@ class MomentScratch(NamedTuple):
 class Moments(NamedTuple):
     """Sums over rows, with responsibilities r and differences d from the means; float64.
 
-    Those of each chunk have a first axis more than these, which are merged:
+    The shapes are those of merged moments; moments of each chunk have a first axis of n_chunks.
 
     nk_out : (n_components,), sums of r
     first_out : (n_components, n_tiles * MOMENT_WIDTH), sums of r d

@@ -115,15 +115,16 @@ def full_log_prob(panels, block, components, scratch):
     """Components with covariances of their own.
 
     The likely component of a panel comes first. Once its log-density is known, another component
-    can be given up as soon as it is known to be negligible: by its separator, before anything else
+    can be left out as soon as it is known to be negligible: by its separator, before anything else
     of it is computed (|y|^2 >= (q'y)^2 for a unit vector q, and along the line between two means
     this bound is nearly as large as |y|^2), or after some columns of its factor.
 
     means : (n_components, n_features)
     factors : (n_components, n_tiles * FACTOR_TILE), the tiles U[t, c] for c = 0, 1, ... and
         t = 0 ... c
-    extras : (n_components, n_tiles, n_features + 1, WIDTH), the separators U q of each likely
-        component from each component, and last -q'U'mean; or (0, ...) for no separators
+    extras : (n_components, n_tiles, n_features + 1, WIDTH): [likely, tile and lane of j] is the
+        separator U q of component j from the component `likely`, and last the offset -q'U'mean, U
+        and mean being those of j; or (0, ...) for no separators
     constants : (n_components, 1)
     """
     chunk, first, last = block
@@ -175,7 +176,7 @@ def tied_log_prob(panels, block, components, scratch):
 
     means : (n_tiles, n_values, WIDTH), U'mean
     factors : (1, n_tiles * FACTOR_TILE), as for `full`
-    extras, constants : (n_tiles, WIDTH), the first -1/2
+    extras, constants : (n_tiles, WIDTH); extras are -1/2
 
     rows_out holds 2 * n_values values of a row: x and then U'x.
     """
@@ -207,7 +208,7 @@ def diag_log_prob(panels, block, components, scratch):
     """Components with a variance for each feature.
 
     means, factors : (n_tiles, n_features, WIDTH)
-    extras, constants : (n_tiles, WIDTH), the first -1/2
+    extras, constants : (n_tiles, WIDTH); extras are -1/2
     """
     means, factors = components.means, components.factors
     for p in range(block.first, block.last):

@@ -16,8 +16,8 @@ update_TYPE : writes covariance and factor of component j; returns whether there
     scatter : (n_features, n_features), sum of x x' over all rows,   # IN
         or (0, 0) for types that do not need it
     reg_covar : (n_components,), added to the variances              # IN
-    parameters : `Parameters`, the means updated before              # IN, OUT
-lay_out_TYPE : lays component j out as `gaussian` wants it; returns log det U
+    parameters : `Parameters`, whose means are updated already       # IN, OUT
+lay_out_TYPE : lays component j out as `gaussian` reads it; returns log det U
     j : component                                                    # IN
     means, factors : as in `Parameters`                              # IN
     means_out, factor_tiles_out, extras_out : see `gaussian`         # OUT
@@ -43,7 +43,7 @@ COVARIANCES = {
 """Type of the covariances, and of their factors, for each covariance type."""
 
 NEGLIGIBLE = 2.0**-10
-"""Share of a rounding error of a component's weight that small responsibilities may add up to."""
+"""Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""
 
 _product_place = inner(product_place)
 
@@ -289,7 +289,7 @@ def _set_constants(j, weight, log_det, means, epsilon, constants_out, cuts_out):
 
 @functools.cache
 def lay_out_kernel(covariance_type):
-    """The kernel that lays given components out."""
+    """The kernel that lays the components of a covariance type out."""
     lay_out = globals()[f"lay_out_{covariance_type}"]
     factors_type = COVARIANCES[covariance_type]
     means_layout, factors_layout, extras_layout = LAYOUTS[covariance_type]
@@ -302,13 +302,13 @@ def lay_out_kernel(covariance_type):
         factor_tiles_out: factors_layout, extras_out: extras_layout, constants_out: real[:, :],
         cuts_out: real[:], work_out: float64[:, :, :],
     ):  # fmt: skip
-        """Lay components out as `gaussian` wants them.
+        """Lay components out as `gaussian` reads them.
 
         The chunks are of components.
 
         about_out : (n_components, n_features)                # OUT: means, in the rows' type
-        weights : (n_components,); means : (n_components,     # IN, float64
-            n_features); factors : of the type's shape
+        weights : (n_components,), float64                    # IN
+        means, factors : as in `Parameters`                   # IN
         epsilon : spacing of the rows' type at 1              # IN
         means_out, factor_tiles_out, extras_out,              # OUT: see `gaussian`; padding is left
             constants_out
@@ -329,7 +329,7 @@ def lay_out_kernel(covariance_type):
 
 @functools.cache
 def update_kernel(covariance_type):
-    """The M step of a covariance type."""
+    """The kernel of the M step of a covariance type."""
     update = globals()[f"update_{covariance_type}"]
     covariances_type = COVARIANCES[covariance_type]
 
@@ -356,8 +356,8 @@ def update_kernel(covariance_type):
         origin : (n_features,), float64: what is            # IN
             subtracted from the rows
         floor : added to the sums of responsibilities       # IN
-        total_weight : what weights are relative to, or 0   # IN
-            for the sum of theirs
+        total_weight : what nk is divided by to give the    # IN
+            weights, or 0 for the sum of nk
         nk_out, first_out, second_out : merged `Moments`    # OUT
         weights_out : (n_components,), float64              # OUT
         means_out, covariances_out, factors_out :           # OUT

@@ -5,14 +5,14 @@ diagonal. About the means of the last M step nothing cancels, as it would in E[x
 
 Each sum runs in registers over the panels of a block for which the component's responsibility is
 not 0; then its lanes are added up and go to the float64 moments of the chunk. So float32 sums are
-short, and the moments are as few as there are different products, not LANES times that. For the
-products of all pairs of features the rows are first gathered, MOMENT_WIDTH features to a tile.
+short, and memory holds one moment for each different product, not LANES. For the products of all
+pairs of features the rows are first gathered, MOMENT_WIDTH features to a tile.
 
 There is a function for each kind of second moments, add_KIND_moments, of the same arguments:
 
 panels : (n_panels, n_features, LANES)                                   # IN
 block : a `Block`                                                        # IN
-centers : (n_components, n_features), what the moments are about         # IN
+about : (n_components, n_features), what the moments are about           # IN
 resp : (n_chunks, BLOCK, n_places, LANES), responsibilities              # IN
 scratch : a `MomentScratch`                                              # scratch
 moments : `Moments` of each chunk, (n_chunks, n_components, ...)         # IN, OUT
@@ -41,8 +41,8 @@ def product_place(f, g):
     """Place of the product of features f >= g among those that `add_full_moments` sums.
 
     Tile t, u of products, u <= t, is number t (t + 1) / 2 + u. Its rows follow one another; of a
-    tile on the diagonal they end at the diagonal, and the rest of the tile is not used. This is
-    plain Python for integers, which kernels compile, and for arrays of NumPy.
+    tile on the diagonal they end at the diagonal, and the rest of the tile is not used. This plain
+    Python function takes integers, in kernels, and NumPy arrays.
     """
     t, row, u, column = f // MOMENT_WIDTH, f % MOMENT_WIDTH, g // MOMENT_WIDTH, g % MOMENT_WIDTH
     row_start = (t == u) * (row * (row + 1) // 2) + (t != u) * (row * MOMENT_WIDTH)
@@ -70,31 +70,31 @@ def _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out):
 
 
 @inner
-def _gather_rows(panels, block, centers, j, resp, n, scratch):
-    """Gather the n active panels less the mean, and the same times the responsibility."""
+def _gather_rows(panels, block, about, j, resp, n, scratch):
+    """Gather the n active panels less the mean, and these differences times responsibilities."""
     chunk, first, _ = block
     active, differences_out, scaled_out = scratch
     for a in range(n):
         b = active[chunk, a]
         r = load(resp, (chunk, b, j))
         for f in range(panels.shape[1]):
-            difference = load(panels, (first + b, f)) - splat(panels, centers[j, f])
+            difference = load(panels, (first + b, f)) - splat(panels, about[j, f])
             tile, offset = f // MOMENT_WIDTH, f % MOMENT_WIDTH
             store(differences_out, (chunk, tile, a, offset), difference)
             store(scaled_out, (chunk, tile, a, offset), difference * r)
 
 
 @inner
-def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out):
+def add_full_moments(panels, block, about, resp, scratch, moments, counts_out):
     """Second moments: the tiles of r d d' for t = 0, 1, ... and u = 0 ... t."""
     chunk = block.chunk
     active_out, differences, scaled = scratch
     nk_out, first_out, second_out = moments
-    for j in range(centers.shape[0]):
+    for j in range(about.shape[0]):
         n = _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out)
         if n == 0:
             continue
-        _gather_rows(panels, block, centers, j, resp, n, scratch)
+        _gather_rows(panels, block, about, j, resp, n, scratch)
         place = 0
         for t in range(scaled.shape[1]):
             for u in range(t):
@@ -115,18 +115,18 @@ def add_full_moments(panels, block, centers, resp, scratch, moments, counts_out)
 
 
 def _make_add_features(width, with_squares):
-    """Make the function that adds the moments of `width` features; of squares too, or not."""
+    """Make the function that adds the moments of `width` features, with second ones or without."""
 
     @inner
     @variant(f"{width}_{'squares' if with_squares else 'first'}")
-    def add_features(panels, block, centers, j, f, resp, active, n, moments):
+    def add_features(panels, block, about, j, f, resp, active, n, moments):
         """Add sums of r d, and maybe of r d^2, of the features from f over n active panels."""
         chunk = block.chunk
         sums, squares = zero_tile(panels, width), zero_tile(panels, width)
-        center = splat_tile(centers, (j, f), width)
+        mean = splat_tile(about, (j, f), width)
         for a in range(n):
             b = active[chunk, a]
-            difference = subtract_tile(panels, (block.first + b, f), center)
+            difference = subtract_tile(panels, (block.first + b, f), mean)
             scaled = scale_tile(difference, load(resp, (chunk, b, j)))
             sums = add_tiles(sums, scaled)
             if with_squares:
@@ -145,15 +145,15 @@ def _make_add_moments(kind, with_squares):
 
     @inner
     @variant(kind)
-    def add_moments(panels, block, centers, resp, scratch, moments, counts_out):
+    def add_moments(panels, block, about, resp, scratch, moments, counts_out):
         active_out = scratch.active_out
         whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
-        for j in range(centers.shape[0]):
+        for j in range(about.shape[0]):
             n = _find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
             for f in range(0, whole, MOMENT_WIDTH):
-                add_tile_of_features(panels, block, centers, j, f, resp, active_out, n, moments)
+                add_tile_of_features(panels, block, about, j, f, resp, active_out, n, moments)
             for f in range(whole, panels.shape[1]):
-                add_feature(panels, block, centers, j, f, resp, active_out, n, moments)
+                add_feature(panels, block, about, j, f, resp, active_out, n, moments)
 
     return add_moments
 

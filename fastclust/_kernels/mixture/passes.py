@@ -5,8 +5,8 @@ log-sum-exp the log-likelihood and the responsibilities, which stay in cache, an
 moments (`moments`). Nothing of the size of the rows is written.
 
 A responsibility below exp(cut), with cut = log(eps weight / 1024), counts as 0: all that are so
-small together change a component by less than a rounding error. A component passes over the panels
-in which all its responsibilities are 0.
+small together change a component by less than a rounding error. The moments of a component leave
+out the panels in which all its responsibilities are 0.
 """
 
 import functools
@@ -41,7 +41,7 @@ PANELS (benchmarks/bench_gaussian_mixture.py)."""
 def _weight(panels, weights, p):
     """Weights of the rows of panel p.
 
-    `weights` holds those of all panels, or of the last alone if all rows of the others have 1.
+    `weights` holds those of all panels, or of the last panel alone if the others have weights of 1.
     """
     if weights.shape[0] == panels.shape[0]:
         return load(weights, p)
@@ -119,23 +119,23 @@ def moments_kernel(covariance_type):
     @variant(covariance_type)
     def estimate_moments(
         chunks, panels: real[:, :, :], weights: real[:, :], labels: int32[:, :],
-        centers: real[:, :], means: means_type, factors: factors_type, extras: extras_type,
+        about: real[:, :], means: means_type, factors: factors_type, extras: extras_type,
         constants: real[:, :], cuts: real[:], likely_out: int32[:, :], rows_out: real[:, :, :, :],
         log_prob_out: real[:, :, :, :], active_out: int64[:, :],
         differences_out: real[:, :, :, :, :], scaled_out: real[:, :, :, :, :],
         nk_out: float64[:, :], first_out: float64[:, :, :], second_out: float64[:, :, :],
         log_likelihood_out: float64[:], labels_out: int32[:, :], counts_out: int64[:, :],
     ):  # fmt: skip
-        """Sum what an M step needs to know of the rows.
+        """Run the E step, and sum the moments that the M step needs.
 
         The chunks are of blocks.
 
         panels : (n_panels, n_features, LANES)                          # IN
-        weights : (n_panels, LANES), or (1, LANES): of the last panel,  # IN
-            0 for padding rows, where the others are 1
+        weights : (n_panels, LANES), or (1, LANES) for the last panel   # IN
+            if the others have weights of 1; 0 for padding rows
         labels : (n_panels, LANES), int32: responsibilities are 1 for   # IN
-            these, or (0, LANES): the E step makes them
-        centers : (n_components, n_features), what moments are about    # IN
+            these and there is no E step; or (0, LANES) for an E step
+        about : (n_components, n_features), what the moments are about  # IN
         means, factors, extras, constants, cuts : `Components`          # IN
         likely_out, rows_out, log_prob_out : `EScratch`                 # scratch
         active_out, differences_out, scaled_out : `MomentScratch`       # scratch
@@ -171,7 +171,7 @@ def moments_kernel(covariance_type):
                     _scale(weight / total, chunk, p - first, cuts, log_prob_out)
                     likelihood = add_products(likelihood, weight, largest)
                     likelihood = add_products(likelihood, weight, log(total))
-                add_moments(panels, block, centers, log_prob_out, m_scratch, sums, counts_out)
+                add_moments(panels, block, about, log_prob_out, m_scratch, sums, counts_out)
             log_likelihood_out[chunk] = 0.0
             for i in range(panels.shape[2]):
                 log_likelihood_out[chunk] += lane(likelihood, i)

@@ -20,7 +20,8 @@ from fastclust._kernels.simd.vectors import (
 )
 
 PREFETCH_PANELS, PREFETCH_VALUES = 4, 64
-"""How far ahead rows in another order are fetched; how much of them, as the CPU finds the rest."""
+"""Panels by which rows in another order than X's are prefetched ahead; values of each row that are,
+as the CPU's own prefetcher does the rest."""
 
 LINE_VALUES = 8
 """Values in a cache line, of float64."""
@@ -45,11 +46,11 @@ def _sum_columns(values, n_features, chunk, start, stop, sums_out):
 
 @kernel
 def sum_columns(chunks, values: real[:], n_features: int64, sums_out: float64[:, :]):
-    """Sum the rows of each chunk.
+    """Sum the rows of each chunk: its row i is part of sum i % n_side_by_side.
 
     values : (n_samples * n_features,)                           # IN: of X, row by row
     n_features : columns of X                                    # IN
-    sums_out : (n_chunks, n_side_by_side * n_features), float64  # OUT: of every so many rows
+    sums_out : (n_chunks, n_side_by_side * n_features), float64  # OUT
     """
     for s in prange(chunks.shape[0]):
         _sum_columns(values, n_features, chunks[s, 0], chunks[s, 1], chunks[s, 2], sums_out)
@@ -57,7 +58,7 @@ def sum_columns(chunks, values: real[:], n_features: int64, sums_out: float64[:,
 
 @inner
 def _number_rows(order, p, n_samples, chunk, numbers_out):
-    """Numbers of the rows of a panel; the last row stands in for padding."""
+    """Write the numbers in X of the rows of a panel; the last row stands in for padding."""
     lanes = numbers_out.shape[1]
     for i in range(lanes):
         place = min(p * lanes + i, n_samples - 1)
@@ -87,7 +88,7 @@ def _pack_panel(X, mean, p, chunk, numbers, panels_out):
 
 @inner
 def _prefetch_rows(X, order, p):
-    """Fetch the rows of a panel that is packed soon: they are far apart."""
+    """Prefetch the rows of a panel that is packed soon: they are far apart in X."""
     for i in range(order.shape[1]):
         row = min(order[p, i], X.shape[0] - 1)
         for f in range(0, min(X.shape[1], PREFETCH_VALUES), LINE_VALUES):
@@ -96,7 +97,7 @@ def _prefetch_rows(X, order, p):
 
 @inner
 def _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out):
-    """Pack the rows of a chunk; return the sum of the squares, and the largest of a row."""
+    """Pack the rows of a chunk; return the sum and the largest of their squared norms."""
     chunk, stop = chunks[s, 0], chunks[s, 2]
     square, largest = 0.0, 0.0
     for p in range(chunks[s, 1], stop):
@@ -122,8 +123,8 @@ def pack_rows(
 
     X : (n_samples, n_features)                      # IN
     mean : (n_features,), X's dtype                  # IN
-    order : (n_panels, LANES), int32: rows in their  # IN
-        order, or (0, LANES) for that of X
+    order : (n_panels, LANES), int32: numbers of     # IN
+        the rows in X, or (0, LANES) for X's order
     numbers_out : (n_chunks, LANES), int64           # scratch
     panels_out : (n_panels, n_features, LANES)       # OUT
     squares_out : (n_chunks,), float64               # OUT: sum of (X - mean)**2
@@ -139,7 +140,7 @@ def narrow_panels(chunks, panels: real[:, :, :], panels_f32_out: float32[:, :, :
     """Put every two panels side by side in float32.
 
     panels : (n_panels, n_features, LANES), float64          # IN
-    panels_f32_out : (n_panels / 2, rounded up, n_features,  # OUT: 0 for a panel that is not
+    panels_f32_out : (n_panels / 2, rounded up, n_features,  # OUT: 0 beside an odd last panel
         2 * LANES), float32
     """
     n_panels, n_features, lanes = panels.shape

@@ -1,9 +1,9 @@
-"""Rows put side by side that are alike: sorted by label, and by distance within a label.
+"""Sort rows by label, and by distance within a label: rows that are alike are then side by side.
 
-The sort counts, with the distances in bins from three standard deviations below the mean to three
-above it, as the order within a bin doesn't matter. It is local to a segment of rows, which a cache
-holds while they are packed in their new order: a sort of all rows would fetch each from memory by
-itself (60 ms instead of 20 at 1,000,000 x 16).
+This is a counting sort. The distances are in bins, from three standard deviations below their mean
+to three above it, as the order within a bin does not matter. Each segment of rows is sorted by
+itself, so that a cache holds it while its rows are packed in their new order: after a sort of all
+rows, packing would fetch each from memory by itself (60 ms instead of 20 at 1,000,000 x 16).
 """
 
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Known(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A segment, panels first to last, that a chunk sorts; rows without the padding in all."""
+    """A segment that a chunk sorts: panels first to last; n_samples counts the rows of all."""
 
     chunk: object
     first: object
@@ -104,7 +104,7 @@ def _place_bins(known, part, n_bins, bins_out):
 
 @inner
 def _count_keys(known, part, n_bins, scratch):
-    """Key of every row, label and bin; and the first place of the rows of each key."""
+    """Write the key of every row, its label and bin, and the first place of each key's rows."""
     distances_sq, labels, _ = known
     chunk, first, last, n_samples = part
     bins, keys_out, places_out = scratch

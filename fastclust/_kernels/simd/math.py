@@ -6,7 +6,7 @@ log(x) = e ln 2 + 2 atanh(s), with x = 2**e m, sqrt(1/2) <= m < sqrt(2) and s = 
 2 atanh(s) / s are polynomials that interpolate at the Chebyshev nodes of their interval, made with
 60 digits; what they leave out is below 3e-9 (float32) and 2e-17 (float64), relative.
 
-`exp` is for x <= 0: it is 0 below LEAST_EXPONENT. Its error is at most EXP_ULPS units in the last
+`exp` is for x <= 0: it is 0 below `least_exponent`. Its error is at most EXP_ULPS units in the last
 place; that of `log`, for x >= 1, at most LOG_ULPS (tests/kernels/simd/test_math.py, against
 mpmath).
 """
@@ -89,7 +89,7 @@ def _emit_exp(builder, x):
     r = emit_fmuladd(builder, n, real(-form.ln2_high), x)
     r = emit_fmuladd(builder, n, real(-form.ln2_low), r)
     power = _polynomial(builder, form.exp_coefficients, r, real)
-    # n is in the low bits of `shifted`: at the place of the exponent it multiplies by 2**n.
+    # n is in the low bits of `shifted`: moved to the exponent and added, it multiplies by 2**n.
     step = builder.shl(builder.bitcast(shifted, integers), integer(form.fraction_bits))
     scaled = builder.bitcast(builder.add(builder.bitcast(power, integers), step), x.type)
     return builder.select(inside, scaled, real(0.0))
@@ -104,7 +104,8 @@ def _emit_log(builder, x):
     exponent = builder.lshr(offset, integer(form.fraction_bits))
     significand = builder.sub(bits, builder.shl(exponent, integer(form.fraction_bits)))
     m = builder.bitcast(significand, x.type)
-    # An integer in the low bits of 2**fraction_bits is added to it: a conversion in one operation.
+    # `or` of an integer into the low bits of 2**fraction_bits adds it to that number, which is
+    # then subtracted: this converts the integer to floating point.
     one = 2.0**form.fraction_bits
     one_bits = (form.bias + form.fraction_bits) << form.fraction_bits
     e = builder.fsub(builder.bitcast(builder.or_(exponent, integer(one_bits)), x.type), real(one))

@@ -315,7 +315,7 @@ def fma_tiles(typingctx, acc, a, b):
 
 
 def _emit_lane_sums(builder, vectors):
-    """Vector whose lane i is the sum of the lanes of vectors[i], a power of two of them.
+    """Vector whose lane i is the sum of the lanes of vectors[i]; they are a power of two in number.
 
     The halves of each vector are added until one value of it is left. The order of the additions
     depends on the number of vectors and of lanes alone.
@@ -328,7 +328,7 @@ def _emit_lane_sums(builder, vectors):
     width = vectors[0].type.count  # lanes of each sum so far
     while width > 1:
         half = width // 2
-        # Two vectors become one, or one half as long, when no other is left to pair it with.
+        # Two vectors become one. When one is left, it becomes half as long.
         pairs = (
             [(v, None) for v in vectors]
             if len(vectors) == 1

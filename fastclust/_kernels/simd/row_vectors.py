@@ -1,8 +1,8 @@
-"""Vectors of features: rows into panels, rows of panels into sums, and to the centers of labels.
+"""Vectors of features of one row, for packing rows, summing them, and distances to their centers.
 
 Elsewhere a vector holds one feature of many rows. Here it holds some features of one row, as memory
-does outside of panels. Vectors of the one kind are made into the other in registers: interleaving
-them, as often as their number can be halved, transposes them.
+does outside of panels. Vectors of the one kind are made into the other in registers: interleaving n
+vectors log2(n) times transposes them.
 """
 
 from llvmlite import ir
@@ -17,7 +17,7 @@ WIDE, NARROW = 8, 4
 
 
 def _select(builder, a, b, places):
-    """Elements of a and b, counted through both, at these places."""
+    """Elements at these places of a followed by b."""
     mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
     return builder.shuffle_vector(a, b, mask)
 
@@ -40,16 +40,16 @@ def _interleave_all(builder, vectors):
 
 
 def _features_of_rows(builder, rows):
-    """Vectors of element f of each row, for every f."""
+    """For every f, the vector of element f of all rows."""
     lanes = len(rows)
-    while rows[0].type.count < lanes:  # vectors shorter than their number grow first
+    while rows[0].type.count < lanes:  # first make vectors as long as there are rows
         half, count = len(rows) // 2, 2 * rows[0].type.count
         rows = [_interleave(builder, rows[i], rows[i + half], 0, count) for i in range(half)]
     return _interleave_all(builder, rows)
 
 
 def _rows_of_features(builder, features):
-    """Vectors of each row, from vectors of each feature."""
+    """A vector for each row, from a vector for each feature."""
     width = len(features)
     return [
         _select(builder, several, several, range(first, first + width))
@@ -90,7 +90,7 @@ def load_transposed(typingctx, X, numbers, index, feature, mean, width):
 
 @intrinsic
 def add_square_diffs(typingctx, acc, panels, p, feature, tile):
-    """Return acc + sum over j of (panels[p, feature + j] - tile[j])**2, first j first."""
+    """Return acc + sum over j of (panels[p, feature + j] - tile[j])**2, in the order of j."""
 
     def codegen(context, builder, signature, args):
         acc, panels_value, p_value, feature_value, tile_value = args

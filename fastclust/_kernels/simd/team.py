@@ -1,11 +1,12 @@
-"""A team: the threads of one launch, which take the chunks of step after step between them.
+"""A team: the threads of one launch, which share the chunks of many steps.
 
 An algorithm of many short steps would start and join its threads in each. Here a launch starts them
-once, and they take chunks as they come free. Whoever finishes a step's last chunk does what follows
-alone, and opens the next step or dismisses the team. Nobody waits for a thread that has not begun:
-where other programs, or the spinning threads of a BLAS, hold a core, the rest goes on without it.
+once, and each takes a chunk whenever it has finished one. The thread that finishes the last chunk
+of a step also does the serial end of the step, and then opens the next step or dismisses the team.
+No thread waits for one that has not begun: where other programs, or the spinning threads of a BLAS,
+hold a core, the others go on without it.
 
-The chunks are the same whoever takes them, and so are the results, to the bit.
+The chunks do not depend on which thread takes them, so results are the same to the bit.
 
     start_team(team_out, n_chunks)
     for _worker in prange(n_workers):
@@ -14,13 +15,13 @@ The chunks are the same whoever takes them, and so are the results, to the bit.
         while chunk >= 0:
             ...                                      # the chunk's share of the step
             if is_last_of_step(team):
-                ...                                  # what follows, alone
+                ...                                  # the serial end of the step
                 end_step(team, n_chunks, goes_on)
             chunk = take_chunk(team, n_chunks)
 
-The view `team` is not for brevity. Numba promises LLVM that the arrays of a prange do not overlap,
-and LLVM concludes that nobody else writes to them: it would keep in a register what another thread
-has changed. Where there is a view, Numba makes no such promise (tests/kernels/simd/test_team.py).
+The view `team` is needed. Numba promises LLVM that the arrays of a prange do not overlap, and LLVM
+concludes that nobody else writes to them: it would keep in a register what another thread has
+changed. Where there is a view, Numba makes no such promise (tests/kernels/simd/test_team.py).
 """
 
 import os
@@ -33,21 +34,21 @@ from numba.extending import intrinsic
 from fastclust._kernels.jit import inner
 from fastclust._kernels.simd.vectors import emit_address
 
-# Rows of a team, of shape (N_COUNTERS, COUNTER_VALUES) and int64: each has a cache line.
-TAKEN = 0  # chunks that were taken, in all steps
-DONE = 1  # chunks that were finished
-OPEN = 2  # chunks of the steps that were opened; DISMISSED at the end
+# Rows of a team, of shape (N_COUNTERS, COUNTER_VALUES) and int64: no two share a cache line.
+TAKEN = 0  # chunks taken so far, in all steps
+DONE = 1  # chunks finished so far
+OPEN = 2  # chunks of all steps opened so far; DISMISSED at the end
 N_COUNTERS, COUNTER_VALUES = 3, 16
 
 DISMISSED = -1
 
 PATIENCE = 2000
-"""Looks at the counters, of some 20 ns, before a waiting thread offers its core to others."""
+"""How often a waiting thread reads the counters, in some 20 ns each, before it offers its core."""
 
 
 @intrinsic
 def _atomic_load(typingctx, counters, row):
-    """Value counters[row, 0]; what its writer wrote before is seen after."""
+    """Value counters[row, 0]; all that its writer wrote before it is then visible."""
 
     def codegen(context, builder, signature, args):
         pointer = emit_address(context, builder, counters, args[0], row, args[1])
@@ -58,7 +59,7 @@ def _atomic_load(typingctx, counters, row):
 
 @intrinsic
 def _atomic_store(typingctx, counters, row, value):
-    """Set counters[row, 0]; what was written before is seen by its readers."""
+    """Set counters[row, 0]; all that was written before it is visible to who reads the value."""
 
     def codegen(context, builder, signature, args):
         pointer = emit_address(context, builder, counters, args[0], row, args[1])
@@ -124,7 +125,7 @@ def _offer_core(typingctx):
 
 @inner
 def start_team(team_out, n_chunks):
-    """Open the first step, before the threads start; without chunks there is none."""
+    """Open the first step, before the threads start; dismiss the team if there are no chunks."""
     team_out[TAKEN, 0] = 0
     team_out[DONE, 0] = 0
     team_out[OPEN, 0] = n_chunks if n_chunks > 0 else DISMISSED
@@ -132,7 +133,7 @@ def start_team(team_out, n_chunks):
 
 @inner
 def take_chunk(team_out, n_chunks):
-    """Index of a chunk that is this thread's to do, when there is one; -1 once dismissed."""
+    """Wait for a chunk and return its index, for this thread alone; -1 once dismissed."""
     n_looks = 0
     while True:
         n_open = _atomic_load(team_out, OPEN)
@@ -151,12 +152,12 @@ def take_chunk(team_out, n_chunks):
 
 @inner
 def is_last_of_step(team_out):
-    """Note a chunk as done; return whether it was the last, so that all wait for this thread."""
+    """Count a chunk as done; return whether it was the step's last: all others then wait."""
     return _atomic_increment(team_out, DONE) == _atomic_load(team_out, OPEN)
 
 
 @inner
 def end_step(team_out, n_chunks, goes_on):
-    """Let the team begin with another step, or dismiss it."""
+    """Open the next step, or dismiss the team."""
     n_open = _atomic_load(team_out, OPEN) + n_chunks if goes_on else DISMISSED
     _atomic_store(team_out, OPEN, n_open)

@@ -1,4 +1,4 @@
-"""Register tiles: tuples of vectors, one for each of some centers.
+"""Register tiles: tuples of vectors, one for each of several centers.
 
 They are the accumulators that stay in registers. Operations on tiles are single intrinsics, so that
 a kernel says `acc = fma_tile(acc, x, centers, (t, f))` where C would repeat a line for each center.
@@ -26,13 +26,13 @@ HALF_TILE = TILE // 2
 """Centers in the tile that is used where a tile is at most half full."""
 
 NARROW_TILE = 2
-"""Centers in the tile that is used for so few: 0.55 instead of 0.62 ms at 100,000 x 20, k=10."""
+"""Centers in the tile for the last one or two centers: 0.62 -> 0.55 ms at 100,000 x 20, k=10."""
 
 DISTANCE_TILE = 4
-"""Centers in the register tile of |x - c|^2, which holds sums beside the distances."""
+"""Centers in the register tile of |x - c|^2."""
 
 PAIR_TILE = 8 if HAS_AVX512 else 2
-"""Rows that are met by a panel at a time, with sums over the panels beside the distances."""
+"""Points whose distances to a panel are in registers at a time, beside sums over the panels."""
 
 
 @intrinsic(prefer_literal=True)
@@ -129,7 +129,7 @@ def scale_add_tile(typingctx, acc, tile, scale):
 
 @intrinsic
 def store_lane_sums(typingctx, array, index, tile):
-    """Set array[index, j] to the sum of the lanes of tile[j], in float64, first lane first."""
+    """Set array[index, j] to the sum of tile[j] in float64, in the order of the lanes."""
 
     def codegen(context, builder, signature, args):
         pointer = emit_address(context, builder, array, args[0], index, args[1])
@@ -285,7 +285,7 @@ def argmin_listed(typingctx, best, labels, acc, positions, index):
 
 
 def _least_lanes(builder, vectors):
-    """Vector of the least lane of each of these vectors, halving their parts in it together."""
+    """Vector of the least lane of each of these vectors, which are halved together."""
 
     def halves(vectors):
         a, b = vectors if len(vectors) == 2 else (vectors[0], vectors[0])
@@ -300,7 +300,7 @@ def _least_lanes(builder, vectors):
 
     n_vectors = len(vectors)
     while len(vectors) > 1:
-        n_parts = 2 * n_vectors // len(vectors)  # in two of them
+        n_parts = 2 * n_vectors // len(vectors)  # vectors that a pair stands for
         pairs = zip(vectors[::2], vectors[1::2], strict=True)
         vectors = [emit_minimum(builder, *halves(pair)) for pair in pairs]
     n_parts = n_vectors

@@ -1,14 +1,9 @@
 """Explicit SIMD for Numba: the vector type, its operations, and nothing else.
 
 A `Vector` holds one value of each of the LANES rows of a panel: 64 bytes, 16 float32 or 8 float64,
-which is one AVX-512 register, two of AVX2, four of SSE2 or NEON. Every operation is vertical, lane
-by lane: no kernel ever reduces across lanes, so the code fixes the order of every sum and no
-fastmath is needed. Only this file, its extensions `vector_math`, `tile_products` and `row_vectors`,
-and `team` emit LLVM IR.
-
-A *tile* is a tuple of vectors, one per center: the accumulators that stay in registers. Operations
-on tiles are single intrinsics, so that a kernel says `acc = fma_tile(acc, x, centers, (t, f))`
-where C would repeat a line per center.
+which is one AVX-512 register, two of AVX2, four of SSE2 or NEON. Arithmetic is vertical, lane by
+lane, and where lanes are added up at the end of a sum, their order is fixed too. So the code fixes
+the order of every sum, and no fastmath is needed. Only the modules of this package emit LLVM IR.
 
 Multiply-add is LLVM's `fmuladd`, not `fma`: on a CPU without the instruction, `fma` becomes a
 library call per lane (measured: 1.1 GFLOP/s against 15).
@@ -108,7 +103,7 @@ def emit_address(context, builder, array_type, array, index_type, index, trailin
 
 
 def load_elements(context, builder, array_type, array, index_type, index, count):
-    """The `count` scalars at array[index], or from there on, as LLVM values."""
+    """The `count` scalars from array[index], or array[index, 0], on, as LLVM values."""
     trailing = _trailing(array_type, index_type)
     pointer = emit_address(context, builder, array_type, array, index_type, index, trailing)
     return [
@@ -120,7 +115,7 @@ def load_elements(context, builder, array_type, array, index_type, index, count)
 
 
 def _trailing(array, index):
-    """Places that a vector's index leaves open: one, the lanes, or none if it says the first."""
+    """Axes that the index of a vector leaves open: 1, the lanes, or 0 if it says the first lane."""
     n_indices = index.count if isinstance(index, types.BaseTuple) else 1
     return 0 if n_indices == array.ndim else 1
 
@@ -169,7 +164,7 @@ def prefetch(typingctx, array, index):
         function = cgutils.get_or_insert_function(
             builder.module, function_type, "llvm.prefetch.p0i8"
         )
-        builder.call(function, [pointer, i32(0), i32(3), i32(1)])  # to read, keep, of data
+        builder.call(function, [pointer, i32(0), i32(3), i32(1)])  # reading, all levels, data
         return context.get_dummy_value()
 
     return types.void(array, index), codegen
@@ -211,7 +206,7 @@ def lane(typingctx, vector, index):
 
 @intrinsic
 def changed_lanes(typingctx, panels, new, new_index, old, old_index):
-    """Bit mask of the lanes, as many as of panels, where new[new_index] != old[old_index]."""
+    """Bit mask of the lanes, as many as panels has, where new[new_index] != old[old_index]."""
     lanes = vector_of(panels.dtype).lanes
 
     def codegen(context, builder, signature, args):
