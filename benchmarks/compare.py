@@ -257,11 +257,11 @@ def beside_peers(section, names, objective):
         }
         row[objective] = " / ".join(f"{relative[p]:+.0e}" for p in functions if p != "scikit-learn")
         row["iterations"] = " / ".join(str(results[package][1]) for package in functions)
-        max_weights = [
+        peaks = [
             peak_mebibytes(section, name, package) if seconds[package] < np.inf else np.nan
             for package in functions
         ]
-        row["peak memory, MiB"] = " / ".join(f"{peak:.0f}" for peak in max_weights)
+        row["peak memory, MiB"] = " / ".join(f"{peak:.0f}" for peak in peaks)
         rows.append(row)
         print(row, flush=True)
     text = (

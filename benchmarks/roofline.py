@@ -12,7 +12,7 @@ and the bandwidth of reading memory. Then, for each workload:
               the minimum takes: max(2 n k (d + 3) / peak, bytes / bandwidth) / plain
     labelled  share of the rows that iterations labelled, to the end of the run; the others kept
               their label by the bounds
-    met       share of the distances between rows and centers that they computed
+    computed  share of the distances between rows and centers that they computed
     seeding   milliseconds of greedy k-means++ for all seeds
     passes    k times the bytes of the rows / bandwidth, over the time of seeding
 
@@ -74,7 +74,7 @@ def blobs(n_samples, n_features, n_clusters, dtype):
 
 
 def measure(n_samples, n_features, n_clusters, dtype):
-    """Seconds of a plain iteration, shares labelled and met, seconds of seeding."""
+    """Seconds of a plain iteration, shares labelled and computed, seconds of seeding."""
     X = blobs(n_samples, n_features, n_clusters, dtype)
     rows = internals.pack(X, internals.estimate_mean(X))
     seconds = []
@@ -115,11 +115,11 @@ def main():
         f"{max_weights['f4'] / 1e9:.0f} GFLOP/s f4, {max_weights['f8'] / 1e9:.0f} f8; "
         f"reading {bandwidth / 1e9:.0f} GB/s\n"
     )
-    header = ["plain", "limit", "of it", "reachable", "labelled", "met", "seeding", "passes"]
+    header = ["plain", "limit", "of it", "reachable", "labelled", "computed", "seeding", "passes"]
     print(f"{'rows x features, clusters':28}" + "".join(f"{name:>11}" for name in header))
     for workload in WORKLOADS:
         n_samples, n_features, n_clusters, dtype = workload
-        plain, labelled, met, seeding = measure(*workload)
+        plain, labelled, computed, seeding = measure(*workload)
         n_bytes = n_samples * n_features * np.dtype(dtype).itemsize
         pairs = 2 * n_samples * n_clusters
         limit = max(pairs * n_features / max_weights[dtype], n_bytes / bandwidth)
@@ -128,7 +128,7 @@ def main():
         name = f"{n_samples:,} x {n_features}, {n_clusters} {dtype}"
         print(
             f"{name:28}{1e3 * plain:11.2f}{1e3 * limit:11.2f}{limit / plain:11.0%}"
-            f"{reachable / plain:11.0%}{labelled:11.1%}{met:11.1%}{1e3 * seeding:11.1f}"
+            f"{reachable / plain:11.0%}{labelled:11.1%}{computed:11.1%}{1e3 * seeding:11.1f}"
             f"{passes:11.0%}",
             flush=True,
         )

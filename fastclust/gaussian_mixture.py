@@ -369,17 +369,15 @@ class GaussianMixture(DensityMixin, Estimator):
         components.lay_out()
 
     def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state, warn):
-        start, panels, k = _algorithms.mixture.start, rows.panels, int(self.n_components)
+        start, k = _algorithms.mixture.start, int(self.n_components)
         if self.init_params == "kmeans":
-            kmeans = start.run_kmeans(rows, mean, sample_weight, random_state)
+            kmeans = start.run_kmeans(rows, X, mean, sample_weight, random_state)
             _validation.warn_of_missing_clusters(kmeans.labels, k, warn)
             start.start_from_kmeans(rows, m_step, kmeans, mean)
         elif self.init_params == "random":
             start.start_from_noise(rows, m_step, X, mean, sample_weight, random_state)
         elif self.init_params == "k-means++":
-            seeds = _algorithms.kmeans.seeding.run_kmeans_plusplus(
-                panels, k, sample_weight, random_state
-            )
+            seeds = start.draw_seeds(rows, X, mean, sample_weight, random_state)
             start.start_from_seeds(rows, m_step, seeds, mean)
         else:
             p = None if sample_weight is None else sample_weight / sample_weight.sum()

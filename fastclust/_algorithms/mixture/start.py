@@ -6,6 +6,7 @@ from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.lloyd import run_restarts
 from fastclust._algorithms.mixture.covariance import padded
 from fastclust._algorithms.mixture.moments import MixtureMoments
+from fastclust._algorithms.rows.source import pack_in_range
 from fastclust._kernels.simd.products import MOMENT_WIDTH
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
@@ -15,17 +16,26 @@ BLOCK_VALUES = 2**20
 """Responsibilities that are drawn at a time."""
 
 
-def run_kmeans(rows, mean, sample_weight, random_state):
+def run_kmeans(rows, X, mean, sample_weight, random_state):
     """Run Lloyd's algorithm once, as scikit-learn's KMeans with one start."""
-    panels, n_components = rows.panels, rows.n_components
+    n_components = rows.n_components
+    # Rows of a mixture are scaled so that reg_covar is in range, too: then they may be too small.
+    panels, _, panel_mean, exponent = pack_in_range(X, sample_weight, mean, rows.panels)
     draw_start = seeding.kmeans_plusplus_starts(panels, n_components, sample_weight, random_state)
     variance = panels.total_square / (panels.n_samples * panels.n_features)
     result = run_restarts(
-        panels, mean, draw_start, 1, n_components,
+        panels, panel_mean, draw_start, 1, n_components,
         max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * variance, verbose=False, line_end=".",
+        exponent=exponent,
     )  # fmt: skip
     panels.drop_f32()
     return result
+
+
+def draw_seeds(rows, X, mean, sample_weight, random_state):
+    """Rows that greedy k-means++ takes as seeds."""
+    panels = pack_in_range(X, sample_weight, mean, rows.panels).rows
+    return seeding.run_kmeans_plusplus(panels, rows.n_components, sample_weight, random_state)
 
 
 def start_from_kmeans(rows, m_step, kmeans, mean):

@@ -41,7 +41,7 @@ def pack(X, sample_weight, mean) -> Rows:
 class RowsInRange(NamedTuple):
     """Packed rows of X times 2^-exponent, with the same rows and their mean as arrays."""
 
-    rows: Rows
+    rows: Any  # Panels or CsrRows
     X: Any
     mean: np.ndarray
     exponent: int

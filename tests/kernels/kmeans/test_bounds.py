@@ -17,7 +17,7 @@ from tests.kernels.conftest import chunks_of, tolerance
 
 
 def make_data(rng, kind, dtype, n_features=3):
-    """Rows on which bounds skip most, few or no distances, and on which they meet ties."""
+    """Rows on which bounds skip most, few or no distances, and on which there are ties."""
     n_samples = 1500
     X = rng.normal(size=(n_samples, n_features))
     if kind == "clusters":
