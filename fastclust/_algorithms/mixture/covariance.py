@@ -122,6 +122,10 @@ class FullCovariance:
         """Return the precisions that have these factors."""
         return factors @ factors.swapaxes(-1, -2)
 
+    def matrices(self, factors, k, d):
+        """Return the factors as a matrix for each component."""
+        return np.broadcast_to(factors, (k, d, d))
+
     def covariances(self, factors):
         """Return the covariances whose precisions have these factors."""
         return np.linalg.inv(self.precisions(factors))
@@ -249,6 +253,10 @@ class DiagCovariance:
     def precisions(self, factors):
         """Return the precisions that have these factors."""
         return factors**2
+
+    def matrices(self, factors, k, d):
+        """Return the factors as a matrix for each component."""
+        return np.broadcast_to(factors.reshape(k, -1), (k, d))[:, :, np.newaxis] * np.eye(d)
 
     def covariances(self, factors):
         """Return the variances whose precisions have these factors."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
+from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.passes import e_scratch, pass_chunks
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.scale import is_in_range
@@ -43,6 +44,16 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
         labels, log_density = _run(components, panels, resp_out[part])
         labels_out[part] = panels.unpadded(labels)
         log_density_out[part] = panels.unpadded(log_density)
+        far = first + find_far_rows(log_density_out[part])
+        if len(far):
+            rows = X[far].astype(np.float64) - shift
+            matrices = covariance.matrices(factors, *means.shape)
+            with np.errstate(divide="ignore", over="ignore", under="ignore"):
+                for i, x in zip(far, rows, strict=True):
+                    log_density, log_resp = infer_far_row(x, np.log(weights), means, matrices)
+                    labels_out[i], log_density_out[i] = np.argmax(log_resp), log_density
+                    if len(resp_out):
+                        resp_out[i] = np.exp(log_resp)
 
 
 def _lay_out(covariance, weights, means, factors, dtype):

@@ -1,0 +1,99 @@
+"""Rows far from every component have probabilities that sum to 1 and the right argmax.
+
+The twin computes with 1,200 digits, so that nothing cancels and nothing overflows.
+"""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastclust import GaussianMixture
+
+TYPES = ["full", "tied", "diag", "spherical"]
+
+
+def make_mixture(covariance_type, dtype, same=False):
+    """Two components, of the same covariance or not."""
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + [4, 1]]).astype(dtype)
+    mixture = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
+    if same and covariance_type != "tied":
+        for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+            getattr(mixture, name)[1] = getattr(mixture, name)[0]
+    return mixture
+
+
+def matrices(mixture):
+    """Cholesky factors of the precisions as matrices."""
+    factors = mixture.precisions_cholesky_.astype(np.float64)
+    if mixture.covariance_type == "diag":
+        return [np.diag(f) for f in factors]
+    if mixture.covariance_type == "spherical":
+        return [f * np.eye(2) for f in factors]
+    return [factors, factors] if mixture.covariance_type == "tied" else list(factors)
+
+
+def exact(mixture, x):
+    """Responsibilities and log-density of a row, by mpmath."""
+    with mpmath.workdps(1200):
+        logs = []
+        for weight, mean, U in zip(
+            mixture.weights_, mixture.means_, matrices(mixture), strict=True
+        ):
+            d = [mpmath.mpf(float(a)) - mpmath.mpf(float(b)) for a, b in zip(x, mean, strict=True)]
+            y = [sum(mpmath.mpf(float(U[f, g])) * d[f] for f in range(2)) for g in range(2)]
+            log_det = mpmath.log(mpmath.mpf(float(U[0, 0])) * mpmath.mpf(float(U[1, 1])))
+            square = sum(v * v for v in y)
+            logs.append(
+                mpmath.log(float(weight)) + log_det - square / 2 - mpmath.log(2 * mpmath.pi)
+            )
+        largest = max(logs)
+        total = sum(mpmath.exp(value - largest) for value in logs)
+        resp = [float(mpmath.exp(value - largest) / total) for value in logs]
+        return resp, float(largest + mpmath.log(total))
+
+
+@st.composite
+def far_rows(draw):
+    """A real type, and a row at some distance in some direction."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    exponent = draw(st.integers(0, 120 if dtype == np.float32 else 1000))
+    angle = draw(st.floats(0, 2 * np.pi))
+    row = 2.0**exponent * np.array([np.cos(angle), np.sin(angle)])
+    return dtype, row.astype(dtype)
+
+
+@given(far_rows(), st.sampled_from(TYPES), st.booleans())
+def test_probabilities_are_those_of_exact_arithmetic(case, covariance_type, same):
+    dtype, row = case
+    mixture = make_mixture(covariance_type, dtype, same)
+    near = np.zeros(2, dtype=dtype)
+    resp = mixture.predict_proba(np.array([near, row, near]))
+    expected, log_density = exact(mixture, row)
+    assert np.isfinite(resp).all()
+    np.testing.assert_allclose(resp.sum(axis=1), 1.0, rtol=1e-6)
+    # As precise as log-densities are: 2^-8 in float32 and 2^-20 in float64, at most.
+    atol = 0.02 if dtype == np.float32 else 1e-5
+    np.testing.assert_allclose(resp[1], expected, rtol=0, atol=atol)
+    label = mixture.predict(row[np.newaxis])[0]
+    assert label == np.argmax(expected) or abs(expected[0] - expected[1]) < 2 * atol
+    rtol = 1e-4 if dtype == np.float32 else 1e-9
+    score = mixture.score_samples(row[np.newaxis])[0]
+    if abs(log_density) < 1e-3 * np.finfo(dtype).max:
+        assert score == pytest.approx(log_density, rel=rtol, abs=rtol)
+    else:
+        assert score == -np.inf or score == pytest.approx(log_density, rel=1e-2)
+    np.testing.assert_allclose(resp[[0, 2]], mixture.predict_proba(near[np.newaxis]).repeat(2, 0))
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_nearer_half_of_space_belongs_to_each_component(covariance_type):
+    """Of equal covariances, at distances where squares have no digit left for the difference."""
+    mixture = make_mixture(covariance_type, np.float64, same=True)
+    direction = mixture.means_[1] - mixture.means_[0]
+    for distance in (1e6, 1e9, 1e12, 1e18, 1e100, 1e200, 1e300):
+        rows = distance * np.array([direction, -direction])
+        np.testing.assert_array_equal(mixture.predict(rows), [1, 0])
+        np.testing.assert_allclose(mixture.predict_proba(rows), [[0, 1], [1, 0]], atol=1e-12)
