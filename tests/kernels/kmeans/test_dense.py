@@ -383,6 +383,16 @@ def test_draws_at_the_ends_take_the_rows_of_searchsorted(rng, n_like_the_seed):
     np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 849])
 
 
+def test_the_last_draw_takes_a_row_of_positive_weight(rng):
+    """However the sums of the blocks and those of the rows round."""
+    last = np.array([[np.nextafter(1.0, 0.0)]])
+    for _ in range(40):
+        X, sample_weight = rng.normal(size=(100, 3)), rng.uniform(0.5, 2.0, size=100)
+        sample_weight[-7:] = 0
+        panels = Panels(X, sample_weight, np.zeros(3))
+        np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 92])
+
+
 def test_seeding_takes_the_first_of_equal_candidates():
     X = np.ones((10, 1))
     X[0] = 0  # the seed; the others have a potential of 1 each
