@@ -103,6 +103,26 @@ def test_bounds_hold_with_their_margins(rng, kind, n_clusters, dtype, always_bou
     assert n_mixed > 0
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+def test_a_center_that_leaves_takes_the_upper_bounds_of_mixed_blocks_along(
+    rng, n_features, always_bounded
+):
+    """Its rows in blocks of another assigned center, which may not have moved at all."""
+    X = make_data(rng, "normal", np.float64, n_features)
+    panels = Panels(X, None, np.zeros(n_features))
+    for j in range(40):
+        state = panels.start_lloyd(X[:40], policy=always_bounded)
+        for iteration in range(5):
+            state.advance(iteration, 1, 0.0)
+            state._plan._regroup_at = np.inf if state.is_bounded else 0  # once
+        assert (state._bounds._arrays[0] < 0).any()
+        moved = state.centers.copy()
+        moved[j] *= -1  # as far from 0 as it was
+        labels, _ = state.finish(moved)
+        expected, _ = panels.assign_with_inertia(moved)
+        np.testing.assert_array_equal(labels, expected)
+
+
 def assert_bounds_hold(panels, state, centers):
     """Return how many blocks are mixed."""
     bounds = state._bounds

@@ -86,6 +86,14 @@ def test_distances_to_labels_csr(rng, n_samples, n_features, dtype, max_chunks):
     assert (out >= 0).all()
 
 
+def test_distances_of_sparse_rows_to_themselves_are_not_negative(rng, dtype):
+    C = rng.normal(size=(200, 9)).astype(dtype)
+    rows = CsrRows(scipy.sparse.csr_array(C), None)
+    distances_sq = rows.distances_sq(C, np.arange(200, dtype=np.int32))
+    assert (distances_sq >= 0).all()
+    np.testing.assert_allclose(distances_sq, 0, atol=tolerance(np.float64, 3 * 9))
+
+
 @pytest.mark.parametrize("n_clusters", [1, 8, 9])
 def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     rows, X, _ = make_rows(rng, n_samples, n_features, dtype)

@@ -306,6 +306,19 @@ def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_chunk
     assert written["weights"][3] == 0
 
 
+def test_a_cluster_that_loses_its_rows_keeps_no_rounding_of_them(rng):
+    C = np.array([[0.0], [-11.0], [11.0]])
+    for _ in range(20):  # of some, the sums of three chunks added and taken away are not 0
+        # Those at -5 and 5 are in cluster 0 in the first iteration, and leave it in the second.
+        X = np.tile([[-5.0], [5.0], [-7.0], [7.0]], (100, 1)) + 0.1 * rng.random((400, 1))
+        panels = Panels(X, rng.uniform(0.5, 2.0, size=400), np.zeros(1))
+        assert run_iterate(panels, C, 3, 1, tol=0.0)["counts"][0] == 200
+        written = run_iterate(panels, C, 3, 2, tol=0.0)
+        assert written["status_counts"][lloyd.N_EMPTY] == 1
+        assert written["weights"][0] == 0
+        assert written["sums"][0] == 0
+
+
 def test_iterate_in_parts_equals_iterate_at_once(rng, max_chunks):
     panels, X, _ = make_panels(rng, 200, 3, np.float64)
     policy = LloydPolicy(max_chunks=max_chunks, chunk_work=1)
@@ -381,6 +394,16 @@ def test_draws_at_the_ends_take_the_rows_of_searchsorted(rng, n_like_the_seed):
     last = np.array([[np.nextafter(1.0, 0.0)]])
     assert_seeds_are_right(panels, X, sample_weight, 0, last)
     np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 849])
+
+
+def test_the_last_draw_takes_a_row_of_positive_weight(rng):
+    """However the sums of the blocks and those of the rows round."""
+    last = np.array([[np.nextafter(1.0, 0.0)]])
+    for _ in range(40):
+        X, sample_weight = rng.normal(size=(100, 3)), rng.uniform(0.5, 2.0, size=100)
+        sample_weight[-7:] = 0
+        panels = Panels(X, sample_weight, np.zeros(3))
+        np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 92])
 
 
 def test_seeding_takes_the_first_of_equal_candidates():
