@@ -405,7 +405,7 @@ def fit_kmeans(
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to cluster, not yet checked.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None for ones, as it must be for rows that are packed.
+        Weight of each row; None for ones, and for rows that are packed, with weights or not.
     packed : PackedRows, default=None
         The rows of X, where they have been checked and packed for another fit.
     on_result : callable, default=None
@@ -422,11 +422,11 @@ def fit_kmeans(
     _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
     random_state = _validation.check_random_state(kmeans.random_state)
-    sample_weight = _validation.check_sample_weight(sample_weight, X)
     if packed is None:
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
         rows = _algorithms.rows.source.pack(X, sample_weight, kmeans._mean)
     else:
-        rows = packed.panels
+        sample_weight, rows = packed.sample_weight, packed.panels
     best = kmeans._run(X, rows, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)

@@ -76,13 +76,15 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     """
     check_parameters("silhouette_samples", locals(), _ANY_ROWS)
     if not _is_own(metric, X, kwds):
+        if issparse(X) and isinstance(metric, str) and metric == "euclidean":
+            X = _sparse_without_unit(X)
         return sklearn.metrics.silhouette_samples(X, labels, metric=metric, **kwds)
     X, labels = _check(X, labels)
     if metric == "sqeuclidean":
         silhouettes = _dispersion(X, labels).squared_silhouettes()
     else:
         silhouette = _algorithms.metrics.silhouette
-        rows = X.astype(np.float64, copy=False)
+        rows = _without_unit(X)
         silhouettes = silhouette.coefficients(*silhouette.mean_distances(rows, labels))
     return silhouettes.astype(X.dtype, copy=False)
 
@@ -186,7 +188,7 @@ def simplified_silhouette_score(X, labels):
     0.937
     """
     check_parameters("simplified_silhouette_score", locals(), _ROWS)
-    return float(_dispersion(*_check(X, labels)).simplified_silhouettes().mean())
+    return _dispersion(*_check(X, labels)).simplified_silhouette()
 
 
 def calinski_harabasz_score(X, labels):
@@ -202,7 +204,8 @@ def calinski_harabasz_score(X, labels):
     Returns
     -------
     score : float
-        Not negative: the larger, the better.
+        Not negative: the larger, the better. Infinite if the rows of each cluster are equal, but
+        those of different clusters are not; 1, as in scikit-learn, if all rows are equal.
 
     Raises
     ------
@@ -240,7 +243,8 @@ def davies_bouldin_score(X, labels):
     Returns
     -------
     score : float
-        Not negative: the smaller, the better.
+        Not negative: the smaller, the better. Infinite if two clusters of different rows have the
+        same mean. Two clusters that are the same point have the likeness 0, as in scikit-learn.
 
     Raises
     ------
@@ -291,7 +295,22 @@ def _check(X, labels):
     return X, labels
 
 
+def _without_unit(X):
+    """Rows with the scores of X, in float64, whose squares are numbers."""
+    return _algorithms.metrics.units.without_unit(X.astype(np.float64, copy=False))
+
+
+def _sparse_without_unit(X):
+    """Sparse rows with the silhouettes of X, whose squares are numbers."""
+    X = X.tocsr()
+    largest = abs(X).max() if X.dtype in FLOAT_DTYPES and X.nnz else 1.0
+    exponent = np.frexp(largest)[1]
+    if not np.isfinite(largest) or abs(exponent) < _algorithms.metrics.units.PLAIN_EXPONENT:
+        return X
+    X = X.copy()
+    X.data = np.ldexp(X.data, -exponent)
+    return X
+
+
 def _dispersion(X, labels):
-    X = X.astype(np.float64, copy=False)
-    panels = _algorithms.rows.panels.Panels(X, None, _algorithms.rows.panels.estimate_mean(X))
-    return _algorithms.metrics.dispersion.Dispersion(panels, labels)
+    return _algorithms.metrics.dispersion.Dispersion(_without_unit(X), labels)

@@ -1,0 +1,51 @@
+"""Scores have no unit: rows are scaled by a power of two where their squares would not be numbers.
+
+A power of two changes no digit, so a score is the same to the bit in any unit.
+"""
+
+import numpy as np
+
+PLAIN_EXPONENT = 200
+"""Values below 2^200 that differ by more than 2^-200 need no scaling: distances that are not
+negligible beside the largest have squares in the range of float64, and so have their sums."""
+
+SIDE_BY_SIDE_VALUES = 512
+"""Values of a few rows that are compared side by side: one row of few features is too short."""
+
+
+def without_unit(X):
+    """Rows with the scores of X, and squares that neither overflow nor vanish.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float64
+        The rows, all finite.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), float64
+        The rows themselves, or times a power of two by which their range is about 1. Features
+        that are constant, however large, are 0 then: they change no distance.
+    """
+    low, high = _extremes(X)
+    with np.errstate(over="ignore"):
+        ranges = high - low
+    exponent = np.frexp(min(ranges.max(), np.finfo(np.float64).max))[1]
+    largest = max(-low.min(), high.max())
+    if abs(exponent) < PLAIN_EXPONENT and largest < 2.0**PLAIN_EXPONENT:
+        return X
+    # A feature that varies is at most 2^53 times its range, so it does not overflow either.
+    return np.ldexp(np.where(ranges > 0, X, 0.0), -exponent)
+
+
+def _extremes(X):
+    """Least and largest value of each feature."""
+    n_samples, n_features = X.shape
+    side_by_side = max(1, min(n_samples, SIDE_BY_SIDE_VALUES // n_features))
+    whole = n_samples - n_samples % side_by_side
+    parts = X[:whole].reshape(-1, side_by_side * n_features), X[whole:].reshape(1, -1)
+    low, high = (
+        np.concatenate([extreme(part, axis=0).reshape(-1, n_features) for part in parts])
+        for extreme in (np.min, np.max)
+    )
+    return low.min(axis=0), high.max(axis=0)
