@@ -27,6 +27,9 @@ __all__ = [
     "simplified_silhouette_score",
 ]
 
+MOST_DENSE_VALUES = 2**25
+"""Values of sparse rows, with their zeros, that may be made dense."""
+
 
 def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     """Silhouette of each row: whether it is nearer to its own cluster than to the next.
@@ -44,8 +47,8 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
         Label of each row.
     metric : str or callable, default="euclidean"
         The distance. "euclidean" is exact and takes O(n^2 d) operations, in memory of O(n d);
-        "sqeuclidean" takes O(n k d). Any other, sparse rows and `kwds` are passed on to
-        scikit-learn.
+        "sqeuclidean" takes O(n k d). Any other, sparse rows of more than 2^25 values, zeros
+        included, and `kwds` are passed on to scikit-learn.
     **kwds : dict
         Parameters of the distance.
 
@@ -75,9 +78,9 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     array([0.88, 0.87, 0.87, 0.88])
     """
     check_parameters("silhouette_samples", locals(), _ANY_ROWS)
+    if issparse(X) and isinstance(metric, str) and metric == "euclidean" and not kwds:
+        X = _sparse_without_unit(X)
     if not _is_own(metric, X, kwds):
-        if issparse(X) and isinstance(metric, str) and metric == "euclidean":
-            X = _sparse_without_unit(X)
         return sklearn.metrics.silhouette_samples(X, labels, metric=metric, **kwds)
     X, labels = _check(X, labels)
     if metric == "sqeuclidean":
@@ -301,14 +304,13 @@ def _without_unit(X):
 
 
 def _sparse_without_unit(X):
-    """Sparse rows with the silhouettes of X, whose squares are numbers."""
-    X = X.tocsr()
-    largest = abs(X).max() if X.dtype in FLOAT_DTYPES and X.nnz else 1.0
-    exponent = np.frexp(largest)[1]
-    if not np.isfinite(largest) or abs(exponent) < _algorithms.metrics.units.PLAIN_EXPONENT:
-        return X
-    X = X.copy()
-    X.data = np.ldexp(X.data, -exponent)
+    """Sparse rows as they are computed with: dense, or in float64 and with squares in its range."""
+    if X.shape[0] * X.shape[1] <= MOST_DENSE_VALUES:
+        return X.toarray()
+    X = X.tocsr().astype(np.float64)
+    largest = abs(X).max()
+    if 0 < largest < np.inf:
+        X.data = np.ldexp(X.data, -np.frexp(largest)[1])
     return X
 
 

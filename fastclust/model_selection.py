@@ -636,8 +636,9 @@ def _most_stable_row(stability):
 
 def _selection(table, choices, best_by, estimators):
     if best_by is None:
-        made = [name for name in DEFAULT_CRITERIA if choices[name] is not None]
-        best_by = made[0] if made else DEFAULT_CRITERIA[0]
+        best_by = next((name for name in DEFAULT_CRITERIA if choices[name] is not None), None)
+        if best_by is None:
+            raise ValueError("No criterion chooses a model: try more numbers of clusters.")
     row = choices[best_by]
     if row is None:
         raise ValueError(f"No model is chosen by {best_by!r}: choose another `best_by`.")

@@ -18,7 +18,8 @@ class CurvesDisplay:
         Numbers of clusters, rising.
 
     curves : dict of str to ndarray of shape (n_values,)
-        Value of each criterion for each number of clusters; NaN where it has none.
+        Value of each criterion for each number of clusters; NaN where it has none. What is
+        infinite is not drawn, but the ring of a choice is, at the edge of the axes.
 
     choices : dict of str to int
         Number of clusters that a criterion chooses; those without a choice are left out.
@@ -159,16 +160,23 @@ class CurvesDisplay:
     def _draw_ring(self, ax, name, color):
         choice, values = self.choices[name], self.curves[name]
         i = int(np.flatnonzero(self.k_values == choice)[0])
+        place, name = {"transform": ax.transData}, f"k = {choice}"
+        height = values[i]
+        if np.isinf(height):  # at the edge of the axes
+            place["transform"] = ax.get_xaxis_transform()
+            height, name = float(height > 0), f"{name}: infinite"
         (ring,) = ax.plot(
-            [choice], [values[i]], linestyle="none", marker="o", markersize=13,
+            [choice], [height], linestyle="none", marker="o", markersize=13,
             markerfacecolor="none", markeredgecolor=color, markeredgewidth=2,
+            clip_on=np.isfinite(values[i]), **place,
         )  # fmt: skip
         # Its name is on the side with more room, above or below, where the curve is not.
         is_right = 2 * i < len(values) - 1
-        is_below = values[i + 1 if is_right else i - 1] > values[i]
+        is_below = values[i + 1 if is_right else i - 1] > values[i] or values[i] == np.inf
         ax.annotate(
-            f"k = {choice}",
-            (choice, values[i]),
+            name,
+            (choice, height),
+            xycoords=place["transform"],
             xytext=(8 if is_right else -8, -7 if is_below else 7),
             textcoords="offset points",
             ha="left" if is_right else "right",
@@ -197,5 +205,5 @@ def _check_results(k_values, curves, choices):
             raise ValueError(f"There is a choice of {name!r}, but no curve of that name.")
         if choice not in k_values:
             raise ValueError(f"The choice of {name!r}, {choice}, is not among `k_values`.")
-        if not np.isfinite(curves[name][k_values == choice][0]):
+        if np.isnan(curves[name][k_values == choice][0]):
             raise ValueError(f"The curve {name!r} has no value at its choice, {choice}.")

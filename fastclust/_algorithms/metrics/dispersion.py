@@ -1,5 +1,7 @@
 """How tight and how far apart clusters are: what follows from their means, in O(n k)."""
 
+import math
+
 import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
 
@@ -13,6 +15,10 @@ BLOCK_BYTES = 2**23
 CLOSE = 2.0**-18
 """Distances below this part of the largest coordinate are computed again, from coordinates near to
 both points: rounding the others leaves a relative error of 2^-53 / CLOSE = 3e-11."""
+
+CONCENTRIC = 2.0**-30
+"""Part of the spread of two clusters below which the distance of their means is computed again,
+from exact sums: that of clusters with a common mean is 0 then, and not some rounding errors."""
 
 
 class Dispersion:
@@ -93,8 +99,8 @@ class Dispersion:
             return float("inf") if between > 0 else 1.0
         return between * (n_samples - n_clusters) / (within * (n_clusters - 1))
 
-    def _center_distances(self):
-        """Distances between the means of clusters."""
+    def _center_distances(self, inner):
+        """Distances between the means of clusters, of which `inner` is the spread."""
         centers = self._centers_from(self.origins[0])
         apart = squareform(pdist(centers))
         np.fill_diagonal(apart, np.inf)
@@ -102,7 +108,23 @@ class Dispersion:
             near = (self.origins - self.origins[i]) + (self.offsets - self.offsets[i])
             apart[i] = np.sqrt(np.square(near).sum(axis=1))
         np.fill_diagonal(apart, np.inf)
+        concentric = apart < CONCENTRIC * (inner[:, np.newaxis] + inner)
+        for i in np.flatnonzero(concentric.any(axis=1)):
+            group = np.flatnonzero(concentric[i] | (np.arange(len(inner)) == i))
+            if len(group) > 1:
+                means = np.array([self._exact_mean(j, self.origins[i]) for j in group])
+                apart[np.ix_(group, group)] = squareform(pdist(means))
+                concentric[np.ix_(group, group)] = False
+        np.fill_diagonal(apart, np.inf)
         return apart
+
+    def _exact_mean(self, j, origin):
+        """Mean of a cluster less an origin, of sums that are rounded once."""
+        rows = np.flatnonzero(self._labels == j)
+        values = self._X[rows] - origin
+        if self._weights is not None:
+            values *= self._weights[rows, np.newaxis]
+        return [math.fsum(column) / self.masses[j] for column in values.T.tolist()]
 
     def davies_bouldin(self):
         """Mean likeness of each cluster to the one most like it (Davies and Bouldin 1979).
@@ -113,7 +135,9 @@ class Dispersion:
         inner = self._sum_by_label(np.sqrt(self.own_sq)) / self.masses
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             likeness = np.nan_to_num(
-                (inner[:, np.newaxis] + inner) / self._center_distances(), nan=0.0, posinf=np.inf
+                (inner[:, np.newaxis] + inner) / self._center_distances(inner),
+                nan=0.0,
+                posinf=np.inf,
             )
         return float(np.mean(likeness.max(axis=1)))
 

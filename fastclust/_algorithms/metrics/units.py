@@ -5,9 +5,12 @@ A power of two changes no digit, so a score is the same to the bit in any unit.
 
 import numpy as np
 
-PLAIN_EXPONENT = 200
-"""Values below 2^200 that differ by more than 2^-200 need no scaling: distances that are not
-negligible beside the largest have squares in the range of float64, and so have their sums."""
+LARGEST_EXPONENT = 480
+"""Of values whose squares have sums in the range of float64, and products of these with numbers of
+rows. The squares of distances are not 0 then down to 2^-990 of the largest."""
+
+SMALLEST_EXPONENT = -200
+"""Of a range that is not too small yet: its distances are not 0 down to 2^-310 of the largest."""
 
 SIDE_BY_SIDE_VALUES = 512
 """Values of a few rows that are compared side by side: one row of few features is too short."""
@@ -24,18 +27,18 @@ def without_unit(X):
     Returns
     -------
     X : ndarray of shape (n_samples, n_features), float64
-        The rows themselves, or times a power of two by which their range is about 1. Features
-        that are constant, however large, are 0 then: they change no distance.
+        The rows themselves, or times a power of two by which their range is as large as it may
+        be. Features that are constant, however large, are 0 then: they change no distance.
     """
     low, high = _extremes(X)
     with np.errstate(over="ignore"):
         ranges = high - low
     exponent = np.frexp(min(ranges.max(), np.finfo(np.float64).max))[1]
     largest = max(-low.min(), high.max())
-    if abs(exponent) < PLAIN_EXPONENT and largest < 2.0**PLAIN_EXPONENT:
+    if SMALLEST_EXPONENT < exponent and largest < 2.0**LARGEST_EXPONENT:
         return X
     # A feature that varies is at most 2^53 times its range, so it does not overflow either.
-    return np.ldexp(np.where(ranges > 0, X, 0.0), -exponent)
+    return np.ldexp(np.where(ranges > 0, X, 0.0), LARGEST_EXPONENT - exponent)
 
 
 def _extremes(X):
