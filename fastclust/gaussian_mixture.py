@@ -569,7 +569,7 @@ class GaussianMixture(DensityMixin, Estimator):
                 "least one sample."
             )
         rng = _validation.check_random_state(self.random_state)
-        weights = self.weights_
+        weights = np.asarray(self.weights_)
         if weights.dtype != np.float64:  # rounded, so they do not sum to 1 as numpy wants it
             weights = weights.astype(np.float64)
             weights /= weights.sum()
