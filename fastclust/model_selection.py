@@ -271,7 +271,7 @@ def select_kmeans(
     if ks is None:
         ks = list(range(2, max(3, min(DEFAULT_MOST_CLUSTERS + 1, judge.n_samples))))
     check_enough_samples(judge, max(ks) + 1)
-    rows, estimators, logs = [], [], []
+    rows, estimators, inertias = [], [], []
     for k in progress_bar(ks, "KMeans"):
         estimator = KMeans(k, **options)
         runs: list[Any] = []
@@ -284,13 +284,12 @@ def select_kmeans(
             | {"n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
-        logs.append(-np.inf if is_exact else _log(estimator.inertia_))
+        inertias.append(0.0 if is_exact else estimator.inertia_)  # less its rounding
     table = {name: [row[name] for row in rows] for name in rows[0]}
-    gap, gap_error = _gap_statistic(
-        packed, ks, logs, gap_references, options | {"random_state": rng}
-    )
+    gap_options = options | {"random_state": rng}
+    gap, gap_error = _gap_statistic(packed, ks, inertias, gap_references, gap_options)
     table |= {"gap": gap, "gap_error": gap_error}
-    choices = {"elbow": _elbow(ks, table["inertia"])}
+    choices = {"elbow": _elbow(ks, inertias)}
     choices |= {name: _best_row(table[name], name) for name in LABEL_CRITERIA}
     choices |= {"gap": _gap_row(gap, gap_error), "stability": _most_stable_row(table["stability"])}
     return _selection(table, choices, best_by, estimators)
@@ -540,7 +539,7 @@ def _renumber(labels):
     return numbers[labels], len(present)
 
 
-def _gap_statistic(packed, ks, logs, n_references, options):
+def _gap_statistic(packed, ks, inertias, n_references, options):
     """Gap statistics and their standard errors, of uniform samples in the box around the rows.
 
     Parameters
@@ -549,8 +548,8 @@ def _gap_statistic(packed, ks, logs, n_references, options):
         The rows.
     ks : list of int
         Numbers of clusters.
-    logs : list of float
-        Logs of their inertias.
+    inertias : list of float
+        Their inertias.
     n_references : int
         Number of samples; their rows get the weights of the rows of X.
     options : dict
@@ -581,7 +580,7 @@ def _gap_statistic(packed, ks, logs, n_references, options):
             fit_kmeans(estimator, reference, packed=sample, warn=_ignore_warning)
             reference_logs[b, i] = _log(estimator.inertia_)
     reference_logs[np.isinf(reference_logs)] = np.nan  # too few numbers in the box
-    gap = reference_logs.mean(axis=0) - logs
+    gap = reference_logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
     error = reference_logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
     return gap.tolist(), error.tolist()
 

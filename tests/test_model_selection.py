@@ -257,6 +257,14 @@ def test_every_criterion_finds_the_number_of_distinct_rows(dtype, scale, offset)
     plt.close("all")
 
 
+@pytest.mark.parametrize("offset", [0, 1 / 7, 1e3])
+def test_rounding_errors_have_no_elbow(offset):
+    rows = np.repeat([[0.0, 1], [1, 3], [7, 2]], 30, axis=0) / 3 + offset
+    selection = select_kmeans(rows, range(3, 8), n_init=2, gap_references=1, random_state=0)
+    assert selection.choices_["elbow"] is None
+    assert selection.choices_["silhouette"] == selection.choices_["gap"] == 3
+
+
 @pytest.mark.parametrize("value", [0.0, 1 / 3])
 def test_equal_rows_have_no_best_number(value):
     for ks in (None, [1], range(1, 4)):

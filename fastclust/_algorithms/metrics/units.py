@@ -46,9 +46,10 @@ def _extremes(X):
     n_samples, n_features = X.shape
     side_by_side = max(1, min(n_samples, SIDE_BY_SIDE_VALUES // n_features))
     whole = n_samples - n_samples % side_by_side
-    parts = X[:whole].reshape(-1, side_by_side * n_features), X[whole:].reshape(1, -1)
-    low, high = (
-        np.concatenate([extreme(part, axis=0).reshape(-1, n_features) for part in parts])
-        for extreme in (np.min, np.max)
-    )
-    return low.min(axis=0), high.max(axis=0)
+    wide = X[:whole].reshape(-1, side_by_side * n_features)
+    low = wide.min(axis=0).reshape(-1, n_features).min(axis=0)
+    high = wide.max(axis=0).reshape(-1, n_features).max(axis=0)
+    if whole < n_samples:
+        low = np.minimum(low, X[whole:].min(axis=0))
+        high = np.maximum(high, X[whole:].max(axis=0))
+    return low, high
