@@ -272,7 +272,7 @@ def test_equal_rows_have_no_best_number(value):
             select_kmeans(np.full((20, 2), value), ks, n_init=2, gap_references=2, random_state=0)
 
 
-@pytest.mark.parametrize("exponent", [-60, -30, 30, 60])
+@pytest.mark.parametrize("exponent", [-400, -60, 60, 400])
 def test_choices_have_no_unit(selection, exponent):
     rows = np.ldexp(X, exponent)
     scaled = select_kmeans(rows, range(2, 8), n_init=3, gap_references=5, random_state=0)

@@ -442,6 +442,14 @@ def test_an_infinite_choice_is_at_the_edge(value, height, others):
     assert place == pytest.approx(box.y1 if height else box.y0)
 
 
+@pytest.mark.parametrize("values", [[1.7e308, 1e308, 5e307], [-1.7e308, 1.7e308, np.inf]])
+def test_curves_of_the_largest_numbers_can_be_drawn(values):
+    display = CurvesDisplay.from_results([1, 2, 3], {"inertia": values}, {"inertia": 2})
+    display.figure_.canvas.draw()
+    assert display.ax_.get_ylabel() == "inertia / 1e+300"
+    np.testing.assert_array_equal(display.curves["inertia"], values)
+
+
 def test_curves_are_drawn_on_given_axes():
     figure, axes = plt.subplots(1, 2)
     display = CurvesDisplay.from_results([1, 2, 3, 4], CURVES, ax=axes)

@@ -6,6 +6,9 @@ from fastclust.plots import _drawing
 
 MARKERS = "os^Dvpd"
 
+MOST_DRAWN = 1e300
+"""Values from here on are divided by it: sums and margins of their limits would overflow."""
+
 
 class CurvesDisplay:
     """Criteria against the number of clusters, each with its choice marked by a ring.
@@ -127,13 +130,14 @@ class CurvesDisplay:
         self.lines_, self.rings_ = {}, {}
         for j, (name, values) in enumerate(self.curves.items()):
             ax, color = self.axes_[j], palette[j if is_shared else 0]
+            values, label = _drawable(values, name)
             (self.lines_[name],) = ax.plot(
                 self.k_values, values, color=color, marker=MARKERS[j % len(MARKERS)],
-                markersize=4, linewidth=1.6, label=name,
+                markersize=4, linewidth=1.6, label=label,
             )  # fmt: skip
             if name in self.choices:
-                self.rings_[name] = self._draw_ring(ax, name, color)
-            ax.set(xlabel="number of clusters", ylabel=None if is_shared else name)
+                self.rings_[name] = self._draw_ring(ax, self.choices[name], values, color)
+            ax.set(xlabel="number of clusters", ylabel=None if is_shared else label)
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.margins(x=0.08, y=0.15)
         if is_shared:
@@ -157,8 +161,7 @@ class CurvesDisplay:
             raise ValueError(f"There are {n_curves} criteria, but {len(axes)} axes.")
         return axes
 
-    def _draw_ring(self, ax, name, color):
-        choice, values = self.choices[name], self.curves[name]
+    def _draw_ring(self, ax, choice, values, color):
         i = int(np.flatnonzero(self.k_values == choice)[0])
         place, name = {"transform": ax.transData}, f"k = {choice}"
         height = values[i]
@@ -185,6 +188,14 @@ class CurvesDisplay:
             color=_drawing.INK,
         )
         return ring
+
+
+def _drawable(values, name):
+    """Return values that matplotlib can draw, whose limits must not overflow, and their name."""
+    largest = np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max()
+    if largest < MOST_DRAWN:
+        return values, name
+    return values / MOST_DRAWN, f"{name} / {MOST_DRAWN:g}"
 
 
 def _check_results(k_values, curves, choices):
