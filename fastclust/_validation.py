@@ -225,21 +225,24 @@ def check_centers_shape(centers, n_clusters, n_features):
 
 
 class PackedRows(NamedTuple):
-    """Dense rows that are checked and packed, for several fits without weights.
+    """Rows that are checked and packed, for several fits.
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
-        The rows, all finite.
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows, all finite; an ndarray is C-contiguous.
     mean : ndarray of shape (n_features,)
-        Their mean.
-    panels : Panels
-        The rows less the mean.
+        Their mean; 0 for sparse rows.
+    panels : Panels or CsrRows
+        The rows less the mean, with their weights.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row, of X's dtype; None for ones.
     """
 
-    X: np.ndarray
+    X: Any
     mean: np.ndarray
     panels: Any
+    sample_weight: np.ndarray | None = None
 
 
 def warn_user(warning):

@@ -595,7 +595,11 @@ class GaussianMixture(DensityMixin, Estimator):
                 "least one sample."
             )
         rng = _validation.check_random_state(self.random_state)
-        counts = rng.multinomial(n_samples, self.weights_)
+        weights = np.asarray(self.weights_)
+        if weights.dtype != np.float64:  # rounded, so they do not sum to 1 as numpy wants it
+            weights = weights.astype(np.float64)
+            weights /= weights.sum()
+        counts = rng.multinomial(n_samples, weights)
         drawn = self._covariance.draw(rng, self.means_, self.covariances_, counts)
         return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
 
@@ -659,7 +663,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     X : array-like of shape (n_samples, n_features)
         Rows, not yet checked.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None for ones, as it must be for rows that are packed.
+        Weight of each row; None for ones, and for rows that are packed, with weights or not.
     packed : PackedRows, default=None
         The rows of X, where they have been checked and packed for another fit.
     warn : callable, default=warn_user
@@ -684,11 +688,11 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     given = mixture._check_given(X.shape[1])
     if mixture._goes_on():
         mixture._check_last_fit(X.shape[1])
-    sample_weight = _validation.check_sample_weight(sample_weight, X)
     source, rows, panels = _algorithms.rows.source, X, None
     if packed is not None:
-        panels = packed.panels
+        sample_weight, panels = packed.sample_weight, packed.panels
     else:
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
         mean = mean if rows is X else source.mean_to_subtract(rows)
     in_range = source.pack_in_range(

@@ -407,7 +407,7 @@ def fit_kmeans(
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to cluster, not yet checked.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None for ones, as it must be for rows that are packed.
+        Weight of each row; None for ones, and for rows that are packed, with weights or not.
     packed : PackedRows, default=None
         The rows of X, where they have been checked and packed for another fit.
     on_result : callable, default=None
@@ -424,14 +424,16 @@ def fit_kmeans(
     _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
     random_state = _validation.check_random_state(kmeans.random_state)
-    all_rows, all_weights = X, _validation.check_sample_weight(sample_weight, X)
-    X, sample_weight = _validation.rows_with_weight(X, all_weights)
-    if X is not all_rows:
-        _validation.check_enough_samples(X, kmeans.n_clusters)
-        kmeans._mean = _algorithms.rows.source.mean_to_subtract(X)
-    in_range = _algorithms.rows.source.pack_in_range(
-        X, sample_weight, kmeans._mean, None if packed is None else packed.panels
-    )
+    source, all_rows, panels = _algorithms.rows.source, X, None
+    if packed is not None:
+        sample_weight, panels = packed.sample_weight, packed.panels
+    else:
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        X, sample_weight = _validation.rows_with_weight(X, sample_weight)
+        if X is not all_rows:
+            _validation.check_enough_samples(X, kmeans.n_clusters)
+            kmeans._mean = source.mean_to_subtract(X)
+    in_range = source.pack_in_range(X, sample_weight, kmeans._mean, panels)
     kmeans._mean = _algorithms.rows.scale.scaled(in_range.mean, in_range.exponent)
     best = kmeans._run(in_range, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)

@@ -27,6 +27,9 @@ __all__ = [
     "simplified_silhouette_score",
 ]
 
+MOST_DENSE_VALUES = 2**25
+"""Values of sparse rows, with their zeros, that may be made dense."""
+
 
 def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     """Silhouette of each row: whether it is nearer to its own cluster than to the next.
@@ -44,8 +47,8 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
         Label of each row.
     metric : str or callable, default="euclidean"
         The distance. "euclidean" is exact and takes O(n^2 d) operations, in memory of O(n d);
-        "sqeuclidean" takes O(n k d). Any other, sparse rows and `kwds` are passed on to
-        scikit-learn.
+        "sqeuclidean" takes O(n k d). Any other, sparse rows of more than 2^25 values, zeros
+        included, and `kwds` are passed on to scikit-learn.
     **kwds : dict
         Parameters of the distance.
 
@@ -75,6 +78,8 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     array([0.88, 0.87, 0.87, 0.88])
     """
     check_parameters("silhouette_samples", locals(), _ANY_ROWS)
+    if issparse(X) and isinstance(metric, str) and metric == "euclidean" and not kwds:
+        X = _sparse_without_unit(X)
     if not _is_own(metric, X, kwds):
         return sklearn.metrics.silhouette_samples(X, labels, metric=metric, **kwds)
     X, labels = _check(X, labels)
@@ -82,7 +87,7 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
         silhouettes = _dispersion(X, labels).squared_silhouettes()
     else:
         silhouette = _algorithms.metrics.silhouette
-        rows = X.astype(np.float64, copy=False)
+        rows = _without_unit(X)
         silhouettes = silhouette.coefficients(*silhouette.mean_distances(rows, labels))
     return silhouettes.astype(X.dtype, copy=False)
 
@@ -186,7 +191,7 @@ def simplified_silhouette_score(X, labels):
     0.937
     """
     check_parameters("simplified_silhouette_score", locals(), _ROWS)
-    return float(_dispersion(*_check(X, labels)).simplified_silhouettes().mean())
+    return _dispersion(*_check(X, labels)).simplified_silhouette()
 
 
 def calinski_harabasz_score(X, labels):
@@ -202,7 +207,8 @@ def calinski_harabasz_score(X, labels):
     Returns
     -------
     score : float
-        Not negative: the larger, the better.
+        Not negative: the larger, the better. Infinite if the rows of each cluster are equal, but
+        those of different clusters are not; 1, as in scikit-learn, if all rows are equal.
 
     Raises
     ------
@@ -240,7 +246,8 @@ def davies_bouldin_score(X, labels):
     Returns
     -------
     score : float
-        Not negative: the smaller, the better.
+        Not negative: the smaller, the better. Infinite if two clusters of different rows have the
+        same mean. Two clusters that are the same point have the likeness 0, as in scikit-learn.
 
     Raises
     ------
@@ -291,7 +298,21 @@ def _check(X, labels):
     return X, labels
 
 
+def _without_unit(X):
+    """Rows with the scores of X, in float64, whose squares are numbers."""
+    return _algorithms.metrics.units.without_unit(X.astype(np.float64, copy=False))
+
+
+def _sparse_without_unit(X):
+    """Sparse rows as they are computed with: dense, or in float64 and with squares in its range."""
+    if X.shape[0] * X.shape[1] <= MOST_DENSE_VALUES:
+        return X.toarray()
+    X = X.tocsr().astype(np.float64)
+    largest = abs(X).max()
+    if 0 < largest < np.inf:
+        X.data = np.ldexp(X.data, -np.frexp(largest)[1])
+    return X
+
+
 def _dispersion(X, labels):
-    X = X.astype(np.float64, copy=False)
-    panels = _algorithms.rows.panels.Panels(X, None, _algorithms.rows.panels.estimate_mean(X))
-    return _algorithms.metrics.dispersion.Dispersion(panels, labels)
+    return _algorithms.metrics.dispersion.Dispersion(_without_unit(X), labels)

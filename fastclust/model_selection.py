@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_array
@@ -19,6 +20,7 @@ from fastclust._validation import (
     check_enough_samples,
     check_parameters,
     check_random_state,
+    check_sample_weight,
     integer,
     one_of,
     warn_user,
@@ -29,8 +31,12 @@ from fastclust.kmeans import KMeans, fit_kmeans
 
 __all__ = ["Selection", "select_gaussian_mixture", "select_kmeans"]
 
+DEFAULT_MOST_CLUSTERS, DEFAULT_MOST_COMPONENTS = 15, 10
+"""Ends of the ranges of a sweep that is given none."""
+
 LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
 KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
+DEFAULT_CRITERIA = ("silhouette", "simplified_silhouette", "elbow", "gap", "stability")
 MIXTURE_CRITERIA = ("bic", "aic", "icl")
 SMALLER_IS_BETTER = {"davies_bouldin", *MIXTURE_CRITERIA}
 
@@ -161,9 +167,10 @@ def _text(value):
 
 def select_kmeans(
     X,
-    n_clusters=range(2, 16),
+    n_clusters=None,
     *,
-    best_by="silhouette",
+    sample_weight=None,
+    best_by=None,
     n_init=10,
     silhouette_sample_size=10_000,
     gap_references=10,
@@ -176,13 +183,18 @@ def select_kmeans(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to cluster.
-    n_clusters : iterable of int, default=range(2, 16)
-        Numbers of clusters, each less than the number of rows.
-    best_by : str, default="silhouette"
+    n_clusters : iterable of int, default=None
+        Numbers of clusters, each less than the number of rows; None for 2 to 15, or to one less
+        than there are rows. 1 can be chosen by the gap statistic.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row: 2 counts as the row twice, 0 as no row. None for ones.
+    best_by : str, default=None
         Criterion that chooses `best_estimator_`: "elbow", "silhouette", "simplified_silhouette",
-        "davies_bouldin", "calinski_harabasz", "gap" or "stability".
+        "davies_bouldin", "calinski_harabasz", "gap" or "stability". None for "silhouette", or if it
+        is not defined the first that makes a choice of "simplified_silhouette", "elbow", "gap" and
+        "stability".
     n_init : int, default=10
         Runs for each number of clusters, of which the best is kept. How far the others agree with
         it is the column "stability".
@@ -203,7 +215,7 @@ def select_kmeans(
         "silhouette_error", "simplified_silhouette", "davies_bouldin", "calinski_harabasz", "gap"
         and its standard error "gap_error", "stability" (the mean adjusted Rand index of the best
         run and each other), "n_iter" and "seconds" (of the fit). It is NaN where a value is not
-        defined.
+        defined; see the notes.
 
     Raises
     ------
@@ -213,10 +225,24 @@ def select_kmeans(
     Notes
     -----
     The elbow is the point farthest below the chord of the inertias [1]_. The gap statistic is the
-    difference of log inertias to those of rows drawn from the box around X, each fitted once, and
-    chooses the first k whose gap is not smaller than that of the next less its error [2]_. The
+    difference of log inertias to those of rows drawn from the box around X, each fitted as X is,
+    and chooses the first k whose gap is not smaller than that of the next less its error [2]_. The
     stability chooses the largest of the k whose runs agree best [3]_. The other criteria choose
     their largest value, Davies-Bouldin the smallest.
+
+    Criteria that are not defined are NaN, without a warning:
+
+    - for one cluster all but the inertia and the gap statistic;
+    - with `sample_weight` the silhouettes. The other criteria count a row as often as its weight
+      says (Calinski-Harabasz is NaN if the weights sum to no more than k);
+    - for sparse rows all but the inertia, the silhouettes and the stability;
+    - the stability for a k of which fewer clusters have rows, as X has fewer distinct rows, and if
+      there is only one run;
+    - the gap statistic if all rows are equal.
+
+    Values can be infinite where each cluster has equal rows only: Calinski-Harabasz and the gap
+    statistic are then, the best there is, and Davies-Bouldin where spread clusters have the same
+    mean, the worst.
 
     References
     ----------
@@ -237,28 +263,33 @@ def select_kmeans(
     (4, 4)
     """
     check_parameters("select_kmeans", locals(), _KMEANS_RULES)
-    ks = _check_numbers(n_clusters, "n_clusters", 2)
+    ks = None if n_clusters is None else _check_numbers(n_clusters, "n_clusters", 1)
     options = options | {"n_init": n_init, "random_state": random_state}
-    packed = _pack(X)
-    check_enough_samples(packed.X, max(ks) + 1)
+    packed = _pack(X, sample_weight, accept_sparse="csr")
     rng = check_random_state(random_state)
-    sample = rng.permutation(len(packed.X))[:silhouette_sample_size]
-    rows, estimators = [], []
+    judge = _Judge(packed, rng, silhouette_sample_size)
+    if ks is None:
+        ks = list(range(2, max(3, min(DEFAULT_MOST_CLUSTERS + 1, judge.n_samples))))
+    check_enough_samples(judge, max(ks) + 1)
+    rows, estimators, inertias = [], [], []
     for k in progress_bar(ks, "KMeans"):
         estimator = KMeans(k, **options)
         runs: list[Any] = []
         seconds = _seconds(fit_kmeans, estimator, X, packed=packed, on_result=runs.append)
+        values, is_exact = judge.judge_labels(estimator.labels_)
         rows.append(
             {"n_clusters": k, "inertia": estimator.inertia_}
-            | _judge_labels(packed, estimator.labels_, sample)
-            | {"stability": _stability(estimator.labels_, [run.labels for run in runs])}
+            | values
+            | {"stability": judge.compare_runs(k, estimator.labels_, [run.labels for run in runs])}
             | {"n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
+        inertias.append(0.0 if is_exact else estimator.inertia_)  # less its rounding
     table = {name: [row[name] for row in rows] for name in rows[0]}
-    gap, gap_error = _gap_statistic(packed, ks, table["inertia"], gap_references, rng)
+    gap_options = options | {"random_state": rng}
+    gap, gap_error = _gap_statistic(packed, ks, inertias, gap_references, gap_options)
     table |= {"gap": gap, "gap_error": gap_error}
-    choices = {"elbow": _elbow(ks, table["inertia"])}
+    choices = {"elbow": _elbow(ks, inertias)}
     choices |= {name: _best_row(table[name], name) for name in LABEL_CRITERIA}
     choices |= {"gap": _gap_row(gap, gap_error), "stability": _most_stable_row(table["stability"])}
     return _selection(table, choices, best_by, estimators)
@@ -266,8 +297,9 @@ def select_kmeans(
 
 def select_gaussian_mixture(
     X,
-    n_components=range(1, 11),
+    n_components=None,
     *,
+    sample_weight=None,
     covariance_type=("full", "tied", "diag", "spherical"),
     best_by="bic",
     random_state=None,
@@ -282,8 +314,11 @@ def select_gaussian_mixture(
     ----------
     X : array-like of shape (n_samples, n_features)
         Rows to model.
-    n_components : iterable of int, default=range(1, 11)
-        Numbers of components, each no more than the number of rows.
+    n_components : iterable of int, default=None
+        Numbers of components, each no more than the number of rows; None for 1 to 10, or to one
+        less than there are rows.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row: 2 counts as the row twice, 0 as no row. None for ones.
     covariance_type : str or sequence of str, default=("full", "tied", "diag", "spherical")
         Covariance types.
     best_by : {"bic", "aic", "icl"}, default="bic"
@@ -328,9 +363,13 @@ def select_gaussian_mixture(
     """
     check_parameters("select_gaussian_mixture", locals(), _MIXTURE_RULES)
     types = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
-    ks = _check_numbers(n_components, "n_components", 1)
+    ks = None if n_components is None else _check_numbers(n_components, "n_components", 1)
+    packed = _pack(X, sample_weight)
+    weights = packed.sample_weight
+    total = len(packed.X) if weights is None else float(weights.sum(dtype=np.float64))
+    if ks is None:
+        ks = list(range(1, max(2, min(DEFAULT_MOST_COMPONENTS + 1, len(_present(packed))))))
     models = [(name, k) for name in types for k in ks]
-    packed = _pack(X)
     rows, estimators, singular, not_converged = [], [], [], []
     for name, k in progress_bar(models, "GaussianMixture"):
         estimator = GaussianMixture(k, covariance_type=name, random_state=random_state, **options)
@@ -343,8 +382,8 @@ def select_gaussian_mixture(
             not_converged.append(f"{name} {k}")
         rows.append(
             {"covariance_type": name, "n_components": k}
-            | {"log_likelihood": estimator.score(X) * len(packed.X)}
-            | {criterion: getattr(estimator, criterion)(X) for criterion in MIXTURE_CRITERIA}
+            | {"log_likelihood": estimator.score(X, sample_weight=weights) * total}
+            | {name: getattr(estimator, name)(X, weights) for name in MIXTURE_CRITERIA}
             | {"converged": estimator.converged_, "n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
@@ -357,7 +396,7 @@ def select_gaussian_mixture(
 
 
 _KMEANS_RULES = {
-    "best_by": [one_of(*KMEANS_CRITERIA)],
+    "best_by": [one_of(*KMEANS_CRITERIA), NONE],
     "n_init": [integer(1)],
     "silhouette_sample_size": [integer(3), NONE],
     "gap_references": [integer(0)],
@@ -380,11 +419,26 @@ def _check_numbers(numbers, name, least):
     return sorted({int(number) for number in numbers})
 
 
-def _pack(X):
-    """Check rows, and pack them for all fits."""
-    X = check_array(X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, input_name="X")
-    mean = _algorithms.rows.panels.estimate_mean(X)
-    return PackedRows(X, mean, _algorithms.rows.panels.Panels(X, None, mean))
+def _pack(X, sample_weight, accept_sparse=False):
+    """Check rows and weights, and pack them for all fits."""
+    X = check_array(
+        X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES, order="C", accept_large_sparse=False,
+        ensure_min_samples=2, input_name="X",
+    )  # fmt: skip
+    sample_weight = check_sample_weight(sample_weight, X)
+    if issparse(X):
+        mean = np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
+    else:
+        mean = _algorithms.rows.panels.estimate_mean(X)
+    rows = _algorithms.rows.source.pack(X, sample_weight, mean)
+    return PackedRows(X, mean, rows, sample_weight)
+
+
+def _present(packed):
+    """Numbers of the rows that have a weight: others are as if they were absent."""
+    if packed.sample_weight is None:
+        return np.arange(packed.X.shape[0])
+    return np.flatnonzero(packed.sample_weight)
 
 
 def _warn_but_of_convergence(warning):
@@ -400,49 +454,139 @@ def _seconds(fit, *arguments, **options):
     return time.perf_counter() - start
 
 
-def _judge_labels(packed, labels, sample):
-    """Criteria of a clustering, by name; NaN if it has a single cluster."""
-    names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
-    values = dict.fromkeys(names, float("nan"))
-    present, labels = np.unique(labels, return_inverse=True)
-    if len(present) < 2:
-        return values
-    dispersion = _algorithms.metrics.dispersion.Dispersion(packed.panels, labels)
-    values["simplified_silhouette"] = float(dispersion.simplified_silhouettes().mean())
-    values["davies_bouldin"] = dispersion.davies_bouldin()
-    values["calinski_harabasz"] = dispersion.calinski_harabasz()
-    if 1 < len(np.unique(labels[sample])) < len(sample):
-        values["silhouette"], values["silhouette_error"] = metrics.silhouette_score(
-            packed.X[sample], labels[sample], return_standard_error=True
-        )
-    return values
+class _Judge:
+    """What says how good the clusterings of some rows are.
+
+    Parameters
+    ----------
+    packed : PackedRows
+        The rows.
+    rng : RandomState
+        Source of the sample for silhouettes.
+    sample_size : int or None
+        Rows of this sample; None for all.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of rows that have a weight.
+    shape : tuple of int
+        Shape of these rows.
+    """
+
+    def __init__(self, packed, rng, sample_size):
+        self._present = _present(packed)
+        self.n_samples = len(self._present)
+        self.shape = self.n_samples, packed.X.shape[1]
+        self._sample = rng.permutation(packed.X.shape[0])[:sample_size]
+        self._X = packed.X
+        self._weights = packed.sample_weight
+        if self._weights is not None:
+            self._weights = self._weights[self._present]
+            self._X = self._X[self._present]
+        if not issparse(self._X):
+            rows = self._X.astype(np.float64, copy=False)
+            self._X = _algorithms.metrics.units.without_unit(rows)
+
+    def judge_labels(self, labels):
+        """Criteria of a clustering by name, and whether the rows of each cluster are equal.
+
+        Criteria are NaN where they are not defined.
+        """
+        names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
+        values = dict.fromkeys(names, float("nan"))
+        labels, n_clusters = _renumber(labels[self._present])
+        is_exact = False
+        if not issparse(self._X):
+            dispersion = _algorithms.metrics.dispersion.Dispersion(self._X, labels, self._weights)
+            is_exact = dispersion.within == 0
+            if n_clusters > 1:
+                values["simplified_silhouette"] = dispersion.simplified_silhouette()
+                values["davies_bouldin"] = dispersion.davies_bouldin()
+                values["calinski_harabasz"] = dispersion.calinski_harabasz()
+        if self._weights is None:
+            sampled = labels[self._sample]
+            if 1 < len(np.unique(sampled)) < len(sampled):
+                values["silhouette"], values["silhouette_error"] = metrics.silhouette_score(
+                    self._X[self._sample], sampled, return_standard_error=True
+                )
+        return values, is_exact
+
+    def compare_runs(self, n_clusters, best, runs):
+        """Mean adjusted Rand index of the best run and each other; NaN if it says nothing.
+
+        Where fewer than n_clusters have rows, the runs agree as there is nothing to choose.
+        """
+        mine = best[self._present]
+        indices = [
+            adjusted_rand_score(mine, labels[self._present])
+            for labels in runs
+            if labels is not best
+        ]
+        if not indices or n_clusters == 1 or len(np.unique(mine)) < n_clusters:
+            return float("nan")
+        return float(np.mean(indices))
 
 
-def _stability(best, runs):
-    """Mean adjusted Rand index of the best run and each other."""
-    indices = [adjusted_rand_score(best, labels) for labels in runs if labels is not best]
-    return float(np.mean(indices)) if indices else float("nan")
+def _renumber(labels):
+    """Number labels in the order of their first rows; return them and how many there are.
+
+    So a clustering gets the same scores to the bit, whatever its clusters are called.
+    """
+    present, first, labels = np.unique(labels, return_index=True, return_inverse=True)
+    numbers = np.empty(len(present), dtype=np.int64)
+    numbers[np.argsort(first)] = np.arange(len(present))
+    return numbers[labels], len(present)
 
 
-def _gap_statistic(packed, ks, inertias, n_references, rng):
-    """Gap statistics and their standard errors, of uniform samples in the box around the rows."""
-    if n_references == 0:
-        return [float("nan")] * len(ks), [float("nan")] * len(ks)
-    X, mean, _ = packed
-    low, high = X.min(axis=0), X.max(axis=0)
-    logs = np.empty((n_references, len(ks)))
+def _gap_statistic(packed, ks, inertias, n_references, options):
+    """Gap statistics and their standard errors, of uniform samples in the box around the rows.
+
+    Parameters
+    ----------
+    packed : PackedRows
+        The rows.
+    ks : list of int
+        Numbers of clusters.
+    inertias : list of float
+        Their inertias.
+    n_references : int
+        Number of samples; their rows get the weights of the rows of X.
+    options : dict
+        Parameters of the fits, as of those of X; "random_state" is the source of the samples too.
+
+    Returns
+    -------
+    gap, gap_error : list of float
+        NaN without samples, for sparse rows, and where the rows of samples are equal.
+    """
+    nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
+    if n_references == 0 or issparse(packed.X):
+        return nothing
+    X, mean, _, sample_weight = packed
+    present = X[_present(packed)]
+    low, high = present.min(axis=0), present.max(axis=0)
+    if (low == high).all():
+        return nothing
+    rng = options["random_state"]
+    reference_logs = np.empty((n_references, len(ks)))
     buffer = None
     for b in progress_bar(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
-        panels = _algorithms.rows.panels.Panels(reference, None, mean, buffer)
-        buffer, sample = panels.values, PackedRows(reference, mean, panels)
+        panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, buffer)
+        buffer, sample = panels.values, PackedRows(reference, mean, panels, sample_weight)
         for i, k in enumerate(ks):
-            estimator = KMeans(k, n_init=1, random_state=rng)
-            fit_kmeans(estimator, reference, packed=sample, warn=_warn_but_of_convergence)
-            logs[b, i] = _log(estimator.inertia_)
-    gap = logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
-    error = logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
+            estimator = KMeans(k, **options | {"verbose": 0})
+            fit_kmeans(estimator, reference, packed=sample, warn=_ignore_warning)
+            reference_logs[b, i] = _log(estimator.inertia_)
+    reference_logs[np.isinf(reference_logs)] = np.nan  # too few numbers in the box
+    gap = reference_logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
+    error = reference_logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
     return gap.tolist(), error.tolist()
+
+
+def _ignore_warning(warning):
+    """Say nothing of a sample: what it would say has been said of X."""
 
 
 def _log(inertia):
@@ -450,11 +594,16 @@ def _log(inertia):
 
 
 def _best_row(values, name):
-    """Row of the best value, the first of equal ones; None if there is none."""
+    """Row of the best value, the first of equal ones; None if there is none.
+
+    The worst value there is, infinity where smaller is better, is no choice.
+    """
     values = np.asarray(values, dtype=float)
-    if np.isnan(values).all():
-        return None
-    return int(np.nanargmin(values) if name in SMALLER_IS_BETTER else np.nanargmax(values))
+    if name in SMALLER_IS_BETTER:
+        values = -values
+    values = np.where(np.isnan(values), -np.inf, values)
+    row = int(np.argmax(values))
+    return row if values[row] > -np.inf else None
 
 
 def _elbow(ks, inertias):
@@ -467,8 +616,12 @@ def _elbow(ks, inertias):
 
 
 def _gap_row(gap, error):
-    """First row whose gap is not smaller than the next less its error; None if there is none."""
-    rises = np.array(gap[:-1]) >= np.array(gap[1:]) - error[1:]
+    """First row whose gap is not smaller than the next less its error; None if there is none.
+
+    An infinite gap is smaller than none, so it needs no next.
+    """
+    gap, error = np.array(gap), np.array(error)
+    rises = np.append(gap[:-1] >= gap[1:] - error[1:], False) | (gap == np.inf)
     return int(np.argmax(rises)) if rises.any() else None
 
 
@@ -481,6 +634,10 @@ def _most_stable_row(stability):
 
 
 def _selection(table, choices, best_by, estimators):
+    if best_by is None:
+        best_by = next((name for name in DEFAULT_CRITERIA if choices[name] is not None), None)
+        if best_by is None:
+            raise ValueError("No criterion chooses a model: try more numbers of clusters.")
     row = choices[best_by]
     if row is None:
         raise ValueError(f"No model is chosen by {best_by!r}: choose another `best_by`.")

@@ -5,9 +5,11 @@ import builtins
 import warnings
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import sklearn.cluster
 import sklearn.metrics
 import sklearn.mixture
@@ -17,7 +19,9 @@ from sklearn.exceptions import ConvergenceWarning
 import fastclust
 from fastclust.model_selection import (
     KMEANS_CRITERIA,
+    LABEL_CRITERIA,
     Selection,
+    _best_row,
     _elbow,
     _gap_row,
     _most_stable_row,
@@ -107,6 +111,12 @@ def test_rules_of_the_choices():
     assert _gap_row([0.1, 0.5, 0.49], [0.02, 0.02, 0.02]) == 1
     assert _gap_row([0.1, 0.5, 0.51], [0.02, 0.02, 0.02]) == 1
     assert _gap_row([0.1, 0.5, 0.9], [0.02, 0.02, 0.02]) is None
+    assert _gap_row([0.1, 0.5, np.inf, np.inf], [0.02] * 4) == 2
+    assert _gap_row([0.1, 0.5, np.inf], [0.02] * 3) == 2
+    assert _gap_row([0.1, np.nan, 0.5], [0.02] * 3) is None
+    assert _best_row([3.0, np.inf, np.nan, np.inf], "calinski_harabasz") == 1
+    assert _best_row([np.nan, np.inf, 3.0], "davies_bouldin") == 2
+    assert _best_row([np.nan, np.inf], "davies_bouldin") is None
 
 
 def test_sample_of_the_silhouettes_is_the_same_for_each_number():
@@ -162,6 +172,207 @@ def test_options_are_the_estimators():
     selection = select_kmeans(X, [3, 4], n_init=2, gap_references=0, random_state=1, **options)
     expected = fastclust.KMeans(4, n_init=2, random_state=1, **options).fit(X)
     assert selection.table_["inertia"][1] == expected.inertia_
+
+
+# -- one cluster, few rows, few distinct rows ----------------------------------------------------
+
+
+def test_one_cluster_has_an_inertia_and_a_gap():
+    selection = select_kmeans(X, [1, 2, 4, 5], n_init=2, gap_references=3, random_state=0)
+    first = {name: column[0] for name, column in selection.table_.items()}
+    assert first["inertia"] == pytest.approx(np.square(X - X.mean(axis=0)).sum())
+    assert np.isfinite([first["gap"], first["gap_error"]]).all()
+    for name in (*LABEL_CRITERIA, "silhouette_error", "stability"):
+        assert np.isnan(first[name])
+    assert selection.choices_["gap"] == selection.choices_["silhouette"] == 4
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gap_statistic_chooses_one_cluster_where_there_are_none(dtype):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        for rows in (rng.normal(size=(150, 2)), rng.uniform(size=(150, 3)) * 1e-9):
+            selection = select_kmeans(
+                rows.astype(dtype), range(1, 5), best_by="gap", n_init=3, random_state=seed
+            )
+            assert selection.choices_["gap"] == 1 == selection.best_estimator_.n_clusters
+            selection.plot(), selection.to_frame(), str(selection)
+
+
+def test_references_of_the_gap_get_the_runs_of_the_data(monkeypatch):
+    fits = []
+
+    def note(kmeans, *arguments, **options):
+        fits.append(kmeans.get_params() | {"random_state": None})
+        return fastclust.kmeans.fit_kmeans(kmeans, *arguments, **options)
+
+    monkeypatch.setattr(fastclust.model_selection, "fit_kmeans", note)
+    select_kmeans(X, [2, 3], n_init=7, gap_references=2, random_state=0, max_iter=11, tol=0.5)
+    assert len(fits) == 6
+    for k in (2, 3):
+        of_k = [fit for fit in fits if fit["n_clusters"] == k]
+        assert of_k == of_k[:1] * 3
+        assert (of_k[0]["n_init"], of_k[0]["max_iter"], of_k[0]["tol"]) == (7, 11, 0.5)
+
+
+@pytest.mark.parametrize("n_samples", [3, 4, 6, 14, 15, 16, 17, 40])
+def test_default_range_ends_below_the_number_of_rows(n_samples):
+    rows = X[:n_samples]
+    selection = select_kmeans(rows, n_init=1, gap_references=1, random_state=0)
+    assert selection.table_["n_clusters"] == list(range(2, min(16, n_samples)))
+    assert len(str(selection).splitlines()) == len(selection.to_frame()) + 2
+    selection.plot().figure_.canvas.draw()
+    plt.close("all")
+    selection = select_gaussian_mixture(
+        rows, covariance_type="spherical", max_iter=200, random_state=0
+    )
+    assert selection.table_["n_components"] == list(range(1, min(11, n_samples)))
+    with pytest.raises(ValueError, match="n_samples"):
+        select_kmeans(rows, [n_samples], n_init=1, gap_references=0)
+
+
+def test_two_rows_are_too_few():
+    with pytest.raises(ValueError, match="n_samples=2 should be >= n_clusters=3"):
+        select_kmeans(X[:2])
+    assert select_gaussian_mixture(X[:2], random_state=0).table_["n_components"] == [1] * 4
+
+
+@pytest.mark.parametrize(("scale", "offset"), [
+    (1.0, 0), (1 / 3, 0), (2.0**-20, 0), (1.0, 1 / 7), (1 / 3, 1e3),
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_criterion_finds_the_number_of_distinct_rows(dtype, scale, offset):
+    """Clusters beyond these have no rows: inertias are 0 but for rounding, and runs agree."""
+    points = np.array([[0, 0, 1], [0, 4, 4], [5, 0, 0], [5, 5, 5], [9, 1, 9]]) * scale + offset
+    rows = points[np.random.default_rng(0).integers(5, size=100)].astype(dtype)
+    selection = select_kmeans(rows, range(1, 9), n_init=10, gap_references=4, random_state=0)
+    for name in (*LABEL_CRITERIA, "gap", "stability"):
+        assert selection.choices_[name] == 5, name
+    assert selection.table_["calinski_harabasz"][4:] == [np.inf] * 4
+    assert selection.table_["gap"][4:] == [np.inf] * 4
+    assert np.isnan(selection.table_["stability"][5:]).all()
+    assert "inf" in str(selection)
+    assert selection.to_frame().loc[5, "gap"] == np.inf
+    selection.plot().figure_.canvas.draw()
+    plt.close("all")
+
+
+@pytest.mark.parametrize("offset", [0, 1 / 7, 1e3])
+def test_rounding_errors_have_no_elbow(offset):
+    rows = np.repeat([[0.0, 1], [1, 3], [7, 2]], 30, axis=0) / 3 + offset
+    selection = select_kmeans(rows, range(3, 8), n_init=2, gap_references=1, random_state=0)
+    assert selection.choices_["elbow"] is None
+    assert selection.choices_["silhouette"] == selection.choices_["gap"] == 3
+
+
+@pytest.mark.parametrize("value", [0.0, 1 / 3])
+def test_equal_rows_have_no_best_number(value):
+    for ks in (None, [1], range(1, 4)):
+        with pytest.raises(ValueError, match="No criterion chooses a model"):
+            select_kmeans(np.full((20, 2), value), ks, n_init=2, gap_references=2, random_state=0)
+
+
+@pytest.mark.parametrize("exponent", [-400, -60, 60, 400])
+def test_choices_have_no_unit(selection, exponent):
+    rows = np.ldexp(X, exponent)
+    scaled = select_kmeans(rows, range(2, 8), n_init=3, gap_references=5, random_state=0)
+    assert scaled.choices_ == selection.choices_
+    for name in LABEL_CRITERIA:
+        assert scaled.table_[name] == selection.table_[name]
+    np.testing.assert_allclose(scaled.table_["gap"], selection.table_["gap"], rtol=1e-9)
+
+
+# -- weights and sparse rows ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_weight_counts_as_that_many_rows(dtype):
+    counts = np.random.default_rng(0).integers(0, 4, size=len(X))
+    rows = X.astype(dtype)
+    options = {"n_init": 10, "gap_references": 3, "random_state": 0}
+    weighted = select_kmeans(rows, range(1, 7), sample_weight=counts, **options)
+    repeated = select_kmeans(np.repeat(rows, counts, axis=0), range(1, 7), **options)
+    for name in ("inertia", "simplified_silhouette", "davies_bouldin", "calinski_harabasz"):
+        # At 5 and 6 the runs may end in other optima.
+        values, expected = weighted.table_[name][:4], repeated.table_[name][:4]
+        np.testing.assert_allclose(values, expected, rtol=1e-5, err_msg=name)
+    for name in set(KMEANS_CRITERIA) - {"silhouette", "elbow"}:
+        assert weighted.choices_[name] == 4, name
+    assert weighted.choices_["elbow"] == repeated.choices_["elbow"]
+    assert np.isnan(weighted.table_["silhouette"]).all()
+    assert weighted.choices_["silhouette"] is None
+    assert weighted.best_by_ == "simplified_silhouette"
+    best = weighted.best_estimator_
+    again = fastclust.KMeans(**best.get_params()).fit(rows, sample_weight=counts)
+    np.testing.assert_array_equal(best.cluster_centers_, again.cluster_centers_)
+    weighted.plot(), weighted.to_frame(), str(weighted)
+    with pytest.raises(ValueError, match="No model is chosen by 'silhouette'"):
+        select_kmeans(rows, [2], sample_weight=counts, best_by="silhouette", **options)
+
+
+def test_rows_without_weight_are_not_counted():
+    weights = np.zeros(len(X))
+    weights[:6] = 1
+    selection = select_kmeans(X, sample_weight=weights, n_init=2, gap_references=1, random_state=0)
+    assert selection.table_["n_clusters"] == [2, 3, 4, 5]
+    mixtures = select_gaussian_mixture(
+        X, sample_weight=weights, covariance_type="spherical", max_iter=300, random_state=0
+    )
+    assert mixtures.table_["n_components"] == [1, 2, 3, 4, 5]
+
+
+def test_criteria_of_weights_that_are_fractions():
+    weights = np.full(len(X), 1 / len(X))
+    options = {"n_init": 2, "gap_references": 2, "random_state": 0}
+    weighted = select_kmeans(X, range(2, 7), sample_weight=weights, **options)
+    plain = select_kmeans(X, range(2, 7), **options)
+    for name in ("simplified_silhouette", "davies_bouldin", "gap"):
+        np.testing.assert_allclose(weighted.table_[name], plain.table_[name], rtol=1e-6)
+    assert np.isnan(weighted.table_["calinski_harabasz"]).all()
+
+
+@pytest.mark.parametrize("weights", [np.full(400, -1.0), np.zeros(400), np.ones(3)])
+@pytest.mark.parametrize("select", [select_kmeans, select_gaussian_mixture])
+def test_bad_weights_are_an_error(select, weights):
+    with pytest.raises(ValueError, match="weight"):
+        select(X, [2], sample_weight=weights)
+
+
+@pytest.mark.parametrize("convert", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_rows_have_the_criteria_that_are_defined(convert, dtype):
+    options = {"n_init": 3, "gap_references": 2, "random_state": 0}
+    selection = select_kmeans(convert(X.astype(dtype)), range(1, 8), **options)
+    dense = select_kmeans(X.astype(dtype), range(1, 8), **options)
+    assert selection.choices_ == {
+        "elbow": dense.choices_["elbow"], "silhouette": 4, "simplified_silhouette": None,
+        "davies_bouldin": None, "calinski_harabasz": None, "gap": None, "stability": 4,
+    }  # fmt: skip
+    for name in ("inertia", "silhouette", "stability"):
+        # From 5 on the starts, and so the ends, may be others in float32.
+        values, expected = selection.table_[name][:4], dense.table_[name][:4]
+        np.testing.assert_allclose(values, expected, rtol=1e-4, err_msg=name)
+    assert np.isnan(selection.table_["gap"]).all()
+    assert selection.best_by_ == "silhouette"
+    selection.plot(), selection.to_frame(), str(selection)
+    weighted = select_kmeans(
+        convert(X.astype(dtype)), range(2, 8), sample_weight=np.ones(len(X)), **options
+    )
+    assert weighted.best_by_ == "elbow"
+
+
+def test_weights_of_mixtures_count_as_that_many_rows():
+    counts = np.random.default_rng(0).integers(0, 4, size=len(X))
+    weighted = select_gaussian_mixture(X, [1, 2, 4], sample_weight=counts, random_state=0)
+    repeated = select_gaussian_mixture(np.repeat(X, counts, axis=0), [1, 2, 4], random_state=0)
+    for name in ("log_likelihood", "bic", "aic", "icl"):
+        values, expected = np.array([s.table_[name] for s in (weighted, repeated)])
+        rows = np.array(weighted.table_["n_components"]) != 2  # which has several optima
+        np.testing.assert_allclose(values[rows], expected[rows], rtol=1e-5, err_msg=name)
+    assert weighted.choices_["bic"][1] == 4
+    best = weighted.best_estimator_
+    again = fastclust.GaussianMixture(**best.get_params()).fit(X, sample_weight=counts)
+    np.testing.assert_array_equal(best.means_, again.means_)
 
 
 # -- mixtures ------------------------------------------------------------------------------------
@@ -293,7 +504,7 @@ def test_private_attributes_are_those_of_self_or_of_the_package(module):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"n_clusters": [1, 2]}, "'n_clusters' parameter must hold int in the range \\[2, inf\\)"),
+    ({"n_clusters": [0, 2]}, "'n_clusters' parameter must hold int in the range \\[1, inf\\)"),
     ({"n_clusters": [2.5]}, "'n_clusters' parameter must hold"),
     ({"n_clusters": []}, "'n_clusters' parameter is empty"),
     ({"n_clusters": [400]}, "n_samples=400 should be >= n_clusters=401"),

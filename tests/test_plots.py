@@ -431,6 +431,26 @@ def test_curves_are_sorted_and_may_have_gaps():
     assert display.rings_["silhouette"].get_ydata() == [0.6]
 
 
+@pytest.mark.parametrize(("value", "height"), [(np.inf, 1), (-np.inf, 0)])
+@pytest.mark.parametrize("others", [[0.3, 0.4], [np.nan, np.nan]])
+def test_an_infinite_choice_is_at_the_edge(value, height, others):
+    display = CurvesDisplay.from_results([1, 2, 3], {"gap": [*others, value]}, {"gap": 3})
+    ring = display.rings_["gap"]
+    assert ring.get_ydata() == [height]
+    assert display.ax_.texts[0].get_text() == "k = 3: infinite"
+    display.figure_.canvas.draw()
+    (_, place), box = ring.get_transform().transform((3, height)), display.ax_.bbox
+    assert place == pytest.approx(box.y1 if height else box.y0)
+
+
+@pytest.mark.parametrize("values", [[1.7e308, 1e308, 5e307], [-1.7e308, 1.7e308, np.inf]])
+def test_curves_of_the_largest_numbers_can_be_drawn(values):
+    display = CurvesDisplay.from_results([1, 2, 3], {"inertia": values}, {"inertia": 2})
+    display.figure_.canvas.draw()
+    assert display.ax_.get_ylabel() == "inertia / 1e+300"
+    np.testing.assert_array_equal(display.curves["inertia"], values)
+
+
 def test_curves_are_drawn_on_given_axes():
     figure, axes = plt.subplots(1, 2)
     display = CurvesDisplay.from_results([1, 2, 3, 4], CURVES, ax=axes)

@@ -164,16 +164,16 @@ def _summary(table, estimator, X, labels, watch):
 
 
 def _print_json(content):
-    """Print as JSON, which has no NaN: null."""
+    """Print as JSON, which has neither NaN nor infinity: null."""
 
     def plain(value):
         if isinstance(value, dict):
             return {key: plain(entry) for key, entry in value.items()}
         if isinstance(value, list | tuple):
             return [plain(entry) for entry in value]
-        return None if isinstance(value, float) and math.isnan(value) else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    print(json.dumps(plain(content)))
+    print(json.dumps(plain(content), allow_nan=False))
 
 
 # -- commands ------------------------------------------------------------------------------------

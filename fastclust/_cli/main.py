@@ -104,7 +104,10 @@ def _add_rows(parser, *, saves):
         "--write", choices=["labels", "probabilities", "scores"], default="labels",
         help="what --output gets; scores: log-likelihoods, or distances to the nearest center",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print a summary as JSON")
+    parser.add_argument(
+        "--json", action="store_true",
+        help="print a summary as JSON; null where a number is infinite or not defined",
+    )  # fmt: skip
 
 
 def _add_estimators(commands, command, text, examples, *, saves):
@@ -147,14 +150,17 @@ def _add_model(add, name):
 def _add_sweep(add, name):
     """Add what describes a sweep over models."""
     add("--table", metavar="PATH", help="file of the criteria, its kind by its name")
-    count = {"type": _numbers, "metavar": "RANGE", "help": "such as 2-15 or 2-10,15,20"}
+    count = {"type": _numbers, "metavar": "RANGE"}
+    default = "2-15" if name == "kmeans" else "1-10"
+    count["help"] = f"such as 2-10,15,20 (default: {default}, as far as there are rows)"
     if name == "kmeans":
-        add("--clusters", default=range(2, 16), **count)
-        add("--by", choices=KMEANS_CRITERIA, default="silhouette", help="what chooses the model")
+        add("--clusters", **count)
+        add("--by", choices=KMEANS_CRITERIA,
+            help="what chooses the model (default: silhouette, if it is defined)")  # fmt: skip
         add("--gap-references", type=_integer(0, 2**31), default=10, metavar="N",
             help="samples for the gap statistic (default: %(default)s)")  # fmt: skip
     else:
-        add("--components", default=range(1, 11), **count)
+        add("--components", **count)
         add("--by", choices=MIXTURE_CRITERIA, default="bic", help="what chooses the model")
         add("--covariance-types", type=_some_of(*COVARIANCE_TYPES), default=COVARIANCE_TYPES,
             metavar="A,B", help=f"of {', '.join(COVARIANCE_TYPES)} (default: all)")  # fmt: skip

@@ -6,6 +6,9 @@ from fastclust.plots import _drawing
 
 MARKERS = "os^Dvpd"
 
+MOST_DRAWN = 1e300
+"""Values from here on are divided by it: sums and margins of their limits would overflow."""
+
 
 class CurvesDisplay:
     """Criteria against the number of clusters, each with its choice marked by a ring.
@@ -18,7 +21,8 @@ class CurvesDisplay:
         Numbers of clusters, rising.
 
     curves : dict of str to ndarray of shape (n_values,)
-        Value of each criterion for each number of clusters; NaN where it has none.
+        Value of each criterion for each number of clusters; NaN where it has none. What is
+        infinite is not drawn, but the ring of a choice is, at the edge of the axes.
 
     choices : dict of str to int
         Number of clusters that a criterion chooses; those without a choice are left out.
@@ -126,13 +130,14 @@ class CurvesDisplay:
         self.lines_, self.rings_ = {}, {}
         for j, (name, values) in enumerate(self.curves.items()):
             ax, color = self.axes_[j], palette[j if is_shared else 0]
+            values, label = _drawable(values, name)
             (self.lines_[name],) = ax.plot(
                 self.k_values, values, color=color, marker=MARKERS[j % len(MARKERS)],
-                markersize=4, linewidth=1.6, label=name,
+                markersize=4, linewidth=1.6, label=label,
             )  # fmt: skip
             if name in self.choices:
-                self.rings_[name] = self._draw_ring(ax, name, color)
-            ax.set(xlabel="number of clusters", ylabel=None if is_shared else name)
+                self.rings_[name] = self._draw_ring(ax, self.choices[name], values, color)
+            ax.set(xlabel="number of clusters", ylabel=None if is_shared else label)
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.margins(x=0.08, y=0.15)
         if is_shared:
@@ -156,19 +161,25 @@ class CurvesDisplay:
             raise ValueError(f"There are {n_curves} criteria, but {len(axes)} axes.")
         return axes
 
-    def _draw_ring(self, ax, name, color):
-        choice, values = self.choices[name], self.curves[name]
+    def _draw_ring(self, ax, choice, values, color):
         i = int(np.flatnonzero(self.k_values == choice)[0])
+        place, name = {"transform": ax.transData}, f"k = {choice}"
+        height = values[i]
+        if np.isinf(height):  # at the edge of the axes
+            place["transform"] = ax.get_xaxis_transform()
+            height, name = float(height > 0), f"{name}: infinite"
         (ring,) = ax.plot(
-            [choice], [values[i]], linestyle="none", marker="o", markersize=13,
+            [choice], [height], linestyle="none", marker="o", markersize=13,
             markerfacecolor="none", markeredgecolor=color, markeredgewidth=2,
+            clip_on=np.isfinite(values[i]), **place,
         )  # fmt: skip
         # Its name is on the side with more room, above or below, where the curve is not.
         is_right = 2 * i < len(values) - 1
-        is_below = values[i + 1 if is_right else i - 1] > values[i]
+        is_below = values[i + 1 if is_right else i - 1] > values[i] or values[i] == np.inf
         ax.annotate(
-            f"k = {choice}",
-            (choice, values[i]),
+            name,
+            (choice, height),
+            xycoords=place["transform"],
             xytext=(8 if is_right else -8, -7 if is_below else 7),
             textcoords="offset points",
             ha="left" if is_right else "right",
@@ -177,6 +188,14 @@ class CurvesDisplay:
             color=_drawing.INK,
         )
         return ring
+
+
+def _drawable(values, name):
+    """Return values that matplotlib can draw, whose limits must not overflow, and their name."""
+    largest = np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max()
+    if largest < MOST_DRAWN:
+        return values, name
+    return values / MOST_DRAWN, f"{name} / {MOST_DRAWN:g}"
 
 
 def _check_results(k_values, curves, choices):
@@ -197,5 +216,5 @@ def _check_results(k_values, curves, choices):
             raise ValueError(f"There is a choice of {name!r}, but no curve of that name.")
         if choice not in k_values:
             raise ValueError(f"The choice of {name!r}, {choice}, is not among `k_values`.")
-        if not np.isfinite(curves[name][k_values == choice][0]):
+        if np.isnan(curves[name][k_values == choice][0]):
             raise ValueError(f"The curve {name!r} has no value at its choice, {choice}.")

@@ -226,6 +226,35 @@ def test_json_has_no_nan(frame, tmp_path, capsys):
     assert summary["choices"]["gap"] is None
 
 
+def test_json_has_no_infinity(tmp_path, capsys):
+    """Of four points each in many rows, four clusters explain everything."""
+    rows = tmp_path / "rows.csv"
+    points = pd.DataFrame({"a": [0, 0, 2, 2], "b": [0, 2, 0, 2]})
+    pd.concat([points] * 20).to_csv(rows, index=False)
+    run("select", "kmeans", rows, "--clusters", "1-5", "--by", "gap", "--random-state", 0, "--json")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    summary = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert summary["choices"]["gap"] == summary["choices"]["calinski_harabasz"] == 4
+    assert summary["table"]["gap"][3:] == [None, None]
+    assert summary["table"]["calinski_harabasz"][3:] == [None, None]
+    with pytest.raises(SystemExit):
+        main(["select", "kmeans", "--help"])
+    assert "null where a number is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("estimator", ["kmeans", "gmm"])
+def test_default_ranges_end_below_the_number_of_rows(tmp_path, capsys, estimator):
+    rows = tmp_path / "rows.csv"
+    pd.DataFrame({"a": [0.0, 1, 7, 8, 15]}).to_csv(rows, index=False)
+    run("select", estimator, rows, "--random-state", 0, "--json")
+    table = json.loads(capsys.readouterr().out)["table"]
+    name = "n_clusters" if estimator == "kmeans" else "n_components"
+    assert max(table[name]) == 4
+
+
 @pytest.mark.parametrize("text", ["", "2-", "x", "2-4,", "-3"])
 def test_numbers_that_are_none(text, capsys):
     with pytest.raises(SystemExit, match="2"):

@@ -335,3 +335,33 @@ def test_order_of_rows_changes_only_rounding(covariance_type):
     X, options = blobs(5000), given_start(covariance_type)
     order = np.random.default_rng(2).permutation(len(X))
     assert_close(fit(X[order], **options), fit(X, **options), rtol=1e-9)
+
+
+# -- sample --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_in_float32_are_sampled_from(covariance_type, seed):
+    """Rounded to float32 the weights of many components do not sum to 1 in float64."""
+    rng = np.random.default_rng(seed)
+    k = 8
+    centers = 20.0 * np.arange(k)[:, np.newaxis] * np.ones(2)
+    labels = np.repeat(np.arange(k), rng.integers(20, 400, size=k))
+    X = (centers[labels] + rng.normal(size=(len(labels), 2))).astype(np.float32)
+    for last in (1.0, 1e-9):  # the rest of the sum goes to the last component
+        weights = np.where(labels == k - 1, last, rng.uniform(0.5, 2, len(X)))
+        model = fit(X, k, weights, covariance_type=covariance_type, means_init=centers)
+        rows, drawn = model.sample(2000)
+        assert rows.shape == (2000, 2)
+        shares = np.bincount(drawn, minlength=k) / 2000
+        np.testing.assert_allclose(shares, model.weights_, atol=0.06)
+
+
+def test_draws_in_float64_are_scikit_learns_to_the_bit():
+    X = blobs()
+    model = fit(X, 3)
+    theirs = sklearn.mixture.GaussianMixture(3, random_state=0).fit(X)
+    for name in ("weights_", "means_", "covariances_"):
+        setattr(theirs, name, getattr(model, name))
+    for ours, expected in zip(model.sample(500), theirs.sample(500), strict=True):
+        np.testing.assert_array_equal(ours, expected)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK
-from fastclust._algorithms.rows.panels import Panels, estimate_mean
+from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels.metrics.silhouette import add_distances
 from fastclust._kernels.simd.tiles import PAIR_TILE
 
@@ -32,7 +32,7 @@ class ClusterRows:
     counts : ndarray of shape (n_clusters,), int64
         Rows of each cluster.
     panels : Panels
-        The rows, relative to their mean; the padding repeats rows.
+        The rows; the padding repeats rows.
     real : ndarray of shape (n_panels, lanes)
         1 for rows, 0 for the padding.
     chunks : ndarray of shape (n_chunks, 3), int64
@@ -55,7 +55,7 @@ class ClusterRows:
         self._places = np.arange(len(X)) + np.repeat(gaps, self.counts)
         sources = np.repeat(self._order[_borders(self.counts)[1:] - 1], lanes * n_panels)
         sources[self._places] = self._order
-        self.panels = Panels(X[sources], None, estimate_mean(X))
+        self.panels = Panels(X[sources], None, np.zeros(X.shape[1]))
         self.real = np.zeros((len(self.panels.values), lanes))
         self.real.flat[self._places] = 1.0
         chunk_panels = min(-(-n_panels.sum() // MAX_CHUNKS), MOST_CHUNK_ROWS // lanes)
