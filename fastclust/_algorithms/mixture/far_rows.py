@@ -62,12 +62,16 @@ def infer_far_row(x, log_weights, means, factors):
     y = scaled(y, -exponent_of_y)
     exponent = 2 * (exponent + exponent_of_y)
     offsets = _apply(factors, means)
-    best = int(np.argmin(np.square(y).sum(axis=1)))
-    for _ in range(2):  # the second time from the best by differences
-        between = _apply(factors - factors[best], x) - (offsets - offsets[best])
-        differences = (scaled(between, -exponent_of_y) * (y + y[best])).sum(axis=1)
-        log_ratios = constants - constants[best] - 0.5 * scaled(differences, exponent)
-        best = int(np.argmax(log_ratios))
+
+    def log_ratios_to(j):
+        """Logarithms of the densities of all components over that of component j."""
+        between = _apply(factors - factors[j], x) - (offsets - offsets[j])
+        differences = (scaled(between, -exponent_of_y) * (y + y[j])).sum(axis=1)
+        return constants - constants[j] - 0.5 * scaled(differences, exponent)
+
+    nearest = int(np.argmin(np.square(y).sum(axis=1)))  # or nearly so: squares cancel
+    best = int(np.argmax(log_ratios_to(nearest)))
+    log_ratios = log_ratios_to(best)
     square = float(scaled(np.square(y[best]).sum(), exponent))
     log_best = constants[best] - 0.5 * (square + len(x) * np.log(2 * np.pi))
     log_sum = float(logsumexp(log_ratios - log_ratios[best]))
