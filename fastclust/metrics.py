@@ -14,6 +14,7 @@ from fastclust._validation import (
     NONE,
     RANDOM_STATE,
     SPARSE,
+    as_sparse,
     check_parameters,
     check_random_state,
     integer,
@@ -75,6 +76,7 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     array([0.88, 0.87, 0.87, 0.88])
     """
     check_parameters("silhouette_samples", locals(), _ANY_ROWS)
+    X = as_sparse(X)
     if not _is_own(metric, X, kwds):
         return sklearn.metrics.silhouette_samples(X, labels, metric=metric, **kwds)
     X, labels = _check(X, labels)

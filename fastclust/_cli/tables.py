@@ -4,6 +4,7 @@ All but .npy is pyarrow's work, which is imported when it is needed.
 """
 
 import contextlib
+import functools
 import mmap
 import os
 import sys
@@ -345,7 +346,7 @@ class _CsvFile:
             wrong.append(row)
             return "error"
 
-        def read(block_size):
+        def read(use_threads, block_size):
             return csv.read_csv(
                 self._source(),
                 csv.ReadOptions(
@@ -359,7 +360,7 @@ class _CsvFile:
 
         for use_threads in True, False:  # the number of a row is known to one thread alone
             try:
-                return self._read_in_blocks(read)
+                return self._read_in_blocks(functools.partial(read, use_threads))
             except pa.ArrowInvalid:
                 if not wrong:
                     raise
