@@ -181,6 +181,11 @@ def narrow_csr(X):
     return X
 
 
+def float_csr(X):
+    """Sparse rows as `narrow_csr` gives them, of a float type (frames of booleans keep theirs)."""
+    return narrow_csr(X if X.dtype in FLOAT_DTYPES else X.astype(np.float64))
+
+
 def as_sparse(X):
     """X as narrow CSR rows if scikit-learn takes it for sparse ones, or else X itself.
 
@@ -221,8 +226,8 @@ def check_attribute(values, name, shape):
     values = np.ascontiguousarray(values, dtype=dtype)
     fits = values.ndim == len(shape) and values.size > 0
     if not fits or any(n not in (None, m) for n, m in zip(shape, values.shape, strict=True)):
-        words = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} should have the shape ({words}), but has {values.shape}.")
+        words = " x ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} should have the shape {words}, but has {values.shape}.")
     if not np.isfinite(values).all():
         raise ValueError(f"{name} contains NaN or infinity.")
     return values

@@ -185,7 +185,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         )
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
-            X = _validation.narrow_csr(X)
+            X = _validation.float_csr(X)
             return X, np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
         mean = _algorithms.rows.panels.estimate_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
@@ -378,7 +378,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
         _validation.check_n_features(X, given.shape[1], self)
         if scipy.sparse.issparse(X):
-            X, mean = _validation.narrow_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
+            X, mean = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
         else:
             mean = getattr(self, "_mean", None)
             if mean is None or len(mean) != X.shape[1]:

@@ -281,7 +281,8 @@ def _is_own(metric, X, kwds):
 
 def _check(X, labels):
     """Check rows and labels; return the rows, and the labels as numbers from 0 on."""
-    X, labels = check_X_y(X, labels)
+    X = as_sparse(X)  # sparse matrices have been refused or passed on, frames have not
+    X, labels = check_X_y(X.toarray() if issparse(X) else X, labels)
     X = np.ascontiguousarray(X, dtype=X.dtype if X.dtype in FLOAT_DTYPES else np.float64)
     encoder = LabelEncoder()
     labels = encoder.fit_transform(labels)
