@@ -379,10 +379,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         _validation.check_n_features(X, given.shape[1], self)
         if scipy.sparse.issparse(X):
             X, mean = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
-        else:
-            mean = getattr(self, "_mean", None)
-            if mean is None or len(mean) != X.shape[1]:
-                mean = np.quantile(given, 0.5, axis=0, method="lower")
+        elif len(getattr(self, "_mean", ())) == X.shape[1]:
+            mean = self._mean
+        else:  # never fitted
+            mean = np.quantile(given, 0.5, axis=0, method="lower")
         dtype = np.result_type(X.dtype, given.dtype)
         centers = np.ascontiguousarray(given - mean, dtype=dtype)
         return X.astype(dtype, copy=False), centers, mean.astype(dtype, copy=False)

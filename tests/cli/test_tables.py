@@ -143,8 +143,8 @@ def make_frame(n=40):
     [
         None,  # of metadata alone
         pd.RangeIndex(40, name="id"),
-        np.arange(40) * 3,
-        pd.Index(np.arange(40) * 3.0, name="id"),
+        np.arange(40) ** 2,
+        pd.Index(np.arange(40) / 3, name="id"),
         pd.Index(list("abcdefgh") * 5, name="word"),
         pd.MultiIndex.from_product([range(4), range(10)], names=["m", None]),
     ],
@@ -160,7 +160,7 @@ def test_the_index_that_pandas_notes_is_no_feature(tmp_path, suffix, index):
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 def test_an_index_that_is_chosen_is_used(tmp_path, suffix, capsys):
     path, model = tmp_path / f"rows.{suffix}", tmp_path / "m.npz"
-    write_with_index(make_frame().set_index(pd.Index(np.arange(40) * 3, name="id")), path)
+    write_with_index(make_frame().set_index(pd.Index(np.arange(40) ** 2, name="id")), path)
     fit = ["fit", "kmeans", str(path), "--model", str(model), "--json"]
     assert main([*fit, "--columns", "id,a"]) == 0
     assert json.loads(capsys.readouterr().out)["columns"] == ["id", "a"]
@@ -331,7 +331,7 @@ COMMANDS = {
 @pytest.mark.parametrize("line", ["2019,2020", "1.5,-2e3", "1,NA", ",2", "nan,7", " 1, 2"])
 def test_a_first_line_of_numbers_needs_an_option(tmp_path, command, line, capsys):
     path, model, output = (str(tmp_path / name) for name in ("rows.csv", "m.npz", "labels.npy"))
-    text = line + "\n" + "".join(f"{i},{i * i}\n" for i in range(1, 30))
+    text = line + "\n" + "".join(f"{i},{i * i}\n" for i in range(2, 31))
     (tmp_path / "rows.csv").write_text(text)
     if command == "predict":
         np.save(tmp_path / "fit.npy", np.arange(40.0).reshape(20, 2))

@@ -132,7 +132,7 @@ class FullCovariance:
         diagonals = np.diagonal(factors, axis1=-2, axis2=-1)
         if np.tril(factors, -1).any() or (diagonals < 0).any():
             rows_reversed = factors[..., ::-1, :]
-            triangles = np.linalg.qr(rows_reversed.swapaxes(-1, -2), mode="r")
+            triangles = np.asarray(np.linalg.qr(rows_reversed.swapaxes(-1, -2), mode="r"))
             factors = _flipped(triangles.swapaxes(-1, -2))
             diagonals = np.diagonal(factors, axis1=-2, axis2=-1)
             factors = np.ascontiguousarray(factors * np.sign(diagonals)[..., np.newaxis, :])
