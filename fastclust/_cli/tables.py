@@ -5,7 +5,6 @@ All but .npy is pyarrow's work, which is imported when it is needed.
 
 import contextlib
 import functools
-import mmap
 import os
 import sys
 import warnings
@@ -224,8 +223,8 @@ def _read_csv(path, choose, header):
     file = _CsvFile(path, has_names=header is not False)
     names = file.names
     features = list(range(len(names)))
-    starts_unnamed = file.has_names and len(names) > 1 and names[0] == ""
-    counts_rows = starts_unnamed and _counts_rows(file.read([""]).column(0))
+    starts_unnamed = file.has_names and len(names) > 1 and not names[0].strip()
+    counts_rows = starts_unnamed and _counts_rows(file.read(names[:1]).column(0))
     if header is None and _are_numbers(names):
         is_of_pandas = counts_rows and names[1:] == [str(f) for f in features[:-1]]
         if not is_of_pandas:
@@ -290,23 +289,47 @@ class _CsvFile:
         self.has_names = has_names
         if str(path) == "-":
             self._path, self._stdin = None, sys.stdin.buffer.read()
-            self._size, has_quotes = len(self._stdin), b'"' in self._stdin
+            self._size, n_quotes = len(self._stdin), self._stdin.count(b'"')
         else:
             self._path, self._size = path, os.path.getsize(path)
-            has_quotes = self._size > 0 and _file_has(path, b'"')
+            n_quotes = _count_quotes(path)
         # Lines may break in quotes only, and looking for those takes time. An empty line is a
         # missing value of the only column; of several columns it is none.
-        self._parse = {"newlines_in_values": has_quotes, "ignore_empty_lines": True}
+        self._parse = {"newlines_in_values": n_quotes > 0, "ignore_empty_lines": True}
         self.names = self._read_names()
         if len(self.names) == 1:
             self._parse["ignore_empty_lines"] = False
             if self._read_names() != self.names:
                 raise ValueError("the first line is empty")
+        if n_quotes % 2 and self._ends_in_quotes():
+            raise ValueError("a quoted value has no end")
 
     def _source(self):
         import pyarrow as pa
 
         return pa.BufferReader(self._stdin) if self._path is None else self._path
+
+    def _ends_in_quotes(self):
+        """Whether a further row would be taken for a part of the last value."""
+        content = Path(self._path).read_bytes() if self._path is not None else self._stdin
+        line = b"," * (len(self.names) - 1) + b"\n" if len(self.names) > 1 else b"0\n"
+        further = content + (b"" if content.endswith((b"\n", b"\r")) else b"\n") + line
+        return self._count_rows(further) == self._count_rows(content)
+
+    def _count_rows(self, content):
+        import pyarrow as pa
+        import pyarrow.csv as csv
+
+        parse = csv.ParseOptions(invalid_row_handler=lambda row: "skip", **self._parse)
+
+        def read(block_size):
+            how = csv.ReadOptions(
+                autogenerate_column_names=not self.has_names, block_size=block_size
+            )
+            convert = csv.ConvertOptions(include_columns=self.names[:1])
+            return csv.read_csv(pa.BufferReader(content), how, parse, convert).num_rows
+
+        return self._read_in_blocks(read)
 
     def _read_in_blocks(self, read):
         """Call `read(block_size)` with ever larger blocks, until no row is longer than one."""
@@ -369,14 +392,15 @@ class _CsvFile:
         raise ValueError(f"row {number}: {row.actual_columns} columns, not {row.expected_columns}")
 
 
-def _file_has(path, text):
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(text) >= 0
+def _count_quotes(path):
+    """Count the quotes of a file, which bytes.count does at the speed of memory."""
+    with open(path, "rb") as file:
+        return sum(part.count(b'"') for part in iter(lambda: file.read(FIRST_BLOCK), b""))
 
 
 def _check_not_empty(shape):
     if 0 in shape:
-        raise ValueError(f"no {'rows' if shape[0] == 0 else 'columns'}")
+        raise ValueError(f"no {'columns' if shape[1] == 0 else 'rows'}")
 
 
 def _one_line(error):

@@ -274,6 +274,24 @@ def test_line_breaks_in_quotes_of_a_column_that_is_used(tmp_path, capsys):
         read_table(path)
 
 
+@pytest.mark.parametrize("text", ['1,"x\n2,y\n3,z\n', '1,x\n2,"y', '1,"x""\n2,y\n'])
+def test_a_quoted_value_without_an_end_swallows_no_rows(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,t\n" + text)
+    with pytest.raises(CommandError, match="a quoted value has no end"):
+        read_table(path, lambda names, features: [0])
+    path.write_text("a\n1\n" + '"2\n3\n')
+    with pytest.raises(CommandError, match="a quoted value has no end"):
+        read_table(path)
+
+
+def test_quotes_inside_values_are_text(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('a,t\n1,5" pipe\n2,y\n3,"6"" pipe"\n')
+    table = read_table(path, lambda names, features: [0])
+    np.testing.assert_array_equal(table.X, [[1], [2], [3]])
+
+
 # -- types of columns ----------------------------------------------------------------------------
 
 
