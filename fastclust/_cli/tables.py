@@ -149,7 +149,7 @@ def _read_arrow(path, kind, choose):
     else:
         with pa.ipc.open_file(path) as file:
             schema, read = file.schema, pa.feather.read_table
-    noted = (schema.pandas_metadata or {}).get("index_columns", [])
+    noted = (schema.pandas_metadata or {}).get("index_columns") or []
     index = {name for name in noted if isinstance(name, str)}  # others describe a RangeIndex
     features = [f for f, name in enumerate(schema.names) if name not in index]
     numbers = features if choose is None else choose(schema.names, features)
