@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import math
 import os
+import sys
 import warnings
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ from sklearn.utils.validation import check_non_negative
 from fastclust._version import __version__
 
 FLOAT_DTYPES = [np.float64, np.float32]
+
+LARGEST_INDEX = np.iinfo(np.int32).max
+"""Of the values and columns of sparse rows, as the kernels know them."""
 
 OWN_FOLDERS = tuple(
     os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, sklearn.__file__)
@@ -141,6 +145,101 @@ def check_random_state(seed):
         random_state.seed(int(seed))
         return random_state
     return sklearn.utils.check_random_state(seed)
+
+
+def narrow_csr(X):
+    """Sparse rows as the kernels take them: indices of 32 bits, and no place twice.
+
+    scikit-learn refuses all matrices with indices of 64 bits, which many operations leave behind.
+
+    Parameters
+    ----------
+    X : CSR matrix or array of shape (n_samples, n_features)
+        Sparse rows.
+
+    Returns
+    -------
+    X : CSR matrix or array
+        The same rows; X itself if there is nothing to do. X is never modified.
+
+    Raises
+    ------
+    ValueError
+        If there are more values or columns than 32 bits can number.
+    """
+    if max(X.nnz, X.shape[1]) > LARGEST_INDEX:
+        raise ValueError(
+            "Only sparse matrices with 32-bit integer indices are accepted. Got "
+            f"{X.nnz} values in {X.shape[1]} columns."
+        )
+    if X.indices.dtype != np.int32 or X.indptr.dtype != np.int32:
+        indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+        X = type(X)((X.data, indices, indptr), shape=X.shape)
+    if not X.has_canonical_format:  # values at the same place add up
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def float_csr(X):
+    """Sparse rows as `narrow_csr` gives them, of a float type (frames of booleans keep theirs)."""
+    return narrow_csr(X if X.dtype in FLOAT_DTYPES else X.astype(np.float64))
+
+
+def as_sparse(X):
+    """X as narrow CSR rows if scikit-learn takes it for sparse ones, or else X itself.
+
+    Besides sparse matrices these are frames of pandas whose columns are all sparse.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(X, pandas.DataFrame):
+        is_sparse = [isinstance(dtype, pandas.SparseDtype) for dtype in X.dtypes]
+        if is_sparse and all(is_sparse):
+            X = X.sparse.to_coo()
+    return narrow_csr(X.tocsr()) if scipy.sparse.issparse(X) and X.ndim == 2 else X
+
+
+def check_attribute(values, name, shape):
+    """Check an array among the attributes, which users may set by hand.
+
+    Parameters
+    ----------
+    values : array-like
+        The attribute.
+    name : str
+        Its name, for messages.
+    shape : tuple of int or None
+        Its shape, with None for any length but 0.
+
+    Returns
+    -------
+    values : ndarray of float32 or float64, C-contiguous
+        The same values.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, or a value that is no finite number.
+    """
+    values = np.asarray(values)
+    dtype = values.dtype if values.dtype in FLOAT_DTYPES else np.float64
+    values = np.ascontiguousarray(values, dtype=dtype)
+    fits = values.ndim == len(shape) and values.size > 0
+    if not fits or any(n not in (None, m) for n, m in zip(shape, values.shape, strict=True)):
+        words = " x ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} should have the shape {words}, but has {values.shape}.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} contains NaN or infinity.")
+    return values
+
+
+def check_n_features(X, n_features, estimator):
+    """Raise ValueError, in scikit-learn's words, unless X has as many columns."""
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{n_features} features as input."
+        )
 
 
 def check_sample_weight(sample_weight, X):

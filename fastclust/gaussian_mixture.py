@@ -594,20 +594,32 @@ class GaussianMixture(DensityMixin, Estimator):
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at "
                 "least one sample."
             )
+        weights, means = self._check_mixture()
+        shape = self._covariance.shape(*means.shape)
+        covariances = _validation.check_attribute(self.covariances_, "covariances_", shape)
         rng = _validation.check_random_state(self.random_state)
-        weights = np.asarray(self.weights_)
         if weights.dtype != np.float64:  # rounded, so they do not sum to 1 as numpy wants it
             weights = weights.astype(np.float64)
             weights /= weights.sum()
         counts = rng.multinomial(n_samples, weights)
-        drawn = self._covariance.draw(rng, self.means_, self.covariances_, counts)
+        drawn = self._covariance.draw(rng, means, covariances, counts)
         return np.vstack(drawn), np.repeat(np.arange(len(counts)), counts)
 
     def _check_test_data(self, X):
         """Check new rows; return them in the dtype of the computation."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOAT_DTYPES, order="C")
-        return X.astype(np.result_type(X.dtype, self.means_.dtype), copy=False)
+        _, means = self._check_mixture()
+        _validation.check_n_features(X, means.shape[1], self)
+        return X.astype(np.result_type(X.dtype, means.dtype), copy=False)
+
+    def _check_mixture(self):
+        """Check the weights and means, which may have been set by hand; return them."""
+        means = _validation.check_attribute(self.means_, "means_", (None, None))
+        weights = _validation.check_attribute(self.weights_, "weights_", (len(means),))
+        if (weights < 0).any():
+            raise ValueError("weights_ should not be negative.")
+        return weights, means
 
     def _infer(self, X, resp_out=None):
         """Labels and log-densities of checked rows; responsibilities into resp_out, if given."""
@@ -615,12 +627,14 @@ class GaussianMixture(DensityMixin, Estimator):
         log_density = np.empty(X.shape[0], dtype=X.dtype)
         if resp_out is None:
             resp_out = np.empty((0, len(self.means_)), dtype=X.dtype)
+        name, shape = "precisions_cholesky_", self._covariance.shape(*np.shape(self.means_))
+        factors = _validation.check_attribute(self.precisions_cholesky_, name, shape)
         _algorithms.mixture.inference.infer(
             X,
             self._covariance,
             np.asarray(self.weights_, dtype=np.float64),
             np.asarray(self.means_, dtype=np.float64),
-            np.asarray(self.precisions_cholesky_, dtype=np.float64),
+            self._covariance.normalise_factors(factors.astype(np.float64), name),
             labels,
             log_density,
             resp_out,
@@ -647,7 +661,7 @@ class GaussianMixture(DensityMixin, Estimator):
 
     def _n_parameters(self):
         """Number of free parameters."""
-        k, d = self.means_.shape
+        k, d = np.shape(self.means_)
         return self._covariance.n_parameters(k, d) + k * d + k - 1
 
 

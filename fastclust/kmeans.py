@@ -180,11 +180,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
 
     def _check_rows(self, X):
         """Check the rows; return them as they are computed with, and the mean to subtract."""
-        is_sparse = scipy.sparse.issparse(X)
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
-            accept_large_sparse=False, ensure_all_finite=is_sparse,
-        )  # fmt: skip
+            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
+        )
+        if scipy.sparse.issparse(X):
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            X = _validation.float_csr(X)
         mean = _algorithms.rows.source.mean_to_subtract(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
@@ -193,10 +194,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
     def _set_result(self, result):
         """Make the outcome of the best run the estimator's attributes."""
         self.cluster_centers_ = result.centers
-        self._n_features_out = len(result.centers)
         self.labels_ = result.labels
         self.inertia_ = result.inertia
         self.n_iter_ = result.n_iter
+
+    @property
+    def _n_features_out(self):
+        """Number of columns of `transform`, for scikit-learn's get_feature_names_out."""
+        return len(self.cluster_centers_)
 
     def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
@@ -368,16 +373,21 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
     def _check_test_data(self, X):
         """Check new rows; return them, the centers less the mean, and the mean, in one dtype.
 
-        They are the numbers that `fit` made the labels with, so labels_ equals predict(X).
+        They are the numbers that `fit` made the labels with, so labels_ equals predict(X). The
+        centers may have been set by hand, after a fit or without one.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
-            accept_large_sparse=False,
-        )  # fmt: skip
-        dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
-        mean = np.zeros_like(self._mean) if scipy.sparse.issparse(X) else self._mean
-        centers = np.ascontiguousarray(self.cluster_centers_ - mean, dtype=dtype)
+        check_is_fitted(self, "cluster_centers_")
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
+        given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
+        _validation.check_n_features(X, given.shape[1], self)
+        if scipy.sparse.issparse(X):
+            X, mean = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
+        elif len(getattr(self, "_mean", ())) == X.shape[1]:
+            mean = self._mean
+        else:  # never fitted
+            mean = np.quantile(given, 0.5, axis=0, method="lower")
+        dtype = np.result_type(X.dtype, given.dtype)
+        centers = np.ascontiguousarray(given - mean, dtype=dtype)
         return X.astype(dtype, copy=False), centers, mean.astype(dtype, copy=False)
 
     def __sklearn_tags__(self):
@@ -592,10 +602,9 @@ def kmeans_plusplus(
         "n_local_trials": n_local_trials,
     }  # fmt: skip
     _validation.check_parameters("kmeans_plusplus", parameters, _KMEANS_PLUSPLUS_RULES)
-    X = check_array(X, accept_sparse="csr", dtype=None, order="C", accept_large_sparse=False)
-    rows_X = check_array(
-        X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", accept_large_sparse=False
-    )
+    X = check_array(X, accept_sparse="csr", dtype=None, order="C")
+    X = _validation.narrow_csr(X) if scipy.sparse.issparse(X) else X
+    rows_X = check_array(X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
     sample_weight = _validation.check_sample_weight(sample_weight, rows_X)
     _validation.check_enough_samples(X, n_clusters)
     if x_squared_norms is not None:

@@ -14,6 +14,7 @@ from fastclust._validation import (
     NONE,
     RANDOM_STATE,
     SPARSE,
+    as_sparse,
     check_parameters,
     check_random_state,
     integer,
@@ -78,6 +79,7 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     array([0.88, 0.87, 0.87, 0.88])
     """
     check_parameters("silhouette_samples", locals(), _ANY_ROWS)
+    X = as_sparse(X)
     if issparse(X) and isinstance(metric, str) and metric == "euclidean" and not kwds:
         X = _sparse_without_unit(X)
     if not _is_own(metric, X, kwds):
@@ -286,7 +288,8 @@ def _is_own(metric, X, kwds):
 
 def _check(X, labels):
     """Check rows and labels; return the rows, and the labels as numbers from 0 on."""
-    X, labels = check_X_y(X, labels)
+    X = as_sparse(X)  # sparse matrices have been refused or passed on, frames have not
+    X, labels = check_X_y(X.toarray() if issparse(X) else X, labels)
     X = np.ascontiguousarray(X, dtype=X.dtype if X.dtype in FLOAT_DTYPES else np.float64)
     encoder = LabelEncoder()
     labels = encoder.fit_transform(labels)

@@ -1,5 +1,6 @@
 """Rows not to trust: between components, of low density, or far from their center."""
 
+import sys
 from numbers import Real
 
 import numpy as np
@@ -66,9 +67,22 @@ def confident_labels(estimator, X, threshold=0.8):
     return labels
 
 
+class _ArrowRows:
+    """Rows of a table of pyarrow, by slices or numbers."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __getitem__(self, rows):
+        return self.table[rows] if isinstance(rows, slice) else self.table.take(rows)
+
+
 def _taker(X):
     """Return the number of rows of X, and what gives some of them by their numbers."""
     rows = X.tocsr() if issparse(X) else X if hasattr(X, "shape") else np.asarray(X)
+    pa = sys.modules.get("pyarrow")
+    if pa is not None and isinstance(rows, pa.Table | pa.RecordBatch):
+        return rows.num_rows, _ArrowRows(rows)
     return rows.shape[0], rows.iloc if hasattr(rows, "iloc") else rows
 
 
@@ -319,7 +333,7 @@ class TrimmedKMeans(ClusterMixin, Estimator):
     estimator_ : estimator
         As fitted the second time.
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
-        Its centers.
+        Its centers. To set others, set those of `estimator_`.
     labels_ : ndarray of shape (n_samples,), int64
         Cluster of each row of `fit`, -1 for outliers.
     max_distance_ : float
@@ -385,12 +399,16 @@ class TrimmedKMeans(ClusterMixin, Estimator):
             kept = distances <= np.quantile(distances, 1 - self.contamination)
             self.trimmed_share_ = float(1 - kept.mean())
             self.estimator_ = clone(coarse).fit(_taker(X)[1][np.flatnonzero(kept)])
-            self.cluster_centers_ = self.estimator_.cluster_centers_
             _take_features(self, self.estimator_)
             labels, distances = _nearest_centers(self.estimator_, X)
             self.max_distance_ = float(np.quantile(distances, 1 - self.contamination))
             self.labels_ = np.where(distances > self.max_distance_, -1, labels)
         return self
+
+    @property
+    def cluster_centers_(self):
+        """Centers of `estimator_`."""
+        return self.estimator_.cluster_centers_
 
     def predict(self, X):
         """Cluster of each row, or -1.

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -39,24 +40,27 @@ class _Stopwatch:
 # -- rows ----------------------------------------------------------------------------------------
 
 
-def _pick(wanted, names, n_columns):
-    """Positions of the columns wanted: names, or numbers where there are none."""
+def _pick(wanted, names, features):
+    """Positions of the columns wanted: by name, or by number among the features without names."""
     if names is None:
-        bad = [column for column in wanted if not column.isdecimal() or int(column) >= n_columns]
+        n = len(features)
+        bad = [column for column in wanted if not column.isdecimal() or int(column) >= n]
         if bad:
-            raise ValueError(f"no column {bad[0]} among the {n_columns}, numbered from 0")
-        return [int(column) for column in wanted]
+            raise ValueError(f"no column {bad[0]} among the {n}, numbered from 0")
+        return [features[int(column)] for column in wanted]
+    counts = Counter(names)
     for column in wanted:
-        if names.count(column) != 1:
-            count = "no" if column not in names else "more than one"
+        if counts[column] != 1:
+            count = "no" if column not in counts else "more than one"
             raise ValueError(f"{count} column {column!r}")
-    return [names.index(column) for column in wanted]
+    positions = {name: f for f, name in enumerate(names)}
+    return [positions[column] for column in wanted]
 
 
 def _read(options, choose, can_impute):
     """Read the table, and check what the estimators would refuse."""
     show_progress(f"reading {options.input}")
-    table = tables.read_table(options.input, choose, header=not options.no_header)
+    table = tables.read_table(options.input, choose, header=options.header)
     for part in gen_batches(len(table.X), BLOCK_ROWS):
         wrong = np.isinf(table.X[part]) if can_impute else ~np.isfinite(table.X[part])
         if wrong.any():
@@ -217,9 +221,8 @@ def run_fit(options):
     _check_writable(model=options.model, output=options.output, **paths)
     watch = _Stopwatch()
 
-    def choose(names, n_columns):
-        every = [str(f) for f in range(n_columns)] if names is None else names
-        return _pick(options.columns or every, names, n_columns)
+    def choose(names, features):
+        return _pick(options.columns, names, features) if options.columns else features
 
     table = _read(options, choose, options.impute)
     watch.stop("reading")
@@ -269,10 +272,10 @@ def run_predict(options):
     if options.write == "probabilities" and name == "kmeans":
         raise CommandError(f"{options.model}: k-means has no probabilities")
 
-    def choose(names, n_columns):
+    def choose(names, features):
         if names is None or model.names is None:
-            return _pick([str(f) for f in model.numbers], None, n_columns)
-        return _pick(model.names, names, n_columns)
+            return _pick([str(f) for f in model.numbers], None, features)
+        return _pick(model.names, names, features)
 
     table = _read(options, choose, "impute" in dict(steps))
     watch.stop("reading")

@@ -93,7 +93,11 @@ def _add_rows(parser, *, saves):
         "input", metavar="INPUT",
         help=".csv, .parquet, .arrow, .feather or .npy; - for CSV from standard input",
     )  # fmt: skip
-    parser.add_argument("--no-header", action="store_true", help="the CSV has no line of names")
+    parser.add_argument(
+        "--header", action=argparse.BooleanOptionalAction,
+        help="whether the first line of a CSV has the names (default: it has; must be said if "
+        "that line is of numbers)",
+    )  # fmt: skip
     parser.add_argument("--model", type=Path, required=saves != "maybe", metavar="PATH",
                         help="model, .npz")  # fmt: skip
     parser.add_argument(
@@ -233,7 +237,7 @@ def _run_warmup(options):
 
 
 def _call(options):
-    """Run a command; return why it failed, or None."""
+    """Run a command; return the exit status, and why it failed or None."""
     from fastclust._cli import commands, demo
     from fastclust._cli.tables import CommandError
     from fastclust._progress_bar import show_progress
@@ -248,12 +252,12 @@ def _call(options):
     try:
         run(options)
     except CommandError as error:
-        return str(error)
+        return error.status, str(error)
     except MemoryError:
-        return f"{options.input}: not enough memory"
+        return 1, f"{options.input}: not enough memory"
     finally:
         show_progress("")
-    return None
+    return 0, None
 
 
 @contextlib.contextmanager
@@ -285,10 +289,10 @@ def main(arguments=None):
             f"warning: {' '.join(str(message).split())}", file=sys.stderr
         )
         try:
-            failure = _call(options)
+            status, failure = _call(options)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
     if failure:
         print(f"error: {failure}", file=sys.stderr)
-    return 1 if failure else 0
+    return status

@@ -174,7 +174,6 @@ def _check_arrays(name, step, n_features):
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
     elif name == "kmeans":
-        step._n_features_out = len(step.cluster_centers_)
         shapes = {"cluster_centers_": (step.n_clusters, n_features), "_mean": (n_features,)}
     else:
         k = step.n_components

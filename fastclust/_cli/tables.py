@@ -4,8 +4,10 @@ All but .npy is pyarrow's work, which is imported when it is needed.
 """
 
 import contextlib
+import functools
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +22,20 @@ KINDS = {
 }
 
 
+FIRST_BLOCK, LARGEST_BLOCK = 2**20, 2**31 - 1
+"""Bytes that pyarrow takes at a time, for a CSV file: its default, and its limit."""
+
+
 class CommandError(Exception):
     """Why a command failed, in one line that names the file at fault."""
+
+    status = 1
+
+
+class OptionError(CommandError):
+    """A file that needs an option."""
+
+    status = 2
 
 
 @dataclass
@@ -35,7 +49,7 @@ class Table:
     names : list of str or None
         Names of the columns; None if the file has none.
     numbers : list of int
-        Positions of the columns in the file, from 0.
+        Positions of the columns in the file, from 0, an index that is not used not counted.
     """
 
     X: np.ndarray
@@ -62,18 +76,24 @@ def kind_of(path):
     return kind
 
 
-def read_table(path, choose=None, *, header=True):
+def read_table(path, choose=None, *, header=None):
     """Read columns of numbers.
+
+    The index that pandas writes is no feature, unless it is chosen by name: columns that the
+    metadata of a Parquet or Arrow file call one, and a first column of a CSV file that has no name
+    and counts the rows.
 
     Parameters
     ----------
     path : str
         The file, or "-" for CSV from standard input.
     choose : callable or None
-        Given the names (None if there are none) and the number of columns, returns the positions
-        of those to read, or raises ValueError; None for all.
-    header : bool
-        Whether the first line of a CSV file has the names.
+        Given the names (None if there are none) and the positions of the columns that are no
+        index, returns the positions of those to read, or raises ValueError; None for all that are
+        no index.
+    header : bool or None
+        Whether the first line of a CSV file has the names; None if it has unless it is of numbers,
+        which is an error.
 
     Returns
     -------
@@ -84,6 +104,11 @@ def read_table(path, choose=None, *, header=True):
     ------
     CommandError
         For a file that cannot be read, is empty, or has a column that is not numeric.
+
+    Warns
+    -----
+    UserWarning
+        If the first column of a CSV file has no name: whether it is left out or used.
     """
     kind = kind_of(path)
     try:
@@ -91,7 +116,7 @@ def read_table(path, choose=None, *, header=True):
             open(path, "rb").close()  # its errors are shorter than pyarrow's
         if kind == "npy":
             return _read_npy(path, choose)
-        return _read_arrow(path, kind, choose, header)
+        return _read_csv(path, choose, header) if kind == "csv" else _read_arrow(path, kind, choose)
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror or _one_line(error)}") from None
     except (ValueError, EOFError) as error:  # pyarrow's are ValueErrors
@@ -102,91 +127,81 @@ def _read_npy(path, choose):
     X = np.load(path, allow_pickle=False)
     if not isinstance(X, np.ndarray) or X.ndim != 2:
         raise ValueError("not an array of two dimensions")
-    if X.dtype.kind not in "iuf":
+    if X.dtype.kind not in "biuf":
         raise ValueError(f"not numeric: {X.dtype}")
-    numbers = list(range(X.shape[1])) if choose is None else choose(None, X.shape[1])
+    numbers = list(range(X.shape[1]))
     if choose is not None:
+        numbers = choose(None, numbers)
         X = X[:, numbers]
     _check_not_empty(X.shape)
     dtype = np.float32 if X.dtype == np.float32 else np.float64
     return Table(np.ascontiguousarray(X, dtype=dtype), None, numbers)
 
 
-def _read_arrow(path, kind, choose, header):
-    """Read from a kind of file that pyarrow knows: first the names, then the columns chosen."""
+def _read_arrow(path, kind, choose):
+    """Read a Parquet or Arrow file: first the names, then the columns chosen."""
     import pyarrow as pa
     import pyarrow.feather
     import pyarrow.parquet
 
-    def source():
-        return path if stdin is None else pa.BufferReader(stdin)
-
-    stdin = pa.py_buffer(sys.stdin.buffer.read()) if str(path) == "-" else None
-    if kind == "csv":
-        names = _names_in_csv(source(), header)
-    elif kind == "parquet":
-        names = pa.parquet.read_schema(path).names
+    if kind == "parquet":
+        schema, read = pa.parquet.read_schema(path), pa.parquet.read_table
     else:
         with pa.ipc.open_file(path) as file:
-            names = file.schema.names
-    given_names = names if kind != "csv" or header else None
-    numbers = list(range(len(names))) if choose is None else choose(given_names, len(names))
-    wanted = [names[number] for number in numbers]
-    if kind == "csv":
-        data = _read_csv(source, header, wanted)
-    elif kind == "parquet":
-        data = pa.parquet.read_table(path, columns=wanted)
-    else:
-        data = pa.feather.read_table(path, columns=wanted)
-    chosen = [data.column(name) for name in wanted]
+            schema, read = file.schema, pa.feather.read_table
+    noted = (schema.pandas_metadata or {}).get("index_columns") or []
+    index = {name for name in noted if isinstance(name, str)}  # others describe a RangeIndex
+    features = [f for f, name in enumerate(schema.names) if name not in index]
+    numbers = features if choose is None else choose(schema.names, features)
+    wanted = [schema.names[f] for f in numbers]
+    return _make_table(read(path, columns=wanted), wanted, numbers, features, has_names=True)
+
+
+def _make_table(data, wanted, numbers, features, *, has_names):
+    """Make numbers of columns of a table of pyarrow.
+
+    Parameters
+    ----------
+    data : pyarrow.Table
+        Has at least these columns, in any order.
+    wanted : list of str
+        Their names.
+    numbers : list of int
+        Their positions in the file.
+    features : list of int
+        Positions of the columns that are no index.
+    has_names : bool
+        Whether the names are the file's.
+    """
+    import pyarrow as pa
+
+    columns = dict(zip(data.column_names, data.columns, strict=True))
+    if len(columns) < data.num_columns:
+        raise ValueError("more than one column of the same name")
+    chosen = [columns[name] for name in wanted]
     _check_not_empty((data.num_rows, len(chosen)))
     is_float32 = all(column.type == pa.float32() for column in chosen)
     X = np.empty((data.num_rows, len(chosen)), dtype=np.float32 if is_float32 else np.float64)
-    table = Table(X, None if given_names is None else wanted, numbers)
+    kept = sorted({*features, *numbers})  # an index is counted only if it is chosen
+    places = {number: place for place, number in enumerate(kept)}
+    table = Table(X, wanted if has_names else None, [places[number] for number in numbers])
     for f, column in enumerate(chosen):
         X[:, f] = _numbers(column, table.label(f))
     return table
 
 
-def _names_in_csv(source, header):
-    import pyarrow.csv as csv
-
-    read = csv.ReadOptions(autogenerate_column_names=not header)
-    parse = csv.ParseOptions(invalid_row_handler=lambda row: "skip")
-    with csv.open_csv(source, read, parse) as reader:
-        return reader.schema.names
-
-
-def _read_csv(source, header, wanted):
-    import pyarrow as pa
-    import pyarrow.csv as csv
-
-    wrong = []
-
-    def note(row):
-        wrong.append(row)
-        return "error"
-
-    for use_threads in True, False:  # the number of a row is known to one thread alone
-        try:
-            return csv.read_csv(
-                source(),
-                csv.ReadOptions(autogenerate_column_names=not header, use_threads=use_threads),
-                csv.ParseOptions(invalid_row_handler=note),
-                csv.ConvertOptions(include_columns=wanted),
-            )
-        except pa.ArrowInvalid:
-            if not wrong:
-                raise
-    row = wrong[-1]
-    number = row.number - header
-    raise ValueError(f"row {number}: {row.actual_columns} columns, not {row.expected_columns}")
-
-
 def _numbers(column, label):
+    """Values of a column of numbers or booleans, NaN where they are missing."""
     import pyarrow as pa
 
     kind = pa.types
+    if kind.is_dictionary(column.type):
+        values = column.type.value_type
+        if kind.is_string(values) or kind.is_large_string(values):
+            raise ValueError(f"{label}: not numeric: {column.type}")
+        return _numbers(column.cast(values), label)
+    if kind.is_boolean(column.type):
+        column = column.cast(pa.uint8())
     if kind.is_null(column.type) or kind.is_decimal(column.type):
         column = column.cast(pa.float64())
     if kind.is_integer(column.type) or kind.is_floating(column.type):
@@ -200,9 +215,192 @@ def _numbers(column, label):
     raise ValueError(f"{label}: not numeric: {column.type}")
 
 
+# -- CSV -----------------------------------------------------------------------------------------
+
+
+def _read_csv(path, choose, header):
+    """Read a CSV file: first the names, then the columns chosen."""
+    file = _CsvFile(path, has_names=header is not False)
+    names = file.names
+    features = list(range(len(names)))
+    starts_unnamed = file.has_names and len(names) > 1 and not names[0].strip()
+    counts_rows = starts_unnamed and _counts_rows(file.read(names[:1]).column(0))
+    if header is None and _are_numbers(names):
+        is_of_pandas = counts_rows and names[1:] == [str(f) for f in features[:-1]]
+        if not is_of_pandas:
+            raise OptionError(
+                f"{path}: the first line is of numbers: say --no-header if it is a row, or "
+                "--header if these are names of columns"
+            )
+    if counts_rows:
+        del features[0]
+    given_names = names if file.has_names else None
+    numbers = features if choose is None else choose(given_names, features)
+    if counts_rows and 0 not in numbers:
+        warnings.warn(
+            f"{path}: the first column has no name and counts the rows, so it is left out; give "
+            "it a name to use it",
+            stacklevel=2,
+        )
+    elif starts_unnamed and 0 in numbers and not counts_rows:
+        warnings.warn(f"{path}: the first column has no name, and is used", stacklevel=2)
+    wanted = [names[f] for f in numbers]
+    data = file.read(wanted)
+    return _make_table(data, wanted, numbers, features, has_names=file.has_names)
+
+
+def _are_numbers(names):
+    """Whether names are those of a row of numbers, of which some may be missing."""
+    import pyarrow.csv as csv
+
+    def is_number(name):
+        try:
+            float(name)
+        except ValueError:
+            return False
+        return "_" not in name  # 1_0 is 10 to Python alone
+
+    given = [name for name in names if name not in csv.ConvertOptions().null_values]
+    return bool(given) and all(map(is_number, given))
+
+
+def _counts_rows(column):
+    """Whether a column of pyarrow is 0, 1, 2 and so on, or 1, 2, 3."""
+    import pyarrow as pa
+
+    if not pa.types.is_integer(column.type) or len(column) == 0:
+        return False
+    values = column.to_numpy()
+    return values[0] in (0, 1) and np.array_equal(values, values[0] + np.arange(len(values)))
+
+
+class _CsvFile:
+    """A CSV file, or standard input, with rows and quoted values of any length.
+
+    Attributes
+    ----------
+    has_names : bool
+        Whether the first line has the names of the columns.
+    names : list of str
+        The names; numbered ones if there are none.
+    """
+
+    def __init__(self, path, *, has_names):
+        self.has_names = has_names
+        if str(path) == "-":
+            self._path, self._stdin = None, sys.stdin.buffer.read()
+            self._size, n_quotes = len(self._stdin), self._stdin.count(b'"')
+        else:
+            self._path, self._size = path, os.path.getsize(path)
+            n_quotes = _count_quotes(path)
+        # Lines may break in quotes only, and looking for those takes time. An empty line is a
+        # missing value of the only column; of several columns it is none.
+        self._parse = {"newlines_in_values": n_quotes > 0, "ignore_empty_lines": True}
+        self.names = self._read_names()
+        if len(self.names) == 1:
+            self._parse["ignore_empty_lines"] = False
+            if self._read_names() != self.names:
+                raise ValueError("the first line is empty")
+        if n_quotes % 2 and self._ends_in_quotes():
+            raise ValueError("a quoted value has no end")
+
+    def _source(self):
+        import pyarrow as pa
+
+        return pa.BufferReader(self._stdin) if self._path is None else self._path
+
+    def _ends_in_quotes(self):
+        """Whether a further row would be taken for a part of the last value."""
+        content = Path(self._path).read_bytes() if self._path is not None else self._stdin
+        line = b"," * (len(self.names) - 1) + b"\n" if len(self.names) > 1 else b"0\n"
+        further = content + (b"" if content.endswith((b"\n", b"\r")) else b"\n") + line
+        return self._count_rows(further) == self._count_rows(content)
+
+    def _count_rows(self, content):
+        import pyarrow as pa
+        import pyarrow.csv as csv
+
+        parse = csv.ParseOptions(invalid_row_handler=lambda row: "skip", **self._parse)
+
+        def read(block_size):
+            how = csv.ReadOptions(
+                autogenerate_column_names=not self.has_names, block_size=block_size
+            )
+            convert = csv.ConvertOptions(include_columns=self.names[:1])
+            return csv.read_csv(pa.BufferReader(content), how, parse, convert).num_rows
+
+        return self._read_in_blocks(read)
+
+    def _read_in_blocks(self, read):
+        """Call `read(block_size)` with ever larger blocks, until no row is longer than one."""
+        import pyarrow as pa
+
+        block_size = FIRST_BLOCK
+        while True:
+            try:
+                return read(block_size)
+            except pa.ArrowInvalid as error:  # "... two block boundaries", "... file or block"
+                if "block" not in str(error) or block_size >= min(self._size, LARGEST_BLOCK):
+                    raise
+            block_size = min(8 * block_size, LARGEST_BLOCK)
+
+    def _read_names(self):
+        import pyarrow.csv as csv
+
+        parse = csv.ParseOptions(invalid_row_handler=lambda row: "skip", **self._parse)
+
+        def read(block_size):
+            how = csv.ReadOptions(
+                autogenerate_column_names=not self.has_names, block_size=block_size
+            )
+            with csv.open_csv(self._source(), how, parse) as reader:
+                return reader.schema.names
+
+        return self._read_in_blocks(read)
+
+    def read(self, wanted):
+        """Read columns by their names."""
+        import pyarrow as pa
+        import pyarrow.csv as csv
+
+        wrong = []
+
+        def note(row):
+            wrong.append(row)
+            return "error"
+
+        def read(use_threads, block_size):
+            return csv.read_csv(
+                self._source(),
+                csv.ReadOptions(
+                    autogenerate_column_names=not self.has_names,
+                    use_threads=use_threads,
+                    block_size=block_size,
+                ),
+                csv.ParseOptions(invalid_row_handler=note, **self._parse),
+                csv.ConvertOptions(include_columns=wanted),
+            )
+
+        for use_threads in True, False:  # the number of a row is known to one thread alone
+            try:
+                return self._read_in_blocks(functools.partial(read, use_threads))
+            except pa.ArrowInvalid:
+                if not wrong:
+                    raise
+        row = wrong[-1]
+        number = row.number - self.has_names
+        raise ValueError(f"row {number}: {row.actual_columns} columns, not {row.expected_columns}")
+
+
+def _count_quotes(path):
+    """Count the quotes of a file, which bytes.count does at the speed of memory."""
+    with open(path, "rb") as file:
+        return sum(part.count(b'"') for part in iter(lambda: file.read(FIRST_BLOCK), b""))
+
+
 def _check_not_empty(shape):
     if 0 in shape:
-        raise ValueError(f"no {'rows' if shape[0] == 0 else 'columns'}")
+        raise ValueError(f"no {'columns' if shape[1] == 0 else 'rows'}")
 
 
 def _one_line(error):

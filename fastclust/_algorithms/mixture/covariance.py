@@ -118,6 +118,28 @@ class FullCovariance:
         """
         return np.ascontiguousarray(_flipped(np.linalg.cholesky(_flipped(precisions))))
 
+    def normalise_factors(self, factors, name):
+        """Upper triangular factors U with a positive diagonal, for any factors F: U U' = F F'.
+
+        Those of a fit are such factors. Users may set others, as lower triangular ones. With
+        F' = Q R, of F with its rows reversed, F F' = R' R, which is flipped back.
+
+        Raises
+        ------
+        ValueError
+            If a factor is singular.
+        """
+        diagonals = np.diagonal(factors, axis1=-2, axis2=-1)
+        if np.tril(factors, -1).any() or (diagonals < 0).any():
+            rows_reversed = factors[..., ::-1, :]
+            triangles = np.asarray(np.linalg.qr(rows_reversed.swapaxes(-1, -2), mode="r"))
+            factors = _flipped(triangles.swapaxes(-1, -2))
+            diagonals = np.diagonal(factors, axis1=-2, axis2=-1)
+            factors = np.ascontiguousarray(factors * np.sign(diagonals)[..., np.newaxis, :])
+        if (diagonals == 0).any():
+            raise ValueError(f"{name} should not be singular.")
+        return factors
+
     def precisions(self, factors):
         """Return the precisions that have these factors."""
         return factors @ factors.swapaxes(-1, -2)
@@ -249,6 +271,12 @@ class DiagCovariance:
     def factorise_precisions(self, precisions):
         """Square roots of the precisions."""
         return np.sqrt(precisions)
+
+    def normalise_factors(self, factors, name):
+        """Return the factors, which users may set; raise ValueError unless they are positive."""
+        if (factors <= 0).any():
+            raise ValueError(f"{name} should be positive.")
+        return factors
 
     def precisions(self, factors):
         """Return the precisions that have these factors."""
