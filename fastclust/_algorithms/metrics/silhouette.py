@@ -8,10 +8,10 @@ from fastclust._kernels.metrics.silhouette import add_distances
 from fastclust._kernels.simd.tiles import PAIR_TILE
 
 MOST_CHUNK_ROWS = 8192
-"""Rows of a chunk, and points that all rows meet in one pass."""
+"""Rows of a chunk, and points whose distances to all rows one pass computes."""
 
 MOST_GROUP, MOST_GROUP_ROWS, GROUP_BYTES = 64, 1024, 2**24
-"""Clusters that are met together; their rows; the sums of all rows for each of them."""
+"""Clusters in one pass; their rows; the sums of all rows for each of them."""
 
 PAIR_WORK = 2
 """Cost of a difference and its square, in multiply-adds."""
@@ -83,7 +83,7 @@ class ClusterRows:
         return last
 
     def to_rows(self, values):
-        """What there is one of for each place in the panels, in the order of X."""
+        """Values of the places in the panels, one for each row, in the order of X."""
         ordered = np.empty(len(self._order))
         ordered[self._order] = values.ravel()[self._places]
         return ordered
@@ -96,9 +96,10 @@ def _borders(sizes):
 def mean_distances(X, labels):
     """Mean distance of each row to the others of its cluster, and to the nearest other cluster.
 
-    Clusters, or groups of small ones, come one after another: their rows, a chunk at a time, meet
-    those of their own and of the later clusters, so that pairs of rows are met once but within a
-    chunk. Memory is that of a copy of the rows and of a few numbers for each row.
+    Clusters, or groups of small ones, come one after another: the distances of their rows, a chunk
+    at a time, to those of their own and of the later clusters are computed, so that each pair of
+    rows is looked at once, but within a chunk. Memory is that of a copy of the rows and of a few
+    numbers for each row.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def _meet_chunks(rows, first, last, later, sums_out, nearest_out):
         work=(len(values) - own.start) * points_real.size * rows.pair_work,
         alone=rows.are_few,
     )  # fmt: skip
-    # The rows of these chunks have met each other as rows: as points they would again.
+    # The distances between the rows of these chunks are summed already, both ways.
     end = rows.chunk_borders[later]
     if end > last:
         sums_out[0, own] += point_sums[last:end].sum(axis=0).reshape(-1, values.shape[2])
