@@ -335,13 +335,16 @@ class PackedRows(NamedTuple):
     panels : Panels or CsrRows
         The rows less the mean, with their weights.
     sample_weight : ndarray of shape (n_samples,) or None
-        Weight of each row, of X's dtype; None for ones.
+        Weight of each row, of X's dtype, not 0; None for ones.
+    all_rows : ndarray or CSR matrix or None
+        X before rows of weight 0 were left out; None if there were none.
     """
 
     X: Any
     mean: np.ndarray
     panels: Any
     sample_weight: np.ndarray | None = None
+    all_rows: Any = None
 
 
 def warn_user(warning):

@@ -424,6 +424,11 @@ def fit_kmeans(
         Is called with the `LloydResult` of each run.
     warn : callable, default=warn_user
         Is called with each warning.
+
+    Returns
+    -------
+    best : LloydResult
+        The best run, whose labels are those of the rows that have a weight.
     """
     _validation.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
     if packed is None:
@@ -437,6 +442,7 @@ def fit_kmeans(
     source, all_rows, panels = _algorithms.rows.source, X, None
     if packed is not None:
         sample_weight, panels = packed.sample_weight, packed.panels
+        all_rows = X if packed.all_rows is None else packed.all_rows
     else:
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         X, sample_weight = _validation.rows_with_weight(X, sample_weight)
@@ -452,6 +458,7 @@ def fit_kmeans(
         kmeans.labels_ = _algorithms.kmeans.inference.predict_labels(
             all_rows, kmeans.cluster_centers_ - kmeans._mean, kmeans._mean
         )
+    return best
 
 
 _DATA_RULES = {

@@ -21,8 +21,10 @@ from fastclust._validation import (
     check_parameters,
     check_random_state,
     check_sample_weight,
+    float_csr,
     integer,
     one_of,
+    rows_with_weight,
     warn_user,
 )
 from fastclust.exceptions import SingularCovarianceError
@@ -275,12 +277,12 @@ def select_kmeans(
     for k in progress_bar(ks, "KMeans"):
         estimator = KMeans(k, **options)
         runs: list[Any] = []
-        seconds = _seconds(fit_kmeans, estimator, X, packed=packed, on_result=runs.append)
-        values, is_exact = judge.judge_labels(estimator.labels_)
+        seconds, best = _time(fit_kmeans, estimator, X, packed=packed, on_result=runs.append)
+        values, is_exact = judge.judge_labels(best.labels)
         rows.append(
             {"n_clusters": k, "inertia": estimator.inertia_}
             | values
-            | {"stability": judge.compare_runs(k, estimator.labels_, [run.labels for run in runs])}
+            | {"stability": judge.compare_runs(k, best.labels, [run.labels for run in runs])}
             | {"n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
@@ -365,16 +367,16 @@ def select_gaussian_mixture(
     types = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
     ks = None if n_components is None else _check_numbers(n_components, "n_components", 1)
     packed = _pack(X, sample_weight)
-    weights = packed.sample_weight
-    total = len(packed.X) if weights is None else float(weights.sum(dtype=np.float64))
+    weights, n_samples = packed.sample_weight, len(packed.X)
+    total = n_samples if weights is None else float(weights.sum(dtype=np.float64))
     if ks is None:
-        ks = list(range(1, max(2, min(DEFAULT_MOST_COMPONENTS + 1, len(_present(packed))))))
+        ks = list(range(1, max(2, min(DEFAULT_MOST_COMPONENTS + 1, n_samples))))
     models = [(name, k) for name in types for k in ks]
     rows, estimators, singular, not_converged = [], [], [], []
     for name, k in progress_bar(models, "GaussianMixture"):
         estimator = GaussianMixture(k, covariance_type=name, random_state=random_state, **options)
         try:
-            seconds = _seconds(fit_mixture, estimator, X, packed=packed)
+            seconds, _ = _time(fit_mixture, estimator, X, packed=packed)
         except SingularCovarianceError:
             singular.append(f"{name} {k}")
             continue
@@ -382,8 +384,8 @@ def select_gaussian_mixture(
             not_converged.append(f"{name} {k}")
         rows.append(
             {"covariance_type": name, "n_components": k}
-            | {"log_likelihood": estimator.score(X, sample_weight=weights) * total}
-            | {name: getattr(estimator, name)(X, weights) for name in MIXTURE_CRITERIA}
+            | {"log_likelihood": estimator.score(X, sample_weight=sample_weight) * total}
+            | {name: getattr(estimator, name)(X, sample_weight) for name in MIXTURE_CRITERIA}
             | {"converged": estimator.converged_, "n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
@@ -420,25 +422,16 @@ def _check_numbers(numbers, name, least):
 
 
 def _pack(X, sample_weight, accept_sparse=False):
-    """Check rows and weights, and pack them for all fits."""
+    """Check rows and weights, and pack those that have a weight for all fits."""
     X = check_array(
-        X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES, order="C", accept_large_sparse=False,
-        ensure_min_samples=2, input_name="X",
+        X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,
+        input_name="X",
     )  # fmt: skip
-    sample_weight = check_sample_weight(sample_weight, X)
-    if issparse(X):
-        mean = np.zeros(X.shape[1], dtype=X.dtype)  # sparse rows are not centered
-    else:
-        mean = _algorithms.rows.panels.estimate_mean(X)
+    all_rows = float_csr(X) if issparse(X) else X
+    X, sample_weight = rows_with_weight(all_rows, check_sample_weight(sample_weight, all_rows))
+    mean = _algorithms.rows.source.mean_to_subtract(X)
     rows = _algorithms.rows.source.pack(X, sample_weight, mean)
-    return PackedRows(X, mean, rows, sample_weight)
-
-
-def _present(packed):
-    """Numbers of the rows that have a weight: others are as if they were absent."""
-    if packed.sample_weight is None:
-        return np.arange(packed.X.shape[0])
-    return np.flatnonzero(packed.sample_weight)
+    return PackedRows(X, mean, rows, sample_weight, None if X is all_rows else all_rows)
 
 
 def _warn_but_of_convergence(warning):
@@ -447,11 +440,11 @@ def _warn_but_of_convergence(warning):
         warn_user(warning)
 
 
-def _seconds(fit, *arguments, **options):
-    """Call a function that fits, as part of a sweep; return the time that it took."""
+def _time(fit, *arguments, **options):
+    """Call a function that fits, as part of a sweep; return the seconds, and what it returns."""
     start = time.perf_counter()
-    fit(*arguments, warn=_warn_but_of_convergence, **options)
-    return time.perf_counter() - start
+    result = fit(*arguments, warn=_warn_but_of_convergence, **options)
+    return time.perf_counter() - start, result
 
 
 class _Judge:
@@ -469,21 +462,16 @@ class _Judge:
     Attributes
     ----------
     n_samples : int
-        Number of rows that have a weight.
+        Number of rows.
     shape : tuple of int
         Shape of these rows.
     """
 
     def __init__(self, packed, rng, sample_size):
-        self._present = _present(packed)
-        self.n_samples = len(self._present)
-        self.shape = self.n_samples, packed.X.shape[1]
-        self._sample = rng.permutation(packed.X.shape[0])[:sample_size]
-        self._X = packed.X
-        self._weights = packed.sample_weight
-        if self._weights is not None:
-            self._weights = self._weights[self._present]
-            self._X = self._X[self._present]
+        self.shape = packed.X.shape
+        self.n_samples = self.shape[0]
+        self._sample = rng.permutation(self.n_samples)[:sample_size]
+        self._X, self._weights = packed.X, packed.sample_weight
         if not issparse(self._X):
             rows = self._X.astype(np.float64, copy=False)
             self._X = _algorithms.metrics.units.without_unit(rows)
@@ -495,7 +483,7 @@ class _Judge:
         """
         names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
         values = dict.fromkeys(names, float("nan"))
-        labels, n_clusters = _renumber(labels[self._present])
+        labels, n_clusters = _renumber(labels)
         is_exact = False
         if not issparse(self._X):
             dispersion = _algorithms.metrics.dispersion.Dispersion(self._X, labels, self._weights)
@@ -517,13 +505,8 @@ class _Judge:
 
         Where fewer than n_clusters have rows, the runs agree as there is nothing to choose.
         """
-        mine = best[self._present]
-        indices = [
-            adjusted_rand_score(mine, labels[self._present])
-            for labels in runs
-            if labels is not best
-        ]
-        if not indices or n_clusters == 1 or len(np.unique(mine)) < n_clusters:
+        indices = [adjusted_rand_score(best, labels) for labels in runs if labels is not best]
+        if not indices or n_clusters == 1 or len(np.unique(best)) < n_clusters:
             return float("nan")
         return float(np.mean(indices))
 
@@ -563,9 +546,8 @@ def _gap_statistic(packed, ks, inertias, n_references, options):
     nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
     if n_references == 0 or issparse(packed.X):
         return nothing
-    X, mean, _, sample_weight = packed
-    present = X[_present(packed)]
-    low, high = present.min(axis=0), present.max(axis=0)
+    X, mean, _, sample_weight, _ = packed
+    low, high = X.min(axis=0), X.max(axis=0)
     if (low == high).all():
         return nothing
     rng = options["random_state"]

@@ -9,6 +9,7 @@ import scipy.sparse
 
 import fastclust
 from fastclust import metrics, model_selection, outliers
+from fastclust._algorithms.rows.source import pack
 
 SHAPES = (30, 2), (20_011, 3), (5_003, 70), (60_000, 16)
 """Rows and features: of one chunk and of several, of few features and of many."""
@@ -23,6 +24,7 @@ def use_every_feature(dtype):
             weights = np.linspace(0, 2, n_samples)
             use_kmeans(X, weights)
             use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
+            use_statistics(X, weights)
             use_mixtures(X[:20_000], weights[:20_000])
             use_metrics(X)
         use_many_clusters(blobs(60_000, 8, 64).astype(dtype))
@@ -63,6 +65,11 @@ def use_sparse_kmeans(X, weights):
 def use_many_clusters(X):
     """Fit so long that rows are regrouped and distances are skipped."""
     fastclust.KMeans(64, n_init=1, max_iter=100, tol=0, random_state=0).fit(X)
+
+
+def use_statistics(X, weights):
+    """What algorithms may ask of rows (`rows/protocol.py`), and none asks of dense ones yet."""
+    pack(X, weights.astype(X.dtype), X.mean(axis=0)).cluster_statistics(X[:3])
 
 
 def use_seeding(X):

@@ -57,12 +57,9 @@ def test_a_slower_function_is_named(copy):
     source, adapter_source = file.read_text(), adapter.read_text()
     name = "bench_kernels.Assign(mid"
     twice = "    def label(self, centers):\n        np.sort(np.sin(np.arange(300_000)))\n"
-    file.write_text(replaced(source, "    def assign(self, centers):\n", twice))
-    adapter.write_text(
-        replaced(
-            adapter_source, "    return rows.assign(centers)\n", "    return rows.label(centers)\n"
-        )
-    )
+    file.write_text(replaced(source, "    def assign_to_panels(self, centers):\n", twice))
+    old, new = "    return rows.assign_to_panels(centers) if", "    return rows.label(centers) if"
+    adapter.write_text(replaced(adapter_source, old, new))
     result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", name)
     assert result.returncode == 1, result.stdout + result.stderr
     assert name in result.stdout.splitlines()[-1]
