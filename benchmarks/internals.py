@@ -68,7 +68,7 @@ def regroup(rows, centers):
     """Return a function that sorts rows by their nearest center and distance, and packs them."""
     labels = rows.assign_to_panels(centers)
     distances_sq = rows.panel_distances_sq(centers, labels)
-    return lambda: rows.order.regroup(labels, distances_sq, len(centers))
+    return lambda: rows.regroup(rows.order, labels, distances_sq, len(centers))
 
 
 def sum_clusters(rows, labels, n_clusters):

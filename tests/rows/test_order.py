@@ -4,11 +4,15 @@ Fits put rows into another order while they run, and sweeps fit many models to t
 Sums of floating-point numbers depend on their order, so each fit must begin with the order of X.
 """
 
+import weakref
+
 import numpy as np
 import pytest
 
 from fastclust import GaussianMixture
 from fastclust._algorithms.mixture import em
+from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
+from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.rows.panels import Panels
 from fastclust.model_selection import select_gaussian_mixture
 
@@ -78,9 +82,6 @@ def test_facts_of_rows_outlive_their_order(blobs):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_mixture_after_another_run_has_the_facts_of_the_first(blobs, weighted):
-    from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
-    from fastclust._algorithms.mixture.passes import MixtureRows
-
     sample_weight = np.random.default_rng(0).uniform(size=len(blobs)) if weighted else None
     facts = []
     panels = Panels(blobs, sample_weight, blobs.mean(axis=0))
@@ -89,3 +90,14 @@ def test_a_mixture_after_another_run_has_the_facts_of_the_first(blobs, weighted)
         facts.append((rows.total_weight, rows.scatter.tobytes()))
         regroup(panels)
     assert facts[0] == facts[1]
+
+
+def test_rows_are_freed_with_their_last_user():
+    """Not when cycles of references are collected: the next fit takes over the memory."""
+    panels = Panels(np.zeros((100, 2)), None, np.zeros(2))
+    freed = weakref.ref(panels)
+    state = panels.start_lloyd(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    state.advance(0, 3, 0.0)
+    rows = MixtureRows(panels, COVARIANCE_TYPES["full"], 2)
+    del panels, state, rows
+    assert freed() is None

@@ -219,4 +219,4 @@ def test_another_run_ends_the_order_of_the_last():
     panels.start_run()
     labels = panels.new_labels()
     with pytest.raises(RuntimeError, match="Another run"):
-        order.regroup(labels, np.zeros(labels.shape), 1)
+        panels.regroup(order, labels, np.zeros(labels.shape), 1)

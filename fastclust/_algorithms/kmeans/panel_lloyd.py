@@ -200,7 +200,7 @@ class PanelLloyd:
         """Sort the rows into blocks, and make the bounds of these."""
         panels, run, k = self._panels, self._run, len(self.centers)
         distances_sq = panels.panel_distances_sq(self.centers, self.labels)
-        run.labels, distances_sq = self.order.regroup(self.labels, distances_sq, k)
+        run.labels, distances_sq = panels.regroup(self.order, self.labels, distances_sq, k)
         if self._all_bounds is None:
             self._all_bounds = BlockBounds(
                 panels, k, self._radius_sq, len(self._chunks), self._policy

@@ -112,7 +112,9 @@ class MixtureRows:
         moments = self._run(components, self._no_labels, labels)
         if self._regrouping_pays():
             distances_sq = np.zeros(labels.shape, dtype=self.panels.dtype)  # any order will do
-            labels, _ = self.panels.order.regroup(labels, distances_sq, self.n_components)
+            labels, _ = self.panels.regroup(
+                self.panels.order, labels, distances_sq, self.n_components
+            )
             self._likely[:, 0] = labels[:, 0]
         return moments
 

@@ -21,10 +21,15 @@ N_BINS = 32
 class RowOrder:
     """The order of the rows of panels in one run, which begins with that of X.
 
+    It does not know the panels: these know it, and a cycle would keep their memory from the next
+    fit (100,000 x 32: packing took 17 ms instead of 3).
+
     Parameters
     ----------
-    panels : Panels
-        The rows.
+    n_samples : int
+        Number of rows.
+    shape : tuple of int
+        (n_panels, lanes).
 
     Attributes
     ----------
@@ -32,47 +37,28 @@ class RowOrder:
         Number in X of the row at each place; empty while the order is that of X.
     """
 
-    def __init__(self, panels):
-        self._panels = panels
-        self.rows = np.empty((0, panels.lanes), dtype=np.int32)
+    def __init__(self, n_samples, shape):
+        self._n_samples, self._shape = n_samples, shape
+        self.rows = np.empty((0, shape[1]), dtype=np.int32)
 
-    def regroup(self, labels, distances_sq, n_clusters):
-        """Sort the rows by label, and by distance within a label; see `_kernels.rows.sort`.
-
-        Parameters
-        ----------
-        labels : ndarray of shape (n_panels, lanes), int32
-            Label of each row.
-        distances_sq : ndarray of shape (n_panels, lanes)
-            Squared distance of each row to the center of its label.
-        n_clusters : int
-            Number of labels.
-
-        Returns
-        -------
-        labels, distances_sq : ndarray of shape (n_panels, lanes)
-            The same in the new order.
-        """
-        panels = self._panels
-        if panels.order is not self:
-            raise RuntimeError("Another run has started on these rows.")
+    def sort(self, labels, distances_sq, n_clusters):
+        """Sort the rows by label, and by distance within a label; see `Panels.regroup`."""
         rows = self.rows
         if not len(rows):
             rows = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
         segment_panels, chunks = self.segments(n_clusters)
         sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(rows)
         sort_rows(
-            chunks, distances_sq, labels, rows, panels.n_samples, segment_panels, N_BINS,
+            chunks, distances_sq, labels, rows, self._n_samples, segment_panels, N_BINS,
             np.empty((len(chunks), n_clusters, 3)), np.empty_like(labels),
             np.empty((len(chunks), n_clusters * N_BINS), dtype=np.int64), *sorted_,
         )  # fmt: skip
         distances_sq, labels, self.rows = sorted_
-        panels.pack()
         return labels, distances_sq
 
     def segments(self, n_clusters):
-        """Panels in a segment that `regroup` sorts, and chunks of segments."""
-        n_panels, lanes = len(self._panels.values), self._panels.lanes
+        """Panels in a segment that `sort` sorts, and chunks of segments."""
+        n_panels, lanes = self._shape
         segment_panels = max(SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL * n_clusters)
         segment_panels = min(n_panels, segment_panels)
         segment_work = SORT_WORK * segment_panels * lanes
@@ -80,16 +66,16 @@ class RowOrder:
 
     def row_labels(self, labels):
         """The labels in the order of X."""
-        unpadded = self._panels.unpadded
+        unpadded = labels.ravel()[: self._n_samples]
         if not len(self.rows):
-            return unpadded(labels)
-        ordered = np.empty(self._panels.n_samples, dtype=labels.dtype)
-        ordered[unpadded(self.rows)] = unpadded(labels)
+            return unpadded
+        ordered = np.empty(self._n_samples, dtype=labels.dtype)
+        ordered[self.rows.ravel()[: self._n_samples]] = unpadded
         return ordered
 
     def panel_labels(self, labels):
         """Labels of the rows of X in the order of the panels, 0 for the padding."""
-        unpadded = self._panels.unpadded
-        placed = np.zeros((len(self._panels.values), self._panels.lanes), dtype=np.int32)
-        unpadded(placed)[:] = labels[unpadded(self.rows) if len(self.rows) else slice(None)]
+        placed = np.zeros(self._shape, dtype=np.int32)
+        rows = self.rows.ravel()[: self._n_samples] if len(self.rows) else slice(None)
+        placed.ravel()[: self._n_samples] = labels[rows]
         return placed

@@ -100,7 +100,7 @@ class Panels:
             check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
         self._X, self._mean, self._sample_weight = X, mean, sample_weight
-        self.order, self.scatter = RowOrder(self), None
+        self.order, self.scatter = self._order_of_X(), None
         self.total_square, self.largest_square = self.pack()
 
     def start_run(self):
@@ -115,10 +115,43 @@ class Panels:
             The order of the rows in this run.
         """
         moved = len(self.order.rows) > 0
-        self.order = RowOrder(self)
+        self.order = self._order_of_X()
         if moved:
             self.pack()
         return self.order
+
+    def _order_of_X(self):
+        return RowOrder(self.n_samples, (len(self.values), self.lanes))
+
+    def regroup(self, order, labels, distances_sq, n_clusters):
+        """Put rows of a label side by side, and those equally far from its center together.
+
+        Parameters
+        ----------
+        order : RowOrder
+            The order of the run that asks for it, which changes.
+        labels : ndarray of shape (n_panels, lanes), int32
+            Label of each row.
+        distances_sq : ndarray of shape (n_panels, lanes)
+            Squared distance of each row to the center of its label.
+        n_clusters : int
+            Number of labels.
+
+        Returns
+        -------
+        labels, distances_sq : ndarray of shape (n_panels, lanes)
+            The same in the new order.
+
+        Raises
+        ------
+        RuntimeError
+            If another run has started since.
+        """
+        if self.order is not order:
+            raise RuntimeError("Another run has started on these rows.")
+        labels, distances_sq = order.sort(labels, distances_sq, n_clusters)
+        self.pack()
+        return labels, distances_sq
 
     def pack(self):
         """Fill the panels and their weights with the rows, in their present order.

@@ -309,7 +309,7 @@ def test_restored_rows_are_in_their_order(rng, dtype):
     values, weights = panels.values.copy(), panels.weights.copy()
     labels = panels.assign_to_panels(X[:9])
     distances_sq = panels.panel_distances_sq(X[:9], labels)
-    new_labels, new_distances_sq = panels.order.regroup(labels, distances_sq, 9)
+    new_labels, new_distances_sq = panels.regroup(panels.order, labels, distances_sq, 9)
     assert not np.array_equal(panels.values, values)
     np.testing.assert_array_equal(panels.order.row_labels(new_labels), panels.unpadded(labels))
     np.testing.assert_array_equal(
@@ -372,7 +372,7 @@ def test_start_bounds(rng, dtype, max_chunks, block_panels):
     panels = Panels(X, None, np.zeros(3, dtype=dtype))
     labels = panels.assign_to_panels(C)
     distances_sq = panels.panel_distances_sq(C, labels)
-    labels, distances_sq = panels.order.regroup(labels, distances_sq, len(C))
+    labels, distances_sq = panels.regroup(panels.order, labels, distances_sq, len(C))
     n_blocks, error = -(-len(labels) // block_panels), 1e-2
     chunks = chunks_of(n_blocks, max_chunks)
     assigned, uppers = np.empty(n_blocks, dtype=np.int32), np.empty(n_blocks, dtype=dtype)

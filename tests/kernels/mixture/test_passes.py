@@ -289,7 +289,7 @@ def test_regrouped_rows_give_the_same_moments(rng, dtype):
     rows = make_rows(X, None, components.covariance, 6, 1)
     before = summed(rows, components)
     placed = rows.panels.order.panel_labels(labels)
-    rows.panels.order.regroup(placed, np.zeros(placed.shape, dtype=dtype), 6)
+    rows.panels.regroup(rows.panels.order, placed, np.zeros(placed.shape, dtype=dtype), 6)
     after = summed(rows, components)
     for a, b in zip(after, before, strict=True):
         # Of 3,000 rows, the sums of up to 32 vectors are in the rows' own type.
