@@ -81,9 +81,25 @@ def transform(rows, centers, distances_out):
     rows.transform(centers, distances_out)
 
 
-def start_lloyd(rows, centers, skip=True):
-    """State of Lloyd's algorithm, on rows in the order of X; it may skip distances."""
+def start_lloyd(rows, centers, skip=True, **constants):
+    """State of Lloyd's algorithm, on rows in the order of X; it may skip distances.
+
+    Constants of its policy can be given other values, for dense rows.
+    """
+    if constants:
+        from fastclust._algorithms.kmeans.policy import LloydPolicy
+
+        return rows.start_lloyd(centers, skip=skip, policy=LloydPolicy(**constants))
     return rows.start_lloyd(centers) if skip else rows.start_lloyd(centers, skip=False)
+
+
+def lloyd_constants():
+    """Constants of the policy of Lloyd's algorithm, by name."""
+    from dataclasses import asdict
+
+    from fastclust._algorithms.kmeans.policy import DEFAULT
+
+    return asdict(DEFAULT)
 
 
 def iterate(state, n_iter, n_steps, tol=-1.0):
