@@ -104,6 +104,7 @@ def parse(argument, defaults):
 
 
 def main():
+    """Print the table of the constants that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("constants", nargs="*", help="names, or name=value,...; all by default")
     parser.add_argument("--rounds", type=int, default=3)

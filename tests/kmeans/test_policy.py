@@ -11,7 +11,7 @@ PLAIN, REGROUP = 1000, 2500  # costs of a plain iteration and of a regrouping
 
 
 def make_plan(policy=DEFAULT, regroup_cost=REGROUP, may_skip=True):
-    return RegroupPlan(policy, 10_000, PLAIN, regroup_cost, may_skip)
+    return RegroupPlan(policy, PLAIN, regroup_cost, may_skip)
 
 
 def never():
@@ -33,11 +33,10 @@ def test_number_of_chunks(n_samples, n_clusters, expected):
     assert DEFAULT.chunk_limit(n_samples, n_clusters, 8) == expected
 
 
-def test_the_filter_pays_for_enough_work_clusters_and_features():
-    assert DEFAULT.filter_pays(2**19, 4, 3)
-    assert not DEFAULT.filter_pays(2**19 - 1, 4, 3)
-    assert not DEFAULT.filter_pays(2**19, 3, 3)
-    assert not DEFAULT.filter_pays(2**19, 4, 2)
+def test_the_filter_pays_for_enough_work_and_features():
+    assert DEFAULT.filter_pays(2**19, 3)
+    assert not DEFAULT.filter_pays(2**19 - 1, 3)
+    assert not DEFAULT.filter_pays(2**19, 2)
 
 
 def test_filtered_iterations_cost_about_half():
@@ -58,9 +57,9 @@ def test_bounds_take_no_more_memory_than_rows_and_less_time(n_clusters, n_featur
 
 def test_without_skipping_all_iterations_are_plain():
     plan = make_plan(may_skip=False)
-    assert plan.plain_steps(300) == (300, -1)
+    assert plan.plain_steps(300) == 300
     plan.note_plain(300)
-    assert not plan.considers(0)
+    assert not plan.considers()
 
 
 def test_rows_that_are_dear_to_regroup_never_are():
@@ -68,15 +67,13 @@ def test_rows_that_are_dear_to_regroup_never_are():
     assert not make_plan(regroup_cost=12 * PLAIN + 1).may_regroup
 
 
-def test_a_regrouping_waits_for_its_own_cost_then_for_few_changes():
+def test_a_regrouping_waits_for_its_own_cost():
     plan = make_plan()
-    assert plan.plain_steps(300) == (3, -1)  # 2500 / 1000, rounded up
+    assert plan.plain_steps(300) == 3  # 2500 / 1000, rounded up
     plan.note_plain(2)
-    assert not plan.considers(0)  # too early
+    assert not plan.considers()
     plan.note_plain(1)
-    assert plan.plain_steps(297) == (297, 200)  # until one row in 50 changes
-    assert not plan.considers(201)
-    assert plan.considers(200)
+    assert plan.considers()
 
 
 def test_clusters_that_are_apart_are_regrouped_early():
@@ -84,7 +81,7 @@ def test_clusters_that_are_apart_are_regrouped_early():
     plan.note_plain(3)
     assert plan.regroup_pays(lambda: 1.0)  # all that is spared would have paid
     assert not plan.regroup_pays(lambda: 0.6)  # 2500 / 0.6 has not been spent yet
-    assert plan.plain_steps(300) == (2, -1)  # but is after two more
+    assert plan.plain_steps(300) == 2  # but is after two more
     plan.note_plain(2)
     assert plan.regroup_pays(lambda: 0.6)
 
@@ -93,16 +90,18 @@ def test_others_are_regrouped_when_it_is_a_third_of_the_cost_so_far():
     plan = make_plan()
     plan.note_plain(3)
     assert not plan.regroup_pays(lambda: 0.0)
-    assert plan.plain_steps(300) == (5, -1)  # 7500 before 4 * 3000
+    assert plan.plain_steps(300) == 5  # 7500 before 4 * 3000
     plan.note_plain(5)
     assert plan.regroup_pays(never)
 
 
-def test_dear_regroupings_want_clusters_that_are_apart():
+def test_clusters_that_are_hardly_apart_are_looked_at_again_later():
     plan = make_plan(regroup_cost=9 * PLAIN)
-    plan.note_plain(100)
+    plan.note_plain(9)
     assert not plan.regroup_pays(lambda: 0.5)
-    assert plan.plain_steps(1000) == (300, -1)  # looked at again after 4 times as many
+    assert plan.plain_steps(1000) == 18  # when regrouping is a third of the cost, before 4 times 9
+    plan = make_plan(regroup_cost=9 * PLAIN)
+    plan.note_plain(18)
     assert plan.regroup_pays(lambda: 0.51)
 
 
@@ -151,12 +150,12 @@ def test_bounds_that_do_not_help_are_left_for_a_while_that_doubles():
     plan = regrouped()
     bounded(plan, 1, 900)
     assert bounded(plan, 1, 501) is Next.PLAIN
-    assert plan.plain_steps(300) == (20, -1)  # 8 regroupings
+    assert plan.plain_steps(300) == 20  # 8 regroupings
     plan.note_plain(20)
     plan.note_regroup()
     bounded(plan, 1, 900)
     assert bounded(plan, 1, 501) is Next.PLAIN
-    assert plan.plain_steps(300) == (40, -1)
+    assert plan.plain_steps(300) == 40
     assert bounded(regrouped(replace(DEFAULT, helps=math.inf)), 2, 10**6) is Next.BOUNDED
 
 

@@ -24,13 +24,13 @@ class Float32Filter:
         Number of chunks.
     radius_sq : float
         Largest squared norm of a row or first center.
-    most_near : int
-        The filter helps while at most one panel in so many is evaluated again in float64.
+    near_share : float
+        The filter helps while at most this share of the panels is evaluated again in float64.
     """
 
-    def __init__(self, panels, n_chunks, radius_sq, most_near):
+    def __init__(self, panels, n_chunks, radius_sq, near_share):
         self._panels, self._radius = panels, float(np.sqrt(radius_sq))
-        self._most_near = len(panels.values) // most_near
+        self._most_near = int(near_share * len(panels.values))
         self._chunk_near = np.zeros(n_chunks, dtype=np.int64)
 
     def arguments(self, tiles):

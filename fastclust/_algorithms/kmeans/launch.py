@@ -9,7 +9,6 @@ from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import centers as centers_kernels
 from fastclust._kernels.kmeans import lloyd
 from fastclust._kernels.simd.tiles import TILE
-from fastclust._kernels.simd.vectors import VECTOR_BYTES
 
 
 class Launcher:
@@ -53,9 +52,7 @@ class Launcher:
         self.statistics = ClusterStatistics.zeros(n_clusters, n_features)
         self.max_weights = np.zeros(n_clusters)
         self.counts, self.shift_sq = np.zeros(lloyd.N_COUNTS, dtype=np.int64), np.zeros(1)
-        panel_bytes = n_features * VECTOR_BYTES
-        batch_panels = max(1, min(policy.max_batch_panels, policy.batch_bytes // panel_bytes))
-        batch_panels = in_lines(batch_panels, 4 * panels.lanes)
+        batch_panels = in_lines(policy.batch_panels, 4 * panels.lanes)
         self.new_labels = aligned_empty((n_chunks, batch_panels, panels.lanes), np.int32)
         self._chunk_sums = (
             chunk_zeros(n_chunks, n_clusters, n_features),

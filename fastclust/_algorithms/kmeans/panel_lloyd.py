@@ -50,12 +50,13 @@ class PanelLloyd:
         self.order = panels.start_run()
         k, d, n_panels = len(centers), panels.n_features, len(panels.values)
         work = panels.work(k)
-        filters = panels.dtype == np.float64 and policy.filter_pays(work, k, d)
+        filters = panels.dtype == np.float64 and policy.filter_pays(work, d)
         max_chunks = policy.chunk_limit(panels.n_samples, k, panels.dtype.itemsize)
         chunks_of = panels.even_chunks if filters else panels.chunks
         self._chunks = chunks_of(k, max_chunks, policy.chunk_work)
         self._run = Launcher(panels, centers, len(self._chunks), policy)
-        may_skip = skip and len(self._chunks) >= policy.skip_chunks and panels.can_be_reordered
+        # Runs of a single chunk may share their panels, in parallel threads.
+        may_skip = skip and len(self._chunks) > 1 and panels.can_be_reordered
         may_skip = may_skip and is_available(BlockBounds.n_bytes(panels))
         self._filter = None
         if may_skip or filters:
@@ -64,12 +65,11 @@ class PanelLloyd:
             filters &= self._radius_sq < LARGEST_SQ
         if filters and has_memory(panels):
             self._filter = Float32Filter(
-                panels, len(self._chunks), self._radius_sq, policy.most_near
+                panels, len(self._chunks), self._radius_sq, policy.near_share
             )
         self._unfiltered_cost = policy.plain_cost(n_panels, k, d, filtered=False)
         self._plan = RegroupPlan(
             policy,
-            panels.n_samples,
             policy.plain_cost(n_panels, k, d, filtered=filters),
             policy.regroup_cost(n_panels * panels.lanes, d),
             may_skip,
@@ -143,26 +143,25 @@ class PanelLloyd:
         no_cluster_is_empty = counts[lloyd.N_EMPTY] == 0
         return no_cluster_is_empty and counts[lloyd.N_CHANGED] > 0 and self._run.shift_sq[0] > tol
 
-    def _plain_call(self, few_changes):
+    def _plain_call(self):
         """Kernel of plain iterations, its chunks, and its own arguments."""
         new_labels = self._run.new_labels
         if self._filter is None:
-            return lloyd.iterate, self._chunks, (few_changes, new_labels)
-        own = few_changes, *self._filter.arguments(self._run.tiles), new_labels
+            return lloyd.iterate, self._chunks, (new_labels,)
+        own = *self._filter.arguments(self._run.tiles), new_labels
         return filtered.iterate_filtered, self._chunks, own
 
     def _iterate_plain(self, first_iteration, n_steps, tol):
         """Run plain iterations, then regroup the rows if that pays."""
         run, plan = self._run, self._plan
-        n_steps, few_changes = plan.plain_steps(n_steps)
-        run.iterate(self._plain_call(few_changes), first_iteration, n_steps, tol)
+        n_steps = plan.plain_steps(n_steps)
+        run.iterate(self._plain_call(), first_iteration, n_steps, tol)
         n_iter = int(run.counts[lloyd.N_ITER])
         self._n_plain += n_iter
         plan.note_plain(n_iter)
         if self._filter is not None and not self._filter.helps:
             self._filter, plan.plain_cost = None, self._unfiltered_cost
-        considers = plan.considers(int(run.counts[lloyd.N_CHANGED])) and self._goes_on(tol)
-        if considers and plan.regroup_pays(self.find_share_apart):
+        if plan.considers() and self._goes_on(tol) and plan.regroup_pays(self.find_share_apart):
             self._regroup()
 
     def find_share_apart(self):
@@ -170,7 +169,7 @@ class PanelLloyd:
         from scipy.spatial.distance import cdist
 
         policy, k, values = self._policy, len(self.centers), self._panels.values
-        step = max(policy.sample_every, len(values) // policy.sample_panels)
+        step = max(1, len(values) // policy.sample_panels)
         sample = slice(0, -1, step)  # without the padding
         rows = values[sample].swapaxes(1, 2).reshape(-1, values.shape[1])
         distances = np.partition(cdist(rows, self.centers), 1, axis=1)
@@ -179,7 +178,7 @@ class PanelLloyd:
         labels = self.labels[sample].ravel()
         n_of_label = np.bincount(labels, minlength=k)
         n_between = np.bincount(labels[is_between], minlength=k)
-        return n_of_label[n_between <= policy.few_between * n_of_label].sum() / len(rows)
+        return n_of_label[n_between == 0].sum() / len(rows)
 
     def _iterate_bounded(self, block_bounds, first_iteration, n_steps, tol):
         """Run iterations that skip distances; then regroup, or return to plain ones, if it pays."""
@@ -256,7 +255,7 @@ class PanelLloyd:
             moved = np.subtract(centers, self.centers, dtype=np.float64)
             run.shifts[: len(centers)] += ROUND_UP * np.sqrt(np.square(moved).sum(axis=1))
         run.set_centers(centers)
-        run.label(block_bounds.call(0.0) if block_bounds else self._plain_call(-1))
+        run.label(block_bounds.call(0.0) if block_bounds else self._plain_call())
         return self.order.row_labels(self.labels), panels.inertia(centers, self.labels)
 
 

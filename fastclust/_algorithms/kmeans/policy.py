@@ -1,8 +1,8 @@
 """When iterations of Lloyd's algorithm on panels skip distances: constants and decisions.
 
-A run begins with plain iterations. When few labels change, the rows are regrouped into blocks of
-like rows, and iterations that keep bounds of these blocks (`_kernels.kmeans.bounded`) compute only
-some distances. Bounds grow loose and blocks mixed, so rows are regrouped again whenever as much has
+A run begins with plain iterations. Then the rows are regrouped into blocks of like rows, and
+iterations that keep bounds of these blocks (`_kernels.kmeans.bounded`) compute only some distances.
+Bounds grow loose and blocks mixed, so rows are regrouped again whenever as much has
 been spent on iterations as a regrouping costs: the run then never costs more than twice as much as
 with regroupings at the best moments. Where the bounds help too little, plain iterations go on for a
 while.
@@ -23,7 +23,7 @@ from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK
 class LloydPolicy:
     """Constants of the iterations on panels.
 
-    Those of skipping were set by benchmarks/bench_bounds.py, the others by the benchmark named.
+    What each of them is worth, benchmarks/ablate.py shows.
     """
 
     max_chunks: int = MAX_CHUNKS
@@ -36,46 +36,32 @@ class LloydPolicy:
     thread merges the sums of all chunks (30,000 x 300, k=60: an iteration takes 6.6 ms with 64
     chunks, 5.9 with 29)."""
 
-    batch_bytes: int = 2**15
-    max_batch_panels: int = 16
-    """Most bytes and most panels of a batch, which is labelled before its labels are looked at: its
-    rows are still in the cache then (benchmarks/bench_kernels.py, Iterate)."""
+    batch_panels: int = 16
+    """Panels of a batch, which is labelled before its labels are looked at: its rows are still in
+    the cache then."""
 
     resum_every: int = 100
     """Iterations after which center sums are formed anew, so that their rounding cannot grow."""
 
     filter_work: float = 2**19
-    filter_clusters: int = 4
     filter_features: int = 3
-    """Least multiply-adds of an iteration, clusters and features with which iterations on float64
-    rows compute distances in float32 first: with fewer, converting the rows takes as long as some
-    iterations save (benchmarks/bench_kernels.py, IterateFiltered)."""
+    """Least multiply-adds of an iteration and least features with which iterations on float64 rows
+    compute distances in float32 first: with fewer, converting the rows takes as long as some
+    iterations save."""
 
-    most_near: int = 4
-    """They do so while at most one panel in `most_near` is evaluated again in float64."""
-
-    skip_chunks: int = 2
-    """Least chunks with which iterations may skip distances. The rows of a single chunk, some 30 us
-    an iteration, are too few to gain from it; and runs in parallel threads may share their panels,
-    which they must not reorder then."""
-
-    few_changes: int = 50
-    """Rows are first regrouped when at most one row in `few_changes` changes its label."""
+    near_share: float = 0.25
+    """They do so while at most this share of the panels is evaluated again in float64."""
 
     first_regroup: int = 3
     """The first regrouping waits until the run has cost `first_regroup` times as much, or until it
     would have saved its cost by leaving out the clusters that are apart from all others."""
 
     sample_panels: int = 16
-    sample_every: int = 64
-    """Panels in the sample that shows which clusters are apart: about `sample_panels`, and at most
-    one in `sample_every`, as more would take as long as an iteration (8,600 x 207, k=34: 0.7
-    ms)."""
+    """Panels in the sample that shows which clusters are apart, about."""
 
     apart_shifts: float = 4.0
-    few_between: float = 0.02
-    """A cluster is apart if fewer of its rows than the share `few_between` lie between two centers:
-    nearer to one of them by less than `apart_shifts` times the largest shift."""
+    """A cluster is apart if none of its rows lies between two centers: nearer to one of them by
+    less than `apart_shifts` times the largest shift."""
 
     least_apart: float = 0.5
     later: int = 4
@@ -94,11 +80,8 @@ class LloydPolicy:
     value_cost: int = 6
     """Cost of a regrouping for each row, and for each of its values."""
 
-    max_regroup_cost: int = 8
-    max_regroup_cost_apart: int = 12
-    """Most plain iterations that a regrouping may cost, in general and with clusters apart: few
-    runs are long enough to gain more. With few features a regrouping costs more of them, but
-    clusters are seldom apart."""
+    max_regroup_cost: int = 12
+    """Most plain iterations that a regrouping may cost: few runs are long enough to gain more."""
 
     helps: float = 0.5
     """Bounded iterations go on if they cost less than this share of a plain one."""
@@ -113,13 +96,9 @@ class LloydPolicy:
         by_rows = max(self.few_chunks, n_samples // self.chunk_rows)
         return max(1, min(by_memory, by_rows, self.max_chunks))
 
-    def filter_pays(self, work, n_clusters, n_features):
+    def filter_pays(self, work, n_features):
         """Whether distances in float32 save more time than converting the rows takes."""
-        return (
-            n_clusters >= self.filter_clusters
-            and n_features >= self.filter_features
-            and work >= self.filter_work
-        )
+        return n_features >= self.filter_features and work >= self.filter_work
 
     def plain_cost(self, n_panels, n_clusters, n_features, *, filtered):
         """Cost of a plain iteration."""
@@ -168,8 +147,6 @@ class RegroupPlan:
     ----------
     policy : LloydPolicy
         Constants.
-    n_samples : int
-        Number of rows.
     plain_cost : int
         Cost of a plain iteration; it may change.
     regroup_cost : int
@@ -185,10 +162,10 @@ class RegroupPlan:
         Whether the rows may ever be regrouped.
     """
 
-    def __init__(self, policy, n_samples, plain_cost, regroup_cost, may_skip):
-        self._policy, self._n_samples = policy, n_samples
+    def __init__(self, policy, plain_cost, regroup_cost, may_skip):
+        self._policy = policy
         self.plain_cost, self._regroup_cost = plain_cost, regroup_cost
-        self.may_regroup = may_skip and regroup_cost <= policy.max_regroup_cost_apart * plain_cost
+        self.may_regroup = may_skip and regroup_cost <= policy.max_regroup_cost * plain_cost
         self.cost = 0
         self._cost_before = plain_cost  # of an iteration before the last regrouping
         self._first_cost = 0  # of the first iteration after it, which makes the bounds
@@ -205,26 +182,21 @@ class RegroupPlan:
     def _wait_to_regroup(self, if_apart, anyway):
         """Run plain iterations of these costs before a regrouping, if clusters are apart or not."""
         self._regroup_at = self.cost + if_apart
-        is_cheap = self._regroup_cost <= self._policy.max_regroup_cost * self.plain_cost
-        self._regroup_anyway_at = self.cost + anyway if is_cheap else math.inf
+        self._regroup_anyway_at = self.cost + anyway
 
     def plain_steps(self, n_steps):
-        """How many plain iterations to do, and changed labels at which to stop (-1 for never)."""
+        """How many plain iterations to do, n_steps at most, until it may be time to regroup."""
         if not self.may_regroup:
-            return n_steps, -1
-        too_early = math.ceil((self._regroup_at - self.cost) / self.plain_cost)
-        if too_early > 0:
-            return min(n_steps, too_early), -1
-        return n_steps, self._n_samples // self._policy.few_changes
+            return n_steps
+        return max(1, min(n_steps, math.ceil((self._regroup_at - self.cost) / self.plain_cost)))
 
     def note_plain(self, n_iter):
         """Count plain iterations."""
         self.cost += n_iter * self.plain_cost
 
-    def considers(self, n_changed):
-        """Whether it may be time to regroup, after plain iterations that changed so many labels."""
-        few = n_changed * self._policy.few_changes <= self._n_samples
-        return self.may_regroup and few and self.cost >= self._regroup_at
+    def considers(self):
+        """Whether it may be time to regroup."""
+        return self.may_regroup and self.cost >= self._regroup_at
 
     def regroup_pays(self, find_share_apart):
         """Whether a regrouping would have paid for itself by the distances it is likely to spare.

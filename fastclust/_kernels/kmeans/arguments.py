@@ -86,7 +86,6 @@ class Plan(NamedTuple):
     n_steps : limit of the iterations
     resum_every : iterations after which sums are formed anew, or 0 for never
     tol : sum of squared shifts at which to stop
-    few_changes : stop when at most so many labels change; -1 for never
     """
 
     finish: object
@@ -94,7 +93,6 @@ class Plan(NamedTuple):
     n_steps: object
     resum_every: object
     tol: object
-    few_changes: object
 
 
 class Status(NamedTuple):

@@ -332,7 +332,7 @@ def iterate_bounded(
                 chunk_changed_out,
             ),
             ClusterSums(sums_out, weights_out, counts_out),
-            Plan(finish, first_iteration, n_steps, resum_every, tol, -1),
+            Plan(finish, first_iteration, n_steps, resum_every, tol),
             Status(status_counts_out, shift_sq_out, max_weights_out),
             Blocks(
                 error,

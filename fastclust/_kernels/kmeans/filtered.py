@@ -144,7 +144,7 @@ _work = make_team_work("filtered", _assign_filtered, _end_filtered)
 def iterate_filtered(
     chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, finish: int64,
     first_iteration: int64, n_steps: int64, resum_every: int64, tol: float64, n_workers: int64,
-    few_changes: int64, radius: float64, most_near: int64, panels_f32: float32[:, :, :],
+    radius: float64, most_near: int64, panels_f32: float32[:, :, :],
     tiles_f32_out: float32[:, :, :], center_sq_f32_out: float32[:, :], chunk_near_out: int64[:],
     new_labels_out: int32[:, :, :], team_out: int64[:, :], labels_out: int32[:, :],
     centers_out: real[:, :], tiles_out: real[:, :, :], center_sq_out: real[:, :],
@@ -171,7 +171,7 @@ def iterate_filtered(
                 chunk_changed_out,
             ),
             ClusterSums(sums_out, weights_out, counts_out),
-            Plan(finish, first_iteration, n_steps, resum_every, tol, few_changes),
+            Plan(finish, first_iteration, n_steps, resum_every, tol),
             Status(status_counts_out, shift_sq_out, max_weights_out),
             Filter(radius, most_near, panels_f32, tiles_f32_out, center_sq_f32_out, chunk_near_out),
         )  # fmt: skip

@@ -136,7 +136,7 @@ def finish_iteration(n_chunks, centers, chunk_sums, sums, plan, status):
     counts[N_ITER] += 1
     if run_m_step(centers, sums, plan, status):
         return False
-    return counts[N_CHANGED] > plan.few_changes and counts[N_ITER] < plan.n_steps
+    return counts[N_ITER] < plan.n_steps
 
 
 @inner
@@ -185,7 +185,7 @@ _work = make_team_work("plain", _assign_chunk, _end_plain)
 def iterate(
     chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, finish: int64,
     first_iteration: int64, n_steps: int64, resum_every: int64, tol: float64, n_workers: int64,
-    few_changes: int64, new_labels_out: int32[:, :, :], team_out: int64[:, :],
+    new_labels_out: int32[:, :, :], team_out: int64[:, :],
     labels_out: int32[:, :], centers_out: real[:, :], tiles_out: real[:, :, :],
     center_sq_out: real[:, :], shifts_out: real[:], chunk_sums_out: float64[:, :, :],
     chunk_weights_out: float64[:, :], chunk_counts_out: int64[:, :], chunk_touched_out: int64[:, :],
@@ -193,7 +193,7 @@ def iterate(
     counts_out: int64[:], max_weights_out: float64[:], status_counts_out: int64[:],
     shift_sq_out: float64[:],
 ):  # fmt: skip
-    """Iterate until few or no labels change, the shift is within tol, or a cluster is empty.
+    """Iterate until no label changes, the shift is within tol, or a cluster is empty.
 
     The arguments are the fields of the groups in `arguments`: `Rows`, `Plan`, `Labels`, `Centers`,
     `ChunkSums` (0 between iterations), `ClusterSums` (updated) and `Status` (0 before), and:
@@ -215,7 +215,7 @@ def iterate(
                 chunk_changed_out,
             ),
             ClusterSums(sums_out, weights_out, counts_out),
-            Plan(finish, first_iteration, n_steps, resum_every, tol, few_changes),
+            Plan(finish, first_iteration, n_steps, resum_every, tol),
             Status(status_counts_out, shift_sq_out, max_weights_out),
             None,
         )  # fmt: skip

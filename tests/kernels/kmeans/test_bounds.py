@@ -39,7 +39,7 @@ def make_data(rng, kind, dtype, n_features=3):
 def always_bounded(max_chunks):
     """A policy that regroups after every other bounded iteration, however little it helps."""
     return LloydPolicy(
-        max_chunks=max_chunks, chunk_work=100, skip_chunks=1, few_changes=1, helps=np.inf,
+        max_chunks=max(2, max_chunks), chunk_work=100, helps=np.inf,
         row_cost=0, value_cost=0,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from tests.kernels.kmeans.test_bounds import make_data, run_to_bits
 @pytest.fixture
 def always_filtered():
     """A policy that looks into float32 whatever the shape, however many panels are near ties."""
-    return LloydPolicy(filter_work=0, filter_clusters=0, filter_features=0, most_near=1)
+    return LloydPolicy(filter_work=0, filter_features=0, near_share=1.0)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_centers_too_small_for_float32(rng, scale, always_filtered):
 
 
 def test_the_filter_is_left_where_it_does_not_help(rng, always_filtered):
-    policy = replace(always_filtered, most_near=4)
+    policy = replace(always_filtered, near_share=0.25)
     X = np.repeat(rng.normal(size=(5, 3)), 100, axis=0)
     X[:, 0] += np.tile([-1.0, 1.0], 250)
     C = X[:10].copy()
@@ -177,7 +177,7 @@ def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
 def test_launches_however_cut_leave_the_filter_at_the_same_iteration(
     rng, limit_launches, always_filtered
 ):
-    policy = replace(always_filtered, chunk_work=1000, most_near=3)
+    policy = replace(always_filtered, chunk_work=1000, near_share=0.33)
     X = make_data(rng, "duplicates", np.float64)
     results = []
     for steps_in_launch in (1e9, 3.5, 0.01):
