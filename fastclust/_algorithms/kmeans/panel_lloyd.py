@@ -15,6 +15,8 @@ from fastclust._algorithms.kmeans.empty_clusters import (
 from fastclust._algorithms.kmeans.float32_filter import LARGEST_SQ, Float32Filter, has_memory
 from fastclust._algorithms.kmeans.launch import Launcher
 from fastclust._algorithms.kmeans.policy import Next, RegroupPlan
+from fastclust._algorithms.kmeans.precision import lose_digits
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import is_available
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans import bounded, filtered, lloyd
@@ -128,7 +130,9 @@ class PanelLloyd:
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate up to n_steps times; stop where labels repeat or centers shift within tol."""
-        if self._bounds is None:
+        if lose_digits(self.centers):
+            self._iterate_by_differences()
+        elif self._bounds is None:
             self._iterate_plain(first_iteration, n_steps, tol)
         else:
             self._iterate_bounded(self._bounds, first_iteration, n_steps, tol)
@@ -163,6 +167,21 @@ class PanelLloyd:
             self._filter, plan.plain_cost = None, self._unfiltered_cost
         if plan.considers() and self._goes_on(tol) and plan.regroup_pays(self.find_share_apart):
             self._regroup()
+
+    def _iterate_by_differences(self):
+        """One iteration with distances that do not cancel."""
+        run, panels, k = self._run, self._panels, len(self.centers)
+        labels = panels.assign_by_differences(self.centers)
+        n_changed = np.count_nonzero(panels.unpadded(labels) != panels.unpadded(run.labels))
+        run.labels = labels
+        run.statistics = ClusterStatistics(*panels.sum_clusters(labels, k))
+        run.max_weights[:] = run.statistics.weights
+        run.counts[:] = 0
+        run.counts[lloyd.N_ITER], run.counts[lloyd.N_CHANGED] = 1, n_changed
+        run.counts[lloyd.N_EMPTY] = np.count_nonzero(run.statistics.counts == 0)
+        if run.counts[lloyd.N_EMPTY] == 0:
+            run.shift_sq[0] = run.move_centers(run.statistics.sums, run.statistics.weights)
+        self.leave_bounds()
 
     def find_share_apart(self):
         """Share of the rows whose clusters are apart from the others, estimated from a sample."""
@@ -247,7 +266,7 @@ class PanelLloyd:
         (200,000 x 64, k=256: 2 ms instead of 31) or in float32 first.
         """
         panels, run = self._panels, self._run
-        if self._bounds is None and self._filter is None:
+        if (self._bounds is None and self._filter is None) or lose_digits(centers):
             labels, inertia = panels.assign_to_panels_with_inertia(centers)
             return self.order.row_labels(labels), inertia
         block_bounds = self._bounds if _largest_square(centers) <= self._radius_sq else None

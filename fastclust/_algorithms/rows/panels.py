@@ -7,12 +7,17 @@ import numpy as np
 from fastclust._algorithms.arrays import aligned_empty, tiles_of
 from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, split
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
+from fastclust._algorithms.kmeans.precision import lose_digits
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows.order import RowOrder
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import seeding
-from fastclust._kernels.kmeans.assign import assign_nearest, assign_with_inertia
+from fastclust._kernels.kmeans.assign import (
+    assign_by_differences,
+    assign_nearest,
+    assign_with_inertia,
+)
 from fastclust._kernels.kmeans.centers import sum_clusters
 from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
 from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
@@ -281,6 +286,8 @@ class Panels:
 
     def assign_to_panels(self, centers):
         """Label of the nearest center of each row, in the order of the panels, padding included."""
+        if lose_digits(centers):
+            return self.assign_by_differences(centers)
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         k = len(centers)
@@ -289,6 +296,9 @@ class Panels:
 
     def assign_to_panels_with_inertia(self, centers):
         """The same labels, and the weighted sum of the squared distances."""
+        if lose_digits(centers):
+            labels = self.assign_by_differences(centers)
+            return labels, self.inertia(centers, labels)
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         tiles, center_sq = tiles_of(centers, TILE, -2.0)
         chunks = self.chunks(len(centers))
@@ -298,6 +308,14 @@ class Panels:
             inertia, work=self.work(len(centers)),
         )  # fmt: skip
         return labels, float(inertia.sum())
+
+    def assign_by_differences(self, centers):
+        """The labels of `assign_to_panels`, where squares of the centers would cancel."""
+        labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
+        tiles, _ = tiles_of(centers, TILE, -2.0)
+        chunks, k = self.chunks(2 * len(centers)), len(centers)
+        assign_by_differences(chunks, self.values, k, tiles, labels, work=self.work(2 * k))
+        return labels
 
     def inertia(self, centers, labels):
         """Weighted sum of the squared distances of the rows to the centers of their labels."""

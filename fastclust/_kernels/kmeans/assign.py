@@ -4,6 +4,10 @@ The label of row x is argmin_j |c_j|^2 - 2 x.c_j, which leaves out |x|^2 (Lloyd 
 come as tiles of `simd.tiles.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
 center_sq[t, j] = |c|^2, infinite for the padding centers, so that the search takes one multiply-add
 per (row, center, feature). TILE was chosen by benchmarks/bench_kernels.py.
+
+These terms cancel where centers are close to each other and far from the origin. What is left of
+their digits then decides nothing, and the labels are found from sums of (x - c)^2, which takes
+twice as many operations; `_algorithms.kmeans.precision` says when.
 """
 
 import numpy as np
@@ -16,9 +20,12 @@ from fastclust._kernels.simd.tiles import (
     HALF_TILE,
     NARROW_TILE,
     TILE,
+    argmin_first_tile,
     argmin_tile,
     fma_tile,
     splat_tile,
+    square_diff_tile,
+    zero_tile,
 )
 from fastclust._kernels.simd.vectors import (
     HAS_AVX512,
@@ -134,6 +141,35 @@ def assign_nearest(
     for s in prange(chunks.shape[0]):
         for p in range(chunks[s, 1], chunks[s, 2]):
             store(labels_out, p, nearest(panels, p, n_clusters, tiles, center_sq))
+
+
+@inner
+def _nearest_by_differences(panels, p, n_clusters, tiles):
+    """Label vector of one panel, from 4 |x - c|^2 = sum (-2 x - -2 c)^2."""
+    best, labels = splat(panels, np.inf), splat_labels(panels, 0)
+    minus_two = splat(panels, -2.0)
+    for t in range(tiles.shape[0]):
+        acc = zero_tile(panels, TILE)
+        for f in range(panels.shape[1]):
+            acc = square_diff_tile(acc, load(panels, (p, f)) * minus_two, tiles, (t, f))
+        best, labels = argmin_first_tile(best, labels, acc, t * TILE, n_clusters - t * TILE)
+    return labels
+
+
+@kernel
+def assign_by_differences(
+    chunks, panels: real[:, :, :], n_clusters: int64, tiles: real[:, :, :], labels_out: int32[:, :]
+):
+    """Label every row with its nearest center, by differences that do not cancel.
+
+    panels : (n_panels, n_features, LANES)        # IN
+    n_clusters : centers without the padding      # IN
+    tiles : (n_tiles, n_features, TILE)           # IN
+    labels_out : (n_panels, LANES), int32         # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for p in range(chunks[s, 1], chunks[s, 2]):
+            store(labels_out, p, _nearest_by_differences(panels, p, n_clusters, tiles))
 
 
 @kernel

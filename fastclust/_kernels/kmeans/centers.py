@@ -208,3 +208,36 @@ def tile_centers(
     for s in prange(chunks.shape[0]):
         for j in range(chunks[s, 1] * width, chunks[s, 2] * width):
             tile_center(j, centers.shape[0], centers, scale, tiles_out, center_sq_out)
+
+
+@kernel
+def find_close_centers(
+    chunks, centers: real[:, :], limit: float64, norms_sq_out: float64[:, :], close_out: int64[:]
+):
+    """Find out whether two centers are close to each other, compared with their norms.
+
+    The chunks are of centers. A pair is given up as soon as its distance exceeds the limit, mostly
+    at the first feature.
+
+    centers : (n_clusters, n_features)     # IN
+    limit : centers are close if limit |c - c'|^2 is less than |c|^2 or |c'|^2
+    norms_sq_out : (n_chunks, n_clusters)  # scratch
+    close_out : (n_chunks,), int64         # OUT: 1 if there are two such, not equal; 0 if not
+    """
+    n_features = centers.shape[1]
+    for s in prange(chunks.shape[0]):
+        norms_sq = norms_sq_out[chunks[s, 0]]
+        for j in range(chunks[s, 2]):
+            norms_sq[j] = 0.0
+            for f in range(n_features):
+                norms_sq[j] += np.float64(centers[j, f]) * centers[j, f]
+        is_close = False
+        for j in range(chunks[s, 1], chunks[s, 2]):
+            for other in range(j):
+                small_sq = max(norms_sq[j], norms_sq[other]) / limit
+                distance_sq, f = 0.0, 0
+                while f < n_features and distance_sq < small_sq:
+                    distance_sq += (np.float64(centers[j, f]) - centers[other, f]) ** 2
+                    f += 1
+                is_close |= 0 < distance_sq < small_sq
+        close_out[chunks[s, 0]] = is_close

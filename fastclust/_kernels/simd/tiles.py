@@ -186,6 +186,29 @@ def argmin_tile(typingctx, best, labels, acc, first):
 
 
 @intrinsic
+def argmin_first_tile(typingctx, best, labels, acc, first, n):
+    """As argmin_tile, of the first n vectors of the tile only."""
+    result = types.Tuple((best, labels))
+
+    def codegen(context, builder, signature, args):
+        best_value, label_value, accs, j, n_value = args
+        j = context.cast(builder, j, first, labels.scalar)
+        n_value = context.cast(builder, n_value, n, labels.scalar)
+        first_label = emit_splat(builder, j, label_value.type)
+        for offset, a in enumerate(cgutils.unpack_tuple(builder, accs)):
+            is_there = builder.icmp_signed("<", ir.Constant(n_value.type, offset), n_value)
+            far = ir.Constant(a.type, [float("inf")] * labels.lanes)
+            a = builder.select(is_there, a, far)
+            closer = builder.fcmp_ordered("<", a, best_value)
+            label = builder.add(first_label, ir.Constant(label_value.type, [offset] * labels.lanes))
+            best_value = builder.select(closer, a, best_value)
+            label_value = builder.select(closer, label, label_value)
+        return context.make_tuple(builder, result, [best_value, label_value])
+
+    return result(best, labels, acc, first, n), codegen
+
+
+@intrinsic
 def argmin2_tile(typingctx, best, second, labels, acc, first):
     """As argmin_tile, with the second least value: (minimum, second, label of the minimum)."""
     result = types.Tuple((best, second, labels))

@@ -1,0 +1,44 @@
+"""Whether squares of centers cancel where the nearest center is sought.
+
+The label of row x is argmin_j |c_j|^2 - 2 x.c_j. With a relative error of u in each operation and
+d features, rounding can make center j look nearer than a nearer center l only if their squared
+distances from x differ by less than 2 (d + 4) u (C^2 + 2 |x| C), C being the larger norm of the
+two. Then x is about as far from one as from the other, so that both distances are at least half of
+their separation S. So the error is at most the share
+
+    2 (d + 4) u 17 C^2 / (S^2 / 4)     for rows with |x| <= 8 C
+
+of the squared distance. Rows farther out are themselves at least 7/8 |x| from both, and lose
+nothing. So it depends on the centers alone whether a label may be that of a center that is farther
+than another by more than rounding: on C^2 / (S^2 / 4) of pairs of centers. Above a limit, labels
+are found from differences, which cancel nothing. (Equal centers have equal values by either
+formula, and do not count.)
+"""
+
+import numpy as np
+
+from fastclust._algorithms.chunks import split
+from fastclust._kernels.kmeans.centers import find_close_centers
+
+LIMIT = {np.dtype(np.float32): 2.0**16, np.dtype(np.float64): 2.0**28}
+"""Limit of C^2 / (S^2 / 4). That of float32 is above those of centers that k-means finds in
+ordinary rows (1,000 colours of a picture: 2^15). The rounding of the two largest terms, about
+2 u C^2, is then less than 2^-7 of S^2 / 4 for the closest pair, and 2^-24 in float64."""
+
+PAIR_WORK = 8
+"""Cost of looking at a pair of centers, in multiply-adds of the vector kernels."""
+
+
+def lose_digits(centers):
+    """Whether labels of these centers must be found from differences.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Centers, relative to what is subtracted from the rows.
+    """
+    k = len(centers)
+    chunks = split(k, PAIR_WORK * k / 2)
+    norms_sq, close = np.empty((len(chunks), k)), np.empty(len(chunks), dtype=np.int64)
+    find_close_centers(chunks, centers, LIMIT[centers.dtype] / 4, norms_sq, close)
+    return bool(close.any())
