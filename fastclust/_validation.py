@@ -333,7 +333,7 @@ class PackedRows(NamedTuple):
     mean : ndarray of shape (n_features,)
         Their mean; 0 for sparse rows.
     panels : Panels or CsrRows
-        The rows less the mean, with their weights.
+        The rows less their origin, with their weights.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype, not 0; None for ones.
     all_rows : ndarray or CSR matrix or None

@@ -268,11 +268,11 @@ class GaussianMixture(DensityMixin, Estimator):
         return self._infer(X)[0]
 
     def _check_rows(self, X):
-        """Check the rows; return them as they are computed with, and the mean to subtract."""
+        """Check the rows; return them as they are computed with, and their mean."""
         X = validate_data(
             self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, ensure_all_finite=False
         )
-        mean = _algorithms.rows.panels.estimate_mean(X)
+        mean = _algorithms.rows.source.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
@@ -310,6 +310,7 @@ class GaussianMixture(DensityMixin, Estimator):
     def _run(self, in_range, sample_weight, given, warn):
         """Run n_init times, and set the attributes to the best."""
         panels, X, mean, exponent = in_range
+        origin = in_range.origin
         em = _algorithms.mixture.em
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
         rows = _algorithms.mixture.passes.MixtureRows(panels, self._covariance, k)
@@ -327,7 +328,7 @@ class GaussianMixture(DensityMixin, Estimator):
         best_bound, best_step = -np.inf, best
         for init in range(1 if goes_on else self.n_init):
             log.start(init)
-            m_step = em.MStep(rows, reg_covar, mean, recover)
+            m_step = em.MStep(rows, reg_covar, origin, recover)
             self._start(X, rows, m_step, mean, sample_weight, random_state, given, warn)
             result = em.run_em(
                 rows,
@@ -342,7 +343,7 @@ class GaussianMixture(DensityMixin, Estimator):
                 best, best_bound, best_step = result, bound, m_step
         best_step.reg_covar = np.ldexp(best_step.reg_covar, 2 * exponent)
         self._warn_of_result(best, best_step, warn)
-        self._set_result(best, best_bound, best_step, X.dtype, mean, exponent, shift)
+        self._set_result(best, best_bound, best_step, X.dtype, origin, exponent, shift)
 
     def _scaled_parameters(self, given, exponent):
         """Weights, means and factors of the precisions, if given, of rows times 2^exponent."""
@@ -362,7 +363,7 @@ class GaussianMixture(DensityMixin, Estimator):
         if weights is not None:
             components.weights[:] = weights
         if means is not None:
-            components.means[:] = means - mean.astype(np.float64)
+            components.means[:] = means - rows.panels.origin.astype(np.float64)
         if factors is not None:
             components.factors[:] = factors
             components.covariances[:] = self._covariance.covariances(components.factors)
@@ -373,16 +374,16 @@ class GaussianMixture(DensityMixin, Estimator):
         if self.init_params == "kmeans":
             kmeans = start.run_kmeans(rows, X, mean, sample_weight, random_state)
             _validation.warn_of_missing_clusters(kmeans.labels, k, warn)
-            start.start_from_kmeans(rows, m_step, kmeans, mean)
+            start.start_from_kmeans(rows, m_step, kmeans)
         elif self.init_params == "random":
-            start.start_from_noise(rows, m_step, X, mean, sample_weight, random_state)
+            start.start_from_noise(rows, m_step, X, sample_weight, random_state)
         elif self.init_params == "k-means++":
             seeds = start.draw_seeds(rows, X, mean, sample_weight, random_state)
-            start.start_from_seeds(rows, m_step, seeds, mean)
+            start.start_from_seeds(rows, m_step, seeds)
         else:
             p = None if sample_weight is None else sample_weight / sample_weight.sum()
             seeds = random_state.choice(len(X), size=k, replace=False, p=p)
-            start.start_from_seeds(rows, m_step, seeds, mean)
+            start.start_from_seeds(rows, m_step, seeds)
 
     def _warn_of_result(self, result, m_step, warn):
         """Warn of a run that did not converge, and of components that were regularised."""
@@ -402,7 +403,7 @@ class GaussianMixture(DensityMixin, Estimator):
             )
             warn(RuntimeWarning(text))
 
-    def _set_result(self, result, lower_bound, m_step, dtype, mean, exponent, shift):
+    def _set_result(self, result, lower_bound, m_step, dtype, origin, exponent, shift):
         """Make the outcome of the best run, on scaled rows, the estimator's attributes."""
         components, scaled = result.components, _algorithms.rows.scale.scaled
         factors = scaled(components.factors, -exponent)
@@ -419,7 +420,7 @@ class GaussianMixture(DensityMixin, Estimator):
             )
         self.converged_ = result.converged
         self.weights_ = components.weights.astype(dtype)
-        self.means_ = scaled((components.means + mean).astype(dtype), exponent)
+        self.means_ = scaled((components.means + origin).astype(dtype), exponent)
         self.covariances_ = covariances
         self.precisions_cholesky_ = factors
         self.precisions_ = precisions
@@ -708,7 +709,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     else:
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
-        mean = mean if rows is X else source.mean_to_subtract(rows)
+        mean = mean if rows is X else source.find_mean(rows)
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, _least_exponent(mixture.reg_covar)
     )

@@ -179,14 +179,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         return self
 
     def _check_rows(self, X):
-        """Check the rows; return them as they are computed with, and the mean to subtract."""
+        """Check the rows; return them as they are computed with, and their mean."""
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
         )
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
-        mean = _algorithms.rows.source.mean_to_subtract(X)
+        mean = _algorithms.rows.source.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
@@ -222,16 +222,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             n_init = 1
         return int(n_init)
 
-    def _run(self, in_range, sample_weight, n_init, random_state, on_result):
+    def _run(self, in_range, dtype, sample_weight, n_init, random_state, on_result):
         """Run n_init times, return the best result."""
-        rows, X, mean, exponent = in_range
+        rows, X, _, exponent = in_range
         if not scipy.sparse.issparse(X):
-            variance = rows.total_square / X.size
+            variance = in_range.variance
         else:
             variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         return _algorithms.kmeans.lloyd.run_restarts(
             rows,
-            mean,
             self._start_drawer(in_range, sample_weight, random_state),
             n_init,
             int(self.n_clusters),  # NumPy's integers may be too narrow for products
@@ -241,10 +240,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             verbose=self.verbose,
             line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
             exponent=exponent,
+            dtype=dtype,
         )
 
     def _start_drawer(self, in_range, sample_weight, random_state):
-        """Return what `run_restarts` wants; centers are scaled and relative to the mean."""
+        """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
         rows, X, mean, exponent = in_range
         seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
         scaled = _algorithms.rows.scale.scaled
@@ -261,7 +261,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             _validation.check_centers_shape(centers, k, X.shape[1])
 
             def draw_start():
-                return lambda: scaled(centers, -exponent) - mean
+                return lambda: scaled(centers, -exponent) - in_range.origin
 
         else:
             X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
@@ -271,6 +271,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
                 centers = check_array(centers, dtype=X.dtype, order="C")
                 _validation.check_centers_shape(centers, k, X.shape[1])
                 centers = scaled(centers, -exponent)  # a copy: the callable may reuse its array
+                centers += mean - in_range.origin
                 return lambda: centers
 
         return draw_start
@@ -366,12 +367,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         score : float
             Minus the weighted sum of the squared distances of the rows to their nearest centers.
         """
-        X, centers, mean = self._check_test_data(X)
+        X, centers, origin = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
-        return -_algorithms.kmeans.inference.score_inertia(X, centers, mean, sample_weight)
+        return -_algorithms.kmeans.inference.score_inertia(X, centers, origin, sample_weight)
 
     def _check_test_data(self, X):
-        """Check new rows; return them, the centers less the mean, and the mean, in one dtype.
+        """Check new rows; return them, the centers and the origin of the last fit, in one dtype.
 
         They are the numbers that `fit` made the labels with, so labels_ equals predict(X). The
         centers may have been set by hand, after a fit or without one.
@@ -381,14 +382,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
         _validation.check_n_features(X, given.shape[1], self)
         if scipy.sparse.issparse(X):
-            X, mean = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
-        elif len(getattr(self, "_mean", ())) == X.shape[1]:
-            mean = self._mean
+            X, origin = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
+        elif len(getattr(self, "_origin", ())) == X.shape[1]:
+            origin = self._origin
         else:  # never fitted
-            mean = np.quantile(given, 0.5, axis=0, method="lower")
+            origin = np.quantile(given, 0.5, axis=0, method="lower")
         dtype = np.result_type(X.dtype, given.dtype)
-        centers = np.ascontiguousarray(given - mean, dtype=dtype)
-        return X.astype(dtype, copy=False), centers, mean.astype(dtype, copy=False)
+        centers = np.ascontiguousarray(given, dtype=dtype)
+        return X.astype(dtype, copy=False), centers, origin.astype(dtype, copy=False)
 
     def __sklearn_tags__(self):
         """Tags that scikit-learn's checks and pipelines read."""
@@ -432,10 +433,10 @@ def fit_kmeans(
     """
     _validation.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
     if packed is None:
-        X, kmeans._mean = kmeans._check_rows(X)
+        X, mean = kmeans._check_rows(X)
     else:
         validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
-        X, kmeans._mean = packed.X, packed.mean
+        X, mean = packed.X, packed.mean
     _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
     random_state = _validation.check_random_state(kmeans.random_state)
@@ -448,15 +449,16 @@ def fit_kmeans(
         X, sample_weight = _validation.rows_with_weight(X, sample_weight)
         if X is not all_rows:
             _validation.check_enough_samples(X, kmeans.n_clusters)
-            kmeans._mean = source.mean_to_subtract(X)
-    in_range = source.pack_in_range(X, sample_weight, kmeans._mean, panels)
-    kmeans._mean = _algorithms.rows.scale.scaled(in_range.mean, in_range.exponent)
-    best = kmeans._run(in_range, sample_weight, n_init, random_state, on_result)
+            mean = source.find_mean(X)
+    in_range = source.pack_for_distances(X, sample_weight, mean, panels)
+    origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
+    kmeans._origin = origin.astype(X.dtype, copy=False)
+    best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)
     if len(best.labels) < all_rows.shape[0]:
         kmeans.labels_ = _algorithms.kmeans.inference.predict_labels(
-            all_rows, kmeans.cluster_centers_ - kmeans._mean, kmeans._mean
+            all_rows, kmeans.cluster_centers_, kmeans._origin
         )
     return best
 
@@ -623,7 +625,7 @@ def kmeans_plusplus(
             )
     random_state = _validation.check_random_state(random_state)
     source = _algorithms.rows.source
-    rows = source.pack_in_range(rows_X, sample_weight, source.mean_to_subtract(rows_X)).rows
+    rows = source.pack_for_distances(rows_X, sample_weight, source.find_mean(rows_X)).rows
     n_local_trials = None if n_local_trials is None else int(n_local_trials)
     indices = _algorithms.kmeans.seeding.run_kmeans_plusplus(
         rows, int(n_clusters), sample_weight, random_state, n_local_trials

@@ -429,8 +429,9 @@ def _pack(X, sample_weight, accept_sparse=False):
     )  # fmt: skip
     all_rows = float_csr(X) if issparse(X) else X
     X, sample_weight = rows_with_weight(all_rows, check_sample_weight(sample_weight, all_rows))
-    mean = _algorithms.rows.source.mean_to_subtract(X)
-    rows = _algorithms.rows.source.pack(X, sample_weight, mean)
+    source = _algorithms.rows.source
+    mean = source.find_mean(X)
+    rows = source.pack(X, sample_weight, source.find_origin(X, mean))
     return PackedRows(X, mean, rows, sample_weight, None if X is all_rows else all_rows)
 
 
@@ -546,7 +547,7 @@ def _gap_statistic(packed, ks, inertias, n_references, options):
     nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
     if n_references == 0 or issparse(packed.X):
         return nothing
-    X, mean, _, sample_weight, _ = packed
+    X, _, _, sample_weight, _ = packed
     low, high = X.min(axis=0), X.max(axis=0)
     if (low == high).all():
         return nothing
@@ -555,6 +556,7 @@ def _gap_statistic(packed, ks, inertias, n_references, options):
     buffer = None
     for b in progress_bar(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
+        mean = _algorithms.rows.source.find_mean(reference)
         panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, buffer)
         buffer, sample = panels.values, PackedRows(reference, mean, panels, sample_weight)
         for i, k in enumerate(ks):

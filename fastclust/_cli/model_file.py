@@ -16,12 +16,12 @@ from fastclust._version import __version__
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 
-FORMAT, FORMAT_VERSION = "fastclust model", 1
+FORMAT, FORMAT_VERSION = "fastclust model", 2
 
 ARRAYS = {
     "impute": ["statistics_"],
     "scale": ["mean_", "scale_", "var_"],
-    "kmeans": ["cluster_centers_", "_mean"],
+    "kmeans": ["cluster_centers_", "_origin"],
     "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
 }
 NUMBERS = {
@@ -174,7 +174,7 @@ def _check_arrays(name, step, n_features):
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
     elif name == "kmeans":
-        shapes = {"cluster_centers_": (step.n_clusters, n_features), "_mean": (n_features,)}
+        shapes = {"cluster_centers_": (step.n_clusters, n_features), "_origin": (n_features,)}
     else:
         k = step.n_components
         of_type = step._covariance.shape(k, n_features)

@@ -5,54 +5,74 @@ import math
 import numpy as np
 
 from fastclust._algorithms.memory import check_memory
-from fastclust._algorithms.rows.scale import (
-    find_exponent,
-    is_in_range,
-    scaled,
-    scaled_rows,
-    scaled_up,
-)
+from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
-def _blocks_in_range(X, sample_weight, centers, mean):
-    """Yield blocks of rows: (slice of X, rows, centers, e), the last three times 2^-e."""
-    center_square = float(np.square(centers, dtype=np.float64).sum(axis=1).max())
-    for part, rows in pack_blocks(X, sample_weight, mean):
-        if is_in_range(max(rows.largest_square, center_square), X.dtype):
-            yield part, rows, centers, 0
+def _blocks_in_range(X, sample_weight, centers, origin):
+    """Yield blocks of rows as (slice of X, rows, centers less the origin, e), all times 2^-e.
+
+    Where squares would leave the range of their type, rows in float32 and the centers become
+    float64, and others are scaled, as in a fit.
+    """
+    relative = centers - origin
+    center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
+    for part, rows in pack_blocks(X, sample_weight, origin):
+        if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
+            yield part, rows, relative, 0
             continue
-        exponent = find_exponent(X[part], centers, mean)
         weights = None if sample_weight is None else sample_weight[part]
-        block = scaled_rows(X[part], -exponent)
-        rows = pack(block, weights, scaled(mean, -exponent))
-        yield part, rows, scaled(centers, -exponent), exponent
+        if X.dtype == np.float32:
+            wide_origin = scale.widened(origin)
+            rows = pack(scale.widened(X[part]), scale.widened(weights), wide_origin)
+            yield part, rows, scale.widened(centers) - wide_origin, 0
+        else:
+            exponent = scale.find_exponent_for_distances(X[part], centers, origin)
+            scaled_origin = scale.scaled(origin, -exponent)
+            rows = pack(scale.scaled_rows(X[part], -exponent), weights, scaled_origin)
+            yield part, rows, scale.scaled(centers, -exponent) - scaled_origin, exponent
 
 
-def predict_labels(X, centers, mean):
-    """Index of the nearest center of each row, int32; centers are relative to the mean."""
+def predict_labels(X, centers, origin):
+    """Index of the nearest center of each row, int32.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows.
+    centers : ndarray of shape (n_clusters, n_features)
+        Centers, of X's dtype.
+    origin : ndarray of shape (n_features,)
+        What a fit subtracted from the rows, of X's dtype.
+    """
     labels = np.empty(X.shape[0], dtype=np.int32)
-    for part, rows, scaled_centers, _ in _blocks_in_range(X, None, centers, mean):
-        labels[part] = rows.assign(scaled_centers)
+    for part, rows, relative, _ in _blocks_in_range(X, None, centers, origin):
+        labels[part] = rows.assign(relative)
     return labels
 
 
-def transform_to_distances(X, centers, mean):
+def transform_to_distances(X, centers, origin):
     """Distance of each row to each center, of shape (n_samples, n_clusters)."""
     shape = X.shape[0], len(centers)
     check_memory(math.prod(shape) * X.dtype.itemsize, f"A result of {shape[0]:,} x {shape[1]}")
     distances = np.empty(shape, dtype=X.dtype)
-    for part, rows, scaled_centers, exponent in _blocks_in_range(X, None, centers, mean):
-        rows.transform(scaled_centers, distances[part])
+    for part, rows, relative, exponent in _blocks_in_range(X, None, centers, origin):
+        if rows.dtype == X.dtype:
+            rows.transform(relative, distances[part])
+        else:
+            wide = np.empty((rows.n_samples, len(centers)))
+            rows.transform(relative, wide)
+            with np.errstate(over="ignore"):
+                distances[part] = wide
         if exponent:
-            distances[part] = scaled(distances[part], exponent)
+            distances[part] = scale.scaled(distances[part], exponent)
     return distances
 
 
-def score_inertia(X, centers, mean, sample_weight):
+def score_inertia(X, centers, origin, sample_weight):
     """Weighted sum of the squared distances of the rows to their nearest centers."""
     inertia = 0.0
-    for _, rows, scaled_centers, exponent in _blocks_in_range(X, sample_weight, centers, mean):
-        block_inertia = rows.assign_with_inertia(scaled_centers)[1]
-        inertia += scaled_up(block_inertia, 2 * exponent, "The inertia")
+    for _, rows, relative, exponent in _blocks_in_range(X, sample_weight, centers, origin):
+        block_inertia = rows.assign_with_inertia(relative)[1]
+        inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
     return inertia

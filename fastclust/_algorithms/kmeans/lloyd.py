@@ -30,17 +30,15 @@ class LloydResult:
     n_iter: int
 
 
-def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end=".", exponent=0):
+def run_lloyd(rows, centers, *, max_iter, tol, verbose=False, line_end=".", exponent=0, dtype=None):
     """Alternate labels and means until the labels repeat or the centers stand still.
 
     Parameters
     ----------
     rows : Rows
-        The rows, in coordinates from which `mean` is subtracted.
+        The rows.
     centers : ndarray of shape (n_clusters, n_features)
-        First centers, in the same coordinates.
-    mean : ndarray of shape (n_features,)
-        What the coordinates are relative to.
+        First centers, relative to the origin of the rows.
     max_iter : int
         Limit of the iterations.
     tol : float
@@ -50,8 +48,10 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
     line_end : str, default="."
         End of the line of an iteration (scikit-learn's "elkan" has none).
     exponent : int, default=0
-        The rows, centers, mean and tol are those of X times 2^-exponent, and so is the result;
+        The rows, centers and tol are those of X times 2^-exponent, and so is the result;
         what is printed is not.
+    dtype : dtype, default=None
+        Type of the resulting centers; that of the rows by default.
 
     Returns
     -------
@@ -81,12 +81,13 @@ def run_lloyd(rows, centers, mean, *, max_iter, tol, verbose=False, line_end="."
                     f"{shift_sq} within tolerance {limit}."
                 )
             break
-    public_centers = state.centers + mean
-    labels, inertia = state.finish(public_centers - mean)
+    public_centers = (state.centers + rows.origin).astype(dtype or rows.dtype, copy=False)
+    final_centers = public_centers.astype(rows.dtype, copy=False) - rows.origin
+    labels, inertia = state.finish(final_centers)
     return LloydResult(public_centers, labels, inertia, n_iter)
 
 
-def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **options):
+def run_restarts(rows, draw_start, n_init, n_clusters, on_result=None, **options):
     """Best of n_init runs; `on_result` is called with each of them.
 
     `draw_start()` makes the random draws of a run and returns a function that returns its first
@@ -102,7 +103,7 @@ def run_restarts(rows, mean, draw_start, n_init, n_clusters, on_result=None, **o
         centers = start()
         if options["verbose"]:
             print("Initialization complete")
-        return run_lloyd(rows, centers, mean, **options)
+        return run_lloyd(rows, centers, **options)
 
     starts = (draw_start() for _ in range(n_init))
     side_by_side = n_init > 1 and not options["verbose"] and rows.is_small(n_clusters, n_init)

@@ -20,13 +20,13 @@ def run_kmeans(rows, X, mean, sample_weight, random_state):
     """Run Lloyd's algorithm once, as scikit-learn's KMeans with one start."""
     n_components = rows.n_components
     # Rows of a mixture are scaled so that reg_covar is in range, too: then they may be too small.
-    panels, _, panel_mean, exponent = pack_in_range(X, sample_weight, mean, rows.panels)
+    in_range = pack_in_range(X, sample_weight, mean, rows.panels)
+    panels = in_range.rows
     draw_start = seeding.kmeans_plusplus_starts(panels, n_components, sample_weight, random_state)
-    variance = panels.total_square / (panels.n_samples * panels.n_features)
     result = run_restarts(
-        panels, panel_mean, draw_start, 1, n_components,
-        max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * variance, verbose=False, line_end=".",
-        exponent=exponent,
+        panels, draw_start, 1, n_components,
+        max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * in_range.variance, verbose=False, line_end=".",
+        exponent=in_range.exponent,
     )  # fmt: skip
     panels.drop_f32()
     return result
@@ -38,14 +38,14 @@ def draw_seeds(rows, X, mean, sample_weight, random_state):
     return seeding.run_kmeans_plusplus(panels, rows.n_components, sample_weight, random_state)
 
 
-def start_from_kmeans(rows, m_step, kmeans, mean):
+def start_from_kmeans(rows, m_step, kmeans):
     """M step from the labels of k-means."""
-    np.subtract(kmeans.centers, mean, out=m_step.components.about)
+    np.subtract(kmeans.centers, rows.panels.origin, out=m_step.components.about)
     moments = rows.label_moments(m_step.components, rows.panels.order.panel_labels(kmeans.labels))
     m_step.update(moments, rows.total_weight)
 
 
-def start_from_seeds(rows, m_step, indices, origin):
+def start_from_seeds(rows, m_step, indices):
     """M step from one row for each component, and no others.
 
     For tied covariances scikit-learn takes the scatter of all rows about the zero of X, but
@@ -58,7 +58,7 @@ def start_from_seeds(rows, m_step, indices, origin):
     k, d = about.shape
     scatter = rows.scatter
     if covariance.is_shared:
-        origin = origin.astype(np.float64)
+        origin = panels.origin.astype(np.float64)
         shifted = np.outer(origin, about.sum(axis=0, dtype=np.float64))
         left_out = (rows.total_weight - k) * np.outer(origin, origin)
         scatter = scatter + left_out - shifted - shifted.T
@@ -68,7 +68,7 @@ def start_from_seeds(rows, m_step, indices, origin):
     m_step.update(moments, rows.total_weight, scatter)
 
 
-def start_from_noise(rows, m_step, X, mean, sample_weight, random_state):
+def start_from_noise(rows, m_step, X, sample_weight, random_state):
     """M step from responsibilities drawn from [0, 1), a block of rows at a time."""
     covariance, k, d = rows.covariance, rows.n_components, X.shape[1]
     nk = np.zeros((1, k))
@@ -77,7 +77,7 @@ def start_from_noise(rows, m_step, X, mean, sample_weight, random_state):
     step = max(1, BLOCK_VALUES // k)
     for start in range(0, len(X), step):
         part = slice(start, start + step)
-        centered = (X[part] - mean).astype(np.float64)
+        centered = (X[part] - rows.panels.origin).astype(np.float64)
         resp = random_state.uniform(size=(len(centered), k)).astype(X.dtype)
         resp /= resp.sum(axis=1)[:, np.newaxis]
         if sample_weight is not None:

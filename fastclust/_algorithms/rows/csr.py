@@ -54,6 +54,7 @@ class CsrRows:
             )
         )
         self.weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
+        self.origin = np.zeros(self.n_features, dtype=X.dtype)
 
     @functools.cached_property
     def _row_sq(self):

@@ -62,7 +62,7 @@ def estimate_mean(X):
 
 
 class Panels:
-    """Dense rows with a mean subtracted, as panels[p, f, lane].
+    """Dense rows with a point subtracted, as panels[p, f, lane].
 
     The attributes that are facts (sums over the rows, say) are computed once, in the order of X.
     The panels themselves hold the rows in the order of the run that started last: see `start_run`.
@@ -73,7 +73,7 @@ class Panels:
         The rows; they are read again whenever they are put into another order.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
-    mean : ndarray of shape (n_features,)
+    origin : ndarray of shape (n_features,)
         What is subtracted from each row; the coordinates of every method are relative to it.
     buffer : ndarray, default=None
         Memory for the panels: the `values` of other `Panels`, which are not smaller.
@@ -94,7 +94,7 @@ class Panels:
         Sum of x x' over the rows, once a mixture has asked for it.
     """
 
-    def __init__(self, X, sample_weight, mean, buffer=None):
+    def __init__(self, X, sample_weight, origin, buffer=None):
         self.n_samples, self.n_features = X.shape
         self.dtype = X.dtype
         self.lanes = VECTOR_BYTES // X.dtype.itemsize
@@ -104,7 +104,7 @@ class Panels:
             needed = math.prod(shape) * self.dtype.itemsize + ROW_BYTES * self.n_samples
             check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
-        self._X, self._mean, self._sample_weight = X, mean, sample_weight
+        self._X, self.origin, self._sample_weight = X, origin, sample_weight
         self.order, self.scatter = self._order_of_X(), None
         self.total_square, self.largest_square = self.pack()
 
@@ -172,7 +172,7 @@ class Panels:
         numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
         squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
         pack_rows(
-            chunks, X, self._mean, order, numbers, self.values, squares, largest,
+            chunks, X, self.origin, order, numbers, self.values, squares, largest,
             work=PACK_WORK * X.size,
         )  # fmt: skip
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
@@ -207,7 +207,7 @@ class Panels:
         return self._panels_f32
 
     @classmethod
-    def blocks(cls, X, sample_weight, mean):
+    def blocks(cls, X, sample_weight, origin):
         """Yield (first row, Panels) of consecutive blocks of X, in one buffer."""
         row_bytes = X.shape[1] * X.dtype.itemsize
         lanes = VECTOR_BYTES // X.dtype.itemsize
@@ -216,7 +216,7 @@ class Panels:
         for first in range(0, len(X), n_rows):
             part = slice(first, first + n_rows)
             weights = None if sample_weight is None else sample_weight[part]
-            panels = cls(X[part], weights, mean, buffer)
+            panels = cls(X[part], weights, origin, buffer)
             buffer = panels.values if buffer is None else buffer
             yield first, panels
 
@@ -266,8 +266,8 @@ class Panels:
         return np.ones(self.n_samples, dtype=self.dtype)
 
     def take(self, indices):
-        """Return rows by number, less the mean, of shape (n_indices, n_features)."""
-        return self._X[np.asarray(indices)] - self._mean
+        """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+        return self._X[np.asarray(indices)] - self.origin
 
     def assign(self, centers):
         """Label of the nearest center of each row, in the order of X."""

@@ -7,7 +7,7 @@ and B together, up to rounding, and to the bit where A and B are the parts that 
 made of, as it adds them in their order. So rows can be anywhere, and only parameters and statistics
 move.
 
-All coordinates are relative to the mean that the rows were made with (0 for sparse rows), labels
+All coordinates are relative to the origin that the rows were made with (0 for sparse rows), labels
 and numbers of rows follow the order of X, and centers are of the rows' dtype. Facts (attributes)
 never change. The order of the rows in memory belongs to a run: the next one starts from that of X.
 """
@@ -56,7 +56,7 @@ class LloydState(Protocol):
 
 
 class Rows(Protocol):
-    """Rows with weights, from which a mean is subtracted."""
+    """Rows with weights, from which an origin is subtracted."""
 
     n_samples: int
     """Number of rows."""
@@ -66,6 +66,9 @@ class Rows(Protocol):
 
     dtype: np.dtype
     """float32 or float64."""
+
+    origin: np.ndarray
+    """What is subtracted, of shape (n_features,)."""
 
     @property
     def largest_square(self) -> float:

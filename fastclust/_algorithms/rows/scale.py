@@ -34,6 +34,25 @@ def find_exponent(*arrays):
     return math.frexp(largest)[1]
 
 
+def find_exponent_for_distances(*arrays):
+    """Exponent for float64 rows of which only squared distances, and sums of these, are formed.
+
+    Large values are scaled down no further than these need, so that the squares of ordinary rows
+    next to huge ones are numbers still.
+
+    Parameters
+    ----------
+    *arrays : ndarray or CSR matrix
+        Values, finite.
+    """
+    exponent = find_exponent(*arrays)
+    if exponent <= 0:
+        return exponent
+    n_values = sum(math.prod(a.shape) for a in arrays)
+    room = 1016 - n_values.bit_length()  # sums of (2 x)^2, and of (2 (x - c))^2 of one row
+    return exponent - room // 2
+
+
 def scaled_rows(X, exponent):
     """Dense or CSR rows times 2^exponent: a copy."""
     if isinstance(X, np.ndarray):
@@ -41,6 +60,11 @@ def scaled_rows(X, exponent):
     X = X.copy()
     X.data = scaled(X.data, exponent)
     return X
+
+
+def widened(values):
+    """Rows or weights in float64: a copy, exact. None stays None."""
+    return None if values is None else values.astype(np.float64)
 
 
 def scaled(values, exponent):

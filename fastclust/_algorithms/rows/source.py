@@ -10,13 +10,57 @@ from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.panels import Panels, estimate_mean
 from fastclust._algorithms.rows.protocol import Rows
 
+SAMPLE_ROWS = 32
+"""Rows whose medians are looked at."""
 
-def mean_to_subtract(X):
-    """Mean of dense rows, not finite if they are not; 0 for sparse ones, which stay as they are."""
+MOST_DRAGGED = 16
+"""Interquartile ranges between the mean of a feature and its median from which on the mean is not
+subtracted: it would cost the rows in the middle more than 4 bits."""
+
+MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
+"""Most times that a value may grow when a median is subtracted: more bits than these 10 or 32 are
+not to be lost."""
+
+
+def find_mean(X):
+    """Mean of the rows, not finite if they are not; for sparse ones 0, which they stay relative to.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows; an ndarray is C-contiguous.
+    """
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
-def pack(X, sample_weight, mean) -> Rows:
+def find_origin(X, mean):
+    """Point to subtract from the rows, so that their squares cancel as little as they can.
+
+    That is the mean, but where a few huge values (that stand for missing ones, say) have dragged it
+    away from the others: x - mean would be left with few digits of x, or none. There it is the
+    median of some rows, or 0 if that is far from other values too.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows, all finite.
+    mean : ndarray of shape (n_features,)
+        Their mean, as of `find_mean`; not finite where a sum was not.
+    """
+    if not isinstance(X, np.ndarray):
+        return mean
+    sample = np.sort(X[:: max(1, len(X) // SAMPLE_ROWS)][:SAMPLE_ROWS], axis=0)
+    low, middle, high = sample[[len(sample) // 4, len(sample) // 2, 3 * len(sample) // 4]]
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_near = np.abs(mean - middle) <= MOST_DRAGGED * (high - low)
+        if is_near.all():
+            return mean
+        grown = np.abs(sample - middle) > MOST_LOST[X.dtype] * np.abs(sample)
+    instead = np.where((grown & (sample != 0)).any(axis=0), 0, middle)
+    return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
+
+
+def pack(X, sample_weight, origin) -> Rows:
     """Rows of X, packed for the kernels.
 
     Parameters
@@ -25,7 +69,7 @@ def pack(X, sample_weight, mean) -> Rows:
         The rows; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
-    mean : ndarray of shape (n_features,)
+    origin : ndarray of shape (n_features,)
         What is subtracted from dense rows; sparse ones stay as they are.
 
     Returns
@@ -34,17 +78,53 @@ def pack(X, sample_weight, mean) -> Rows:
         The rows.
     """
     if isinstance(X, np.ndarray):
-        return Panels(X, sample_weight, mean)
+        return Panels(X, sample_weight, origin)
     return CsrRows(X, sample_weight)
 
 
 class RowsInRange(NamedTuple):
-    """Packed rows of X times 2^-exponent, with the same rows and their mean as arrays."""
+    """Packed rows of X times 2^-exponent, with the same rows, and their mean, as arrays.
+
+    They may be in float64 where X is in float32.
+    """
 
     rows: Any  # Panels or CsrRows
     X: Any
     mean: np.ndarray
     exponent: int
+
+    @property
+    def origin(self):
+        """What is subtracted from the rows."""
+        return self.rows.origin
+
+    @property
+    def variance(self):
+        """Mean of the variances of the features, of dense rows."""
+        about_origin = self.rows.total_square / self.X.size
+        offset = np.subtract(self.mean, self.origin, dtype=np.float64)
+        return max(0.0, about_origin - float(np.square(offset).mean()))
+
+
+def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
+    """Rows of X for k-means, in float64 or scaled where squares would leave the range of floats.
+
+    Parameters
+    ----------
+    X, sample_weight, mean, rows : ndarray or CSR matrix, ndarray or None, ndarray, Rows or None
+        As in `pack_in_range`.
+    """
+    rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
+    if scale.is_in_range(rows.largest_square, X.dtype):
+        return RowsInRange(rows, X, mean, 0)
+    exponent = 0
+    if X.dtype == np.float32:
+        X, sample_weight = scale.widened(X), scale.widened(sample_weight)
+    else:
+        exponent = scale.find_exponent_for_distances(X)
+        X = scale.scaled_rows(X, -exponent)
+    mean = find_mean(X)
+    return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, exponent)
 
 
 def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> RowsInRange:
@@ -52,24 +132,26 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
 
     Parameters
     ----------
-    X, sample_weight, mean : ndarray or CSR matrix, ndarray or None, ndarray
+    X, sample_weight : ndarray or CSR matrix, ndarray or None
         As in `pack`.
+    mean : ndarray of shape (n_features,)
+        As of `find_mean`.
     rows : Rows, default=None
-        The same, where they have been packed before.
+        The rows, where they have been packed before.
     least_exponent : int, default=None
         Lower limit of the exponent, if there is one.
     """
-    rows = pack(X, sample_weight, mean) if rows is None else rows
+    rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
     if scale.is_in_range(rows.largest_square, X.dtype):
         return RowsInRange(rows, X, mean, 0)
     exponent = scale.find_exponent(X)
     exponent = exponent if least_exponent is None else max(exponent, least_exponent)
     X = scale.scaled_rows(X, -exponent)
-    mean = mean_to_subtract(X)
-    return RowsInRange(pack(X, sample_weight, mean), X, mean, exponent)
+    mean = find_mean(X)
+    return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, exponent)
 
 
-def pack_blocks(X, sample_weight, mean) -> Iterator[tuple[slice, Rows]]:
+def pack_blocks(X, sample_weight, origin) -> Iterator[tuple[slice, Rows]]:
     """Yield consecutive blocks of X, each as a slice of its rows, and these rows.
 
     Dense blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are
@@ -78,5 +160,5 @@ def pack_blocks(X, sample_weight, mean) -> Iterator[tuple[slice, Rows]]:
     if not isinstance(X, np.ndarray):
         yield slice(None), CsrRows(X, sample_weight)
         return
-    for first, panels in Panels.blocks(X, sample_weight, mean):
+    for first, panels in Panels.blocks(X, sample_weight, origin):
         yield slice(first, first + panels.n_samples), panels
