@@ -45,6 +45,19 @@ def tile_centers(centers, scale, width):
     return tiles, center_sq.reshape(n_tiles, width)
 
 
+def find_close_centers(centers, limit):
+    """Whether limit |c - c'|^2 is less than |c|^2 or |c'|^2 for two centers that are not equal."""
+    distances_sq = all_distances_sq(centers, centers)
+    norms_sq = (centers.astype(np.float64) ** 2).sum(axis=1)
+    larger_sq = np.maximum(norms_sq[:, np.newaxis], norms_sq)
+    return bool(((distances_sq > 0) & (limit * distances_sq < larger_sq)).any())
+
+
+def assign_by_differences(X, centers):
+    """First of the nearest centers of every row."""
+    return all_distances_sq(X, centers).argmin(axis=1)
+
+
 def assign_nearest(X, centers):
     """First of the nearest centers of every row."""
     return all_distances_sq(X, centers).argmin(axis=1)

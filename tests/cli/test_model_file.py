@@ -110,9 +110,9 @@ def test_a_model_of_another_fastclust_warns(rows, tmp_path, capsys):
 
 def test_another_version_is_refused(rows, tmp_path, capsys):
     model = tmp_path / "m.npz"
-    header = {"format": "fastclust model", "format_version": 2}
+    header = {"format": "fastclust model", "format_version": 1}
     np.savez(model, header=np.array(json.dumps(header)))
-    assert "format version 2, and this fastclust reads 1" in _refused(rows, model, tmp_path, capsys)
+    assert "format version 1, and this fastclust reads 2" in _refused(rows, model, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])

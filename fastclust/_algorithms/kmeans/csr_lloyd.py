@@ -87,6 +87,9 @@ class CsrLloyd:
         weights = self._rows.row_weights()[i]
         return FarRows(distances_sq[i], self._rows.take(i), self.labels[i], weights)
 
+    def settle(self):
+        """Leave the centers as they are: those of sparse rows are not relative to other rows."""
+
     def inertia(self, centers):
         """Inertia of the current labels with these centers."""
         return self._rows.inertia(centers, self.labels)

@@ -15,8 +15,9 @@ def _blocks_in_range(X, sample_weight, centers, origin):
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit.
     """
-    relative = centers - origin
-    center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
+    with np.errstate(over="ignore"):  # such centers are scaled
+        relative = centers - origin
+        center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
     for part, rows in pack_blocks(X, sample_weight, origin):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
             yield part, rows, relative, 0

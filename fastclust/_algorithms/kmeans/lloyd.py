@@ -81,6 +81,7 @@ def run_lloyd(rows, centers, *, max_iter, tol, verbose=False, line_end=".", expo
                     f"{shift_sq} within tolerance {limit}."
                 )
             break
+    state.settle()
     public_centers = (state.centers + rows.origin).astype(dtype or rows.dtype, copy=False)
     final_centers = public_centers.astype(rows.dtype, copy=False) - rows.origin
     labels, inertia = state.finish(final_centers)

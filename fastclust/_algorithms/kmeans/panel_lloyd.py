@@ -25,6 +25,10 @@ from fastclust._kernels.kmeans.distances import distances_to_labels
 from fastclust._kernels.kmeans.first_bounds import start_bounds
 from fastclust._kernels.rows.sort import sort_rows
 
+MOST_NORMS_SQ = 2.0**80
+"""Squared norm of the farthest center over that of the nearest up to which rounding moves no center
+by more than 2^-12 of what is between others."""
+
 
 class PanelLloyd:
     """A run of Lloyd's algorithm; see `rows.protocol.LloydState`.
@@ -253,6 +257,17 @@ class PanelLloyd:
         self._plan.start_plain()
 
     # -- the end ---------------------------------------------------------------------------------
+
+    def settle(self):
+        """Add to the centers what their rows differ from them, where rounding may have moved some.
+
+        The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
+        """
+        norms_sq = np.square(self.centers, dtype=np.float64).sum(axis=1)
+        if norms_sq.max() / MOST_NORMS_SQ <= norms_sq.min(where=norms_sq > 0, initial=np.inf):
+            return
+        self._run.centers += self._panels.mean_differences(self.centers, self.labels)
+        self.leave_bounds()
 
     def inertia(self, centers):
         """Inertia of the current labels with these centers."""

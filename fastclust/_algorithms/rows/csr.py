@@ -6,6 +6,7 @@ import numpy as np
 
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans.csr_lloyd import CsrLloyd
+from fastclust._algorithms.kmeans.precision import lose_digits
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._kernels.kmeans.csr import (
     accumulate_csr,
@@ -22,7 +23,7 @@ CLUSTER_CHUNKS = 16
 """Chunks of clusters when rows are moved between sums: each chunk looks at every label."""
 
 BLOCK_ROWS = 4096
-"""Rows whose distances are held at a time in transform."""
+"""Rows whose distances are held at a time."""
 
 
 class CsrRows:
@@ -100,6 +101,11 @@ class CsrRows:
 
     def assign_changes(self, centers, labels):
         """Label each row in place; return how many labels changed."""
+        if lose_digits(centers):
+            before = labels.copy()
+            for part, rows in self._blocks():
+                labels[part] = rows.all_distances_sq(centers).argmin(axis=1)
+            return np.count_nonzero(labels != before)
         centers_t, center_sq = lanes_of(centers, self.dtype)
         chunks = self.chunks(len(centers))
         dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
@@ -138,29 +144,37 @@ class CsrRows:
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label."""
         distances_sq = np.empty(self.n_samples, dtype=self.dtype)
-        center_sq = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+        centers = np.ascontiguousarray(centers, dtype=np.float64)
+        center_sq = np.einsum("jf,jf->j", centers, centers)
         distances_to_labels_csr(
-            self.chunks(2), *self.arrays, centers, center_sq, labels, distances_sq
-        )
+            self.chunks(2), *self.arrays, centers, center_sq, np.count_nonzero(centers, axis=1),
+            labels, distances_sq, work=self.work(2),
+        )  # fmt: skip
         return distances_sq
 
     def all_distances_sq(self, centers):
         """Squared distance of each row to each center, in float64."""
+        centers = np.ascontiguousarray(centers, dtype=np.float64)
         centers_t, center_sq = lanes_of(centers, np.float64)
         distances_sq = np.empty((self.n_samples, len(centers)))
         chunks = self.chunks(len(centers))
         dots = np.empty((len(chunks), *centers_t.shape[1:]))
         distances_sq_csr(
-            chunks, *self.arrays, self._row_sq, centers_t, center_sq, dots, distances_sq,
-            work=self.work(len(centers)),
+            chunks, *self.arrays, self._row_sq, centers, np.count_nonzero(centers, axis=1),
+            centers_t, center_sq, dots, distances_sq, work=self.work(len(centers)),
         )  # fmt: skip
         return distances_sq
 
     def transform(self, centers, distances_out):
         """Write the distance of each row to each center."""
+        for part, rows in self._blocks():
+            np.sqrt(rows.all_distances_sq(centers), out=distances_out[part])
+
+    def _blocks(self):
+        """Yield consecutive blocks of the rows, each as a slice, and these rows."""
         for first in range(0, self.n_samples, BLOCK_ROWS):
             part = slice(first, first + BLOCK_ROWS)
-            np.sqrt(CsrRows(self._X[part], None).all_distances_sq(centers), out=distances_out[part])
+            yield part, CsrRows(self._X[part], None)
 
     def run_seeding(self, first, uniforms):
         """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""

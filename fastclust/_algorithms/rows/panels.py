@@ -352,6 +352,29 @@ class Panels:
         )  # fmt: skip
         return sums.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0)
 
+    def mean_differences(self, centers, labels):
+        """Mean of the rows of each label less its center, of shape (n_clusters, n_features).
+
+        The labels are in the order of the panels.
+        """
+        n_clusters, block = len(centers), max(1, BLOCK_BYTES // self.values[0].nbytes)
+        sums, masses = np.zeros(centers.shape), np.zeros(n_clusters)
+        for first in range(0, len(self.values), block):
+            part = slice(first, first + block)
+            values = self.values[part] - centers[labels[part]].swapaxes(1, 2)
+            weights = self.weights[part]
+            n_rows = min(self.n_samples - first * self.lanes, len(values) * self.lanes)
+            block_sums = np.zeros((1, n_clusters, self.n_features))
+            block_weights = np.zeros((1, n_clusters))
+            counts = np.zeros((1, n_clusters), dtype=np.int64)
+            sum_clusters(
+                split(len(values), 0.0)[:1], values, weights, n_rows, labels[part], block_sums,
+                block_weights, counts,
+            )  # fmt: skip
+            sums += block_sums[0]
+            masses += block_weights[0]
+        return sums / masses[:, np.newaxis]
+
     def transform(self, centers, distances_out, part=slice(None)):
         """Write the distance of each row, or of the rows of these panels, to each center."""
         tiles, _ = tiles_of(centers, DISTANCE_TILE, 1.0)

@@ -45,6 +45,12 @@ class LloydState(Protocol):
         moved to the row that is farthest from its center.
         """
 
+    def settle(self) -> None:
+        """Make the centers means of their rows, where the rounding of sums has moved some.
+
+        It is called after the last iteration.
+        """
+
     def inertia(self, centers: np.ndarray) -> float:
         """Inertia of the current labels with the centers that they were made with."""
 

@@ -14,8 +14,8 @@ SAMPLE_ROWS = 32
 """Rows whose medians are looked at."""
 
 MOST_DRAGGED = 16
-"""Interquartile ranges between the mean of a feature and its median from which on the mean is not
-subtracted: it would cost the rows in the middle more than 4 bits."""
+"""Times the range of the quarter of the values on one side of the median that the mean may lie
+from it, on the side where they are denser; else it would cost them more than 4 bits."""
 
 MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
 """Most times that a value may grow when a median is subtracted: more bits than these 10 or 32 are
@@ -52,7 +52,8 @@ def find_origin(X, mean):
     sample = np.sort(X[:: max(1, len(X) // SAMPLE_ROWS)][:SAMPLE_ROWS], axis=0)
     low, middle, high = sample[[len(sample) // 4, len(sample) // 2, 3 * len(sample) // 4]]
     with np.errstate(over="ignore", invalid="ignore"):
-        is_near = np.abs(mean - middle) <= MOST_DRAGGED * (high - low)
+        dense = np.minimum(high - middle, middle - low)
+        is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
         if is_near.all():
             return mean
         grown = np.abs(sample - middle) > MOST_LOST[X.dtype] * np.abs(sample)

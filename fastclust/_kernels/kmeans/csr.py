@@ -3,7 +3,7 @@
 Centers come transposed and in vectors: centers_t[f, v, lane] = c[v * LANES + lane, f], so that one
 multiply-add serves a stored element x_f of a row and LANES centers. The padding centers have
 center_sq = infinity. Squared distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse
-rows.
+rows; those that have lost digits are computed again, as the sum of (x - c)^2 over all features.
 
 X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32.
 """
@@ -124,47 +124,80 @@ def accumulate_csr(
                 _add_row(rows, i, weight, old, -1.0, sums)
 
 
+CANCELS = 2.0**-20
+"""Part of |x|^2 + |c|^2 below which |x - c|^2 is computed again: it has lost 20 bits of 53."""
+
+
 @inner
-def _own_distance_sq(data, indices, start, stop, centers, center_sq, j):
-    """|x - c_j|^2 as |c_j|^2 plus the sum of (x - c)^2 - c^2 over the stored elements."""
-    distance_sq = 0.0
-    for e in range(start, stop):
-        c = np.float64(centers[j, indices[e]])
+def _distance_sq_by_differences(rows, i, centers, n_nonzero, j):
+    """|x - c|^2 as the sum of (x - c)^2 over the stored elements, and of c^2 over the others."""
+    data, indices, indptr = rows
+    distance_sq, n_met = 0.0, 0
+    for e in range(indptr[i], indptr[i + 1]):
+        c = centers[j, indices[e]]
+        distance_sq += (data[e] - c) ** 2
+        n_met += c != 0
+    if n_met < n_nonzero[j]:  # c is not 0 at other features too
+        e = indptr[i]
+        for f in range(centers.shape[1]):
+            if e < indptr[i + 1] and indices[e] == f:
+                e += 1
+            else:
+                distance_sq += centers[j, f] ** 2
+    return distance_sq
+
+
+@inner
+def _own_distance_sq(rows, i, centers, center_sq, n_nonzero, j):
+    """|x - c|^2 as |c|^2 plus the sum of (x - c)^2 - c^2 over the stored elements."""
+    data, indices, indptr = rows
+    distance_sq = center_sq[j]
+    for e in range(indptr[i], indptr[i + 1]):
+        c = centers[j, indices[e]]
         difference = data[e] - c
         distance_sq += difference * difference - c * c
-    return max(0.0, distance_sq + center_sq[j])
+    if distance_sq < CANCELS * center_sq[j]:
+        return _distance_sq_by_differences(rows, i, centers, n_nonzero, j)
+    return distance_sq
 
 
 @kernel
 def distances_to_labels_csr(
-    chunks, data: real[:], indices: int32[:], indptr: int32[:], centers: real[:, :],
-    center_sq: float64[:], labels: int32[:], distances_sq_out: real[:],
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], centers: float64[:, :],
+    center_sq: float64[:], n_nonzero: int64[:], labels: int32[:], distances_sq_out: real[:],
 ):  # fmt: skip
     """Squared distance of every row to the center of its label.
 
-    centers : (n_clusters, n_features)               # IN
-    center_sq : (n_clusters,), float64               # IN
+    The indices of a row are in order, each once.
+
+    centers : (n_clusters, n_features), float64      # IN
+    center_sq : (n_clusters,), float64               # IN: |c|^2
+    n_nonzero : (n_clusters,), int64                 # IN: values of each center that are not 0
     labels : (n_samples,), int32                     # IN
     distances_sq_out : (n_samples,)                  # OUT
     """
+    rows = SparseRows(data, indices, indptr)
     for s in prange(chunks.shape[0]):
         for i in range(chunks[s, 1], chunks[s, 2]):
             distances_sq_out[i] = _own_distance_sq(
-                data, indices, indptr[i], indptr[i + 1], centers, center_sq, labels[i]
+                rows, i, centers, center_sq, n_nonzero, labels[i]
             )
 
 
 @kernel
 def distances_sq_csr(
     chunks, data: real[:], indices: int32[:], indptr: int32[:], row_sq: float64[:],
-    centers_t: float64[:, :, :], center_sq: float64[:, :], dots_out: float64[:, :, :],
-    distances_sq_out: float64[:, :],
+    centers: float64[:, :], n_nonzero: int64[:], centers_t: float64[:, :, :],
+    center_sq: float64[:, :], dots_out: float64[:, :, :], distances_sq_out: float64[:, :],
 ):  # fmt: skip
-    """Squared distance of every row to every center, expanded and cut off at 0.
+    """Squared distance of every row to every center.
 
-    row_sq : (n_samples,), float64                       # IN: |x|^2
-    centers_t, center_sq, dots_out : as for assign_csr   # IN, IN, scratch
-    distances_sq_out : (n_samples, n_clusters)           # OUT
+    The indices of a row are in order, each once.
+
+    row_sq : (n_samples,), float64                        # IN: |x|^2
+    centers, n_nonzero : as for distances_to_labels_csr   # IN
+    centers_t, center_sq, dots_out : as for assign_csr    # IN, IN, scratch
+    distances_sq_out : (n_samples, n_clusters)            # OUT
     """
     lanes, rows = centers_t.shape[2], SparseRows(data, indices, indptr)
     for s in prange(chunks.shape[0]):
@@ -173,5 +206,8 @@ def distances_sq_csr(
             _dots(rows, i, centers_t, chunk, dots_out)
             for j in range(distances_sq_out.shape[1]):
                 v, lane = j // lanes, j % lanes
-                distance_sq = row_sq[i] - 2 * dots_out[chunk, v, lane] + center_sq[v, lane]
-                distances_sq_out[i, j] = max(0.0, distance_sq)
+                squares = row_sq[i] + center_sq[v, lane]
+                distance_sq = squares - 2 * dots_out[chunk, v, lane]
+                if distance_sq < CANCELS * squares:
+                    distance_sq = _distance_sq_by_differences(rows, i, centers, n_nonzero, j)
+                distances_sq_out[i, j] = distance_sq

@@ -103,6 +103,42 @@ def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     assert_nearest(panels.order.row_labels(labels), X, C)
 
 
+@pytest.mark.parametrize("n_clusters", N_CLUSTERS)
+def test_assign_by_differences(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
+    """Around a point so far away that squares have no digits left."""
+    far = np.array(1e4 if dtype == np.float32 else 1e12, dtype=dtype)
+    X = far + rng.normal(size=(n_samples, n_features)).astype(dtype)
+    C = far + rng.normal(size=(n_clusters, n_features)).astype(dtype)
+    panels = Panels(X, None, np.zeros(n_features, dtype=dtype))
+    labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
+    chunks = chunks_of(len(panels.values), max_chunks)
+    tiles, _ = tiles_of(C, TILE, -2.0)
+    assign.assign_by_differences(chunks, panels.values, n_clusters, tiles, labels)
+    D = reference.all_distances_sq(X, C)
+    chosen = D[np.arange(n_samples), panels.order.row_labels(labels)]
+    expected = D[np.arange(n_samples), reference.assign_by_differences(X, C)]
+    np.testing.assert_allclose(chosen, expected, rtol=tolerance(dtype, n_features))
+    assert labels.min() >= 0
+    assert labels.max() < n_clusters
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 3, 9, 40])
+def test_find_close_centers(rng, n_clusters, dtype, max_chunks):
+    limit = 2.0**10
+    chunks = chunks_of(n_clusters, max_chunks)
+    norms_sq, close = np.empty((len(chunks), n_clusters)), np.full(len(chunks), 7)
+    found = []
+    for _ in range(40):
+        C = rng.normal(size=(n_clusters, 2)).astype(dtype)
+        C *= rng.choice([1e-3, 1.0, 1e3])
+        C[n_clusters // 2 :] += C[: n_clusters - n_clusters // 2] * rng.choice([0, 1, 30])
+        centers.find_close_centers(chunks, C, limit, norms_sq, close)
+        found.append(bool(close.any()))
+        assert found[-1] == reference.find_close_centers(C, limit)
+    if n_clusters == 3:
+        assert {False, True} == set(found)
+
+
 def test_assign_nearest_takes_the_first_of_equal_centers(dtype):
     C = np.tile(np.arange(3.0, dtype=dtype)[:, np.newaxis], (TILE, 1))  # 0 1 2 0 1 2 ...
     panels = Panels(C, None, np.zeros(1, dtype=dtype))

@@ -1,0 +1,191 @@
+"""Labels where squares cancel: groups far from each other, and huge values among ordinary ones.
+
+The nearest center is that of the least sum of (x - c)^2, here in extended precision.
+"""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from fastclust import GaussianMixture, KMeans
+from fastclust._algorithms.kmeans.precision import LIMIT, lose_digits
+from fastclust._algorithms.rows.source import find_mean, find_origin, pack
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+CONTAINERS = [np.asarray, scipy.sparse.csr_array]
+MOST_SEPARATED = {np.float32: 20, np.float64: 49}  # 2^-3 is then the step of the type
+
+
+def exact_distances_sq(X, centers):
+    X, centers = X.astype(np.longdouble), centers.astype(np.longdouble)
+    return np.square(X[:, np.newaxis] - centers).sum(axis=2)
+
+
+def assert_nearest(labels, X, centers):
+    """No label is that of a center that is farther than another by more than precision.py says."""
+    D = exact_distances_sq(X, centers)
+    chosen, least = D[np.arange(len(X)), labels], D.min(axis=1)
+    eps = np.finfo(X.dtype).eps  # 2 u
+    # Of the rounding of a squared distance at the limit, with room for the features; and what
+    # rounding costs a coordinate when the origin is subtracted from it.
+    relative = 2 * X.shape[1] * eps * LIMIT[X.dtype]
+    step = eps * max(np.abs(X).max(), np.abs(centers).max())
+    assert (np.sqrt(chosen) <= np.sqrt(least) * (1 + relative) + 8 * step).all()
+
+
+def make_groups(seed, dtype, separation, n_features, offset):
+    """Pairs of clusters 6 apart, the pairs as far from each other as is said: rows, centers."""
+    rng = np.random.default_rng(seed)
+    directions = rng.normal(size=(3, n_features))
+    directions *= separation / np.linalg.norm(directions, axis=1, keepdims=True)
+    centers = np.vstack([directions, directions + np.eye(1, n_features) * 6])
+    truth = rng.integers(6, size=300)
+    X = offset * separation + centers[truth] + rng.normal(size=(300, n_features))
+    return X.astype(dtype), (offset * separation + centers).astype(dtype)
+
+
+@st.composite
+def groups(draw):
+    """Arguments of `make_groups`: separations up to 2^20 in float32 and 2^49 in float64."""
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    separation = 2.0 ** draw(st.integers(4, MOST_SEPARATED[dtype]))
+    seed, n_features = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 5))
+    return seed, dtype, separation, n_features, draw(st.sampled_from([0.0, 0.01, 1.0]))
+
+
+@given(groups(), st.sampled_from(CONTAINERS))
+def test_labels_of_groups_far_apart(problem, container):
+    X, centers = make_groups(*problem)
+    kmeans = KMeans(6, init=centers, n_init=1, max_iter=3).fit(container(X))
+    assert_nearest(kmeans.labels_, X, kmeans.cluster_centers_)
+    np.testing.assert_array_equal(kmeans.predict(container(X)), kmeans.labels_)
+    distances = kmeans.transform(container(X))
+    nearest = distances[np.arange(len(X)), kmeans.labels_]
+    assert (nearest <= distances.min(axis=1) * (1 + 2.0**-6)).all()
+    inertia = exact_distances_sq(X, kmeans.cluster_centers_).min(axis=1).sum()
+    step = float(np.finfo(X.dtype).eps) * float(np.abs(X).max())
+    assert kmeans.inertia_ == pytest.approx(float(inertia), rel=1e-2, abs=len(X) * 5 * step**2)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(
+    ("dtype", "separation"),
+    [(np.float32, 1e4), (np.float32, 1e6), (np.float64, 1e9), (np.float64, 1e12)],
+)
+def test_groups_far_apart_are_found(rng, dtype, separation, container):
+    centers = np.array([[0, 0], [10, 0], [separation, 0], [separation + 10, 0]])
+    truth = np.arange(1000) % 4
+    X = (centers[truth] + rng.normal(size=(1000, 2))).astype(dtype)
+    kmeans = KMeans(4, n_init=5, random_state=0).fit(container(X))
+    assert adjusted_rand_score(truth, kmeans.labels_) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+def test_mixtures_start_from_the_right_labels(rng, dtype, covariance_type):
+    separation = 1e5 if dtype == np.float32 else 1e10
+    centers = np.array([[0, 0], [10, 0], [separation, 0], [separation + 10, 0]])
+    truth = np.arange(1000) % 4
+    X = (centers[truth] + rng.normal(size=(1000, 2))).astype(dtype)
+    mixture = GaussianMixture(
+        4, covariance_type=covariance_type, max_iter=0, random_state=0, reg_covar=1e-3
+    ).fit(X)
+    order = np.argsort(mixture.means_[:, 0])
+    np.testing.assert_allclose(mixture.weights_, 0.25, rtol=1e-6)
+    np.testing.assert_allclose(
+        mixture.means_[order][[1, 3], 0] - mixture.means_[order][[0, 2], 0], 10, atol=0.5
+    )
+
+
+FILLS = {
+    np.float32: [1e7, -1e9, 1e20, 9.97e36, -3.4028235e38],
+    np.float64: [1e12, -1e16, 1e20, 1e200, 1.7e308],
+}
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.4])
+@pytest.mark.parametrize(
+    ("dtype", "fill"), [(t, fill) for t, fills in FILLS.items() for fill in fills]
+)
+def test_huge_values_leave_the_other_rows_their_labels(rng, dtype, fill, share):
+    truth = np.arange(2000) % 2
+    X = (np.where(truth, 270.0, 300.0)[:, np.newaxis] + rng.normal(size=(2000, 3))).astype(dtype)
+    filled = rng.random(2000) < share
+    filled[0] = True
+    X[filled] = fill
+    kmeans = KMeans(3, n_init=5, random_state=0).fit(X)
+    assert adjusted_rand_score(np.where(filled, 2, truth), kmeans.labels_) == 1
+    np.testing.assert_array_equal(kmeans.predict(X), kmeans.labels_)
+    assert kmeans.cluster_centers_.dtype == kmeans.transform(X).dtype == dtype
+    ordinary = kmeans.predict(X[~filled])
+    np.testing.assert_array_equal(ordinary, kmeans.labels_[~filled])
+    assert np.isfinite(kmeans.cluster_centers_).all()
+
+
+def test_huge_values_of_one_feature(rng):
+    """The others keep their mean, this one has a median."""
+    X = rng.normal(size=(1000, 3))
+    X[::10, 1] = 1e30
+    origin = find_origin(X, find_mean(X))
+    np.testing.assert_array_equal(origin[[0, 2]], find_mean(X)[[0, 2]])
+    assert abs(origin[1]) < 1
+
+
+def test_an_origin_costs_no_digits(rng):
+    """Most values are 5, the others too small to be told apart when 5 is subtracted."""
+    X = np.full((1000, 2), 5, dtype=np.float32)
+    X[:300, 0] = np.where(np.arange(300) % 2, 1e-6, 3e-6)
+    X[:300, 1] = 1e20
+    origin = find_origin(X, find_mean(X))
+    np.testing.assert_array_equal(origin, [0, 5])
+    kmeans = KMeans(3, n_init=5, random_state=0).fit(X[:, :1])
+    assert len(np.unique(kmeans.labels_)) == 3
+    assert kmeans.inertia_ < 1e-15
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]))
+def test_ordinary_rows_have_their_mean_subtracted(seed, dtype):
+    rng = np.random.default_rng(seed)
+    X = (1000 * rng.normal() + rng.normal(size=(200, 4))).astype(dtype)
+    mean = find_mean(X)
+    assert find_origin(X, mean) is mean
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 7])
+def test_equal_centers_lose_nothing(n_clusters):
+    assert not lose_digits(np.full((n_clusters, 3), 1e9))
+    centers = np.full((n_clusters, 3), 1e9)
+    centers[-1] += 1.0
+    assert lose_digits(centers) == (n_clusters > 1)
+
+
+def test_a_run_returns_to_plain_iterations(rng):
+    """Two seeds that are nearly equal move apart."""
+    X = rng.normal(size=(5000, 2))
+    X[1] = X[0] + 1e-12
+    rows = pack(X, None, find_mean(X))
+    state = rows.start_lloyd(rows.take(np.arange(8)))
+    assert lose_digits(state.centers)
+    assert state.advance(0, 10, 0.0).n_iter == 1
+    assert not lose_digits(state.centers)
+    assert state.advance(1, 10, 0.0).n_iter > 1
+    again = pack(X + 0, None, find_mean(X))
+    labels, _ = state.finish(state.centers)
+    np.testing.assert_array_equal(labels, again.assign(state.centers))
+
+
+def test_clusters_that_lose_all_rows_among_close_centers(rng):
+    """The empty one moves to the farthest row there too."""
+    X = np.array([[0.0], [1e-9], [2e-9], [5.0], [1e6]])
+    centers = np.array([[0.0], [1e-9], [1e6], [2e6]])
+    kmeans = KMeans(4, init=centers, n_init=1).fit(X)
+    assert len(np.unique(kmeans.labels_)) == 4
+    assert_nearest(kmeans.labels_, X, kmeans.cluster_centers_)
