@@ -463,6 +463,16 @@ def fit_kmeans(
     return best
 
 
+def origin_of(kmeans):
+    """What a fit has subtracted from the rows: with it, predict gives the labels of the fit."""
+    return kmeans._origin
+
+
+def set_origin(kmeans, origin):
+    """Give an estimator that was put together from its attributes the origin of its fit."""
+    kmeans._origin = origin
+
+
 _DATA_RULES = {
     "X": [_validation.ARRAY_LIKE, _validation.SPARSE],
     "sample_weight": [_validation.ARRAY_LIKE, _validation.NONE],

@@ -116,10 +116,12 @@ def _results(estimator, X, what):
     return {f"p{j}": resp[:, j] for j in range(resp.shape[1])}, labels
 
 
-def _check_writable(**paths):
+def _check_writable(source, **paths):
     """Fail before the work, not after it."""
     given = {name: Path(path) for name, path in paths.items() if path is not None}
     for name, path in given.items():
+        if source != "-" and path.resolve() == Path(source).resolve():
+            raise CommandError(f"{path}: --{name} is the file that is read")
         for other in given:
             if other < name and given[other].resolve() == path.resolve():
                 raise CommandError(f"{path}: --{other} and --{name} are the same file")
@@ -147,24 +149,29 @@ def _writing(path, write, *arguments):
     try:
         with tables.whole_or_not_at_all(path) as file:
             write(file, *arguments)
+            file.flush()  # a full disk is found before any file of the block appears
             yield
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _summary(table, estimator, X, labels, watch):
-    """What --json prints of a model and the rows that it labelled."""
+def _score(estimator, X):
+    """How well a model fits the rows, for --json."""
+    if hasattr(estimator, "means_"):
+        return {"log_likelihood": float(estimator.score(X))}
+    return {"inertia": -float(estimator.score(X))}
+
+
+def _summary(table, estimator, labels, watch):
+    """What --json prints of a model and the rows that it labelled, but for the score."""
     k = len(estimator.means_ if hasattr(estimator, "means_") else estimator.cluster_centers_)
-    summary = {
+    return {
         "rows": len(table.X),
         "columns": table.X.shape[1] if table.names is None else table.names,
         "seconds": watch.seconds,
         "reading_share": watch.seconds["reading"] / sum(watch.seconds.values()),
         "cluster_sizes": np.bincount(labels, minlength=k).tolist(),
     }
-    if hasattr(estimator, "means_"):
-        return summary | {"log_likelihood": float(estimator.score(X))}
-    return summary | {"inertia": -float(estimator.score(X))}
 
 
 def _print_json(content):
@@ -218,7 +225,7 @@ def run_fit(options):
     output_kind = None if options.output is None else tables.kind_of(options.output)
     table_kind = _kind_of_table(options.table) if is_selection else None
     paths = {"table": options.table} if is_selection else {}
-    _check_writable(model=options.model, output=options.output, **paths)
+    _check_writable(options.input, model=options.model, output=options.output, **paths)
     watch = _Stopwatch()
 
     def choose(names, features):
@@ -231,6 +238,7 @@ def run_fit(options):
         steps, X = _prepare(options, table)
         estimator, selection = (_fit_several if is_selection else _fit_one)(options, X)
         columns, labels = _results(estimator, X, options.write)
+        score = _score(estimator, X) if options.json else {}
     watch.stop("fitting")
     pipeline = Pipeline([*steps, (options.estimator, estimator)])
     model = model_file.Model(pipeline, table.names, table.numbers, fastclust.__version__)
@@ -242,9 +250,8 @@ def run_fit(options):
             files.enter_context(_writing(options.table, tables.write_table, table_kind, criteria))
     watch.stop("writing")
     if options.json:
-        summary = _summary(table, estimator, X, labels, watch) | {
-            "iterations": int(estimator.n_iter_)
-        }
+        summary = _summary(table, estimator, labels, watch) | score
+        summary["iterations"] = int(estimator.n_iter_)
         if options.estimator == "gmm":
             summary["converged"] = bool(estimator.converged_)
         if selection is not None:
@@ -262,7 +269,7 @@ def run_fit(options):
 def run_predict(options):
     """Label the rows of a table by a saved model."""
     kind = tables.kind_of(options.output)
-    _check_writable(output=options.output)
+    _check_writable(options.input, output=options.output)
     watch = _Stopwatch()
     try:
         model = model_file.load_model(options.model)
@@ -285,9 +292,10 @@ def run_predict(options):
         for _, step in steps:
             X = step.transform(X)
         columns, labels = _results(estimator, X, options.write)
+        score = _score(estimator, X) if options.json else {}
     watch.stop("predicting")
     with _writing(options.output, tables.write_table, kind, columns):
         pass
     watch.stop("writing")
     if options.json:
-        _print_json(_summary(table, estimator, X, labels, watch))
+        _print_json(_summary(table, estimator, labels, watch) | score)

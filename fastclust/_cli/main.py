@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import signal
 import sys
 import threading
@@ -49,6 +50,13 @@ def _integer(low, high):
         return int(text)
 
     return integer
+
+
+def _non_negative(text):
+    """Parse a finite number that is not negative."""
+    if not 0 <= float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0")
+    return float(text)
 
 
 def _numbers(text):
@@ -134,10 +142,10 @@ def _add_estimators(commands, command, text, examples, *, saves):
         restarts = 10 if (command, name) == ("select", "kmeans") else 1
         add("--n-init", type=_integer(1, 2**31), default=restarts, metavar="N")
         add("--max-iter", type=_integer(1, 2**31), default=max_iter, metavar="N")
-        add("--tol", type=float, default=tol)
+        add("--tol", type=_non_negative, default=tol)
         add("--random-state", type=_integer(0, 2**32 - 1), metavar="SEED")
         if name == "gmm":
-            add("--reg-covar", type=float, default=1e-6)
+            add("--reg-covar", type=_non_negative, default=1e-6)
         (_add_sweep if command == "select" else _add_model)(add, name)
 
 
@@ -253,8 +261,9 @@ def _call(options):
         run(options)
     except CommandError as error:
         return error.status, str(error)
-    except MemoryError:
-        return 1, f"{options.input}: not enough memory"
+    except MemoryError as error:
+        what = getattr(options, "input", options.command)
+        return 1, f"{what}: {str(error) or 'not enough memory'}"
     finally:
         show_progress("")
     return 0, None

@@ -3,6 +3,7 @@
 import json
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +12,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._cli.tables import CommandError
 from fastclust._version import __version__
 from fastclust.gaussian_mixture import GaussianMixture
-from fastclust.kmeans import KMeans
+from fastclust.kmeans import KMeans, origin_of, set_origin
 
 FORMAT, FORMAT_VERSION = "fastclust model", 2
 
 ARRAYS = {
     "impute": ["statistics_"],
     "scale": ["mean_", "scale_", "var_"],
-    "kmeans": ["cluster_centers_", "_origin"],
+    "kmeans": ["cluster_centers_", "origin"],
     "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
 }
 NUMBERS = {
@@ -76,7 +78,7 @@ def save_model(file, model):
             parameters = {k: v for k, v in step.get_params().items() if _is_plain(v)}
         numbers = {key: kind(getattr(step, key)) for key, kind in NUMBERS.get(name, {}).items()}
         steps.append({"name": name, "parameters": parameters, "fitted": numbers})
-        arrays |= {f"{name}.{key}": getattr(step, key) for key in ARRAYS[name]}
+        arrays |= {f"{name}.{key}": _get(step, key) for key in ARRAYS[name]}
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -128,7 +130,8 @@ def load_model(path):
     except OSError:
         raise
     except (
-        ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, zipfile.BadZipFile,
+        ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, RuntimeError,
+        zipfile.BadZipFile, zlib.error,
     ):  # fmt: skip
         raise CommandError(f"{path}: not a fastclust model, or damaged") from None
     if model.version != __version__:
@@ -161,7 +164,7 @@ def _restore_step(step, arrays, n_features):
         return SimpleImputer(**step["parameters"]).fit(kept["statistics_"].reshape(1, n_features))
     result = StandardScaler() if name == "scale" else ESTIMATORS[name](**step["parameters"])
     for key, array in kept.items():
-        setattr(result, key, array)
+        _set(result, key, array)
     for key, kind in NUMBERS.get(name, {}).items():
         setattr(result, key, kind(step["fitted"][key]))
     result.n_features_in_ = n_features
@@ -169,15 +172,26 @@ def _restore_step(step, arrays, n_features):
     return result
 
 
+def _get(step, key):
+    return origin_of(step) if key == "origin" else getattr(step, key)
+
+
+def _set(step, key, array):
+    if key == "origin":
+        set_origin(step, array)
+    else:
+        setattr(step, key, array)
+
+
 def _check_arrays(name, step, n_features):
     shapes: dict[str, tuple[int, ...]]
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
     elif name == "kmeans":
-        shapes = {"cluster_centers_": (step.n_clusters, n_features), "_origin": (n_features,)}
+        shapes = {"cluster_centers_": (step.n_clusters, n_features), "origin": (n_features,)}
     else:
         k = step.n_components
-        of_type = step._covariance.shape(k, n_features)
+        of_type = COVARIANCE_TYPES[step.covariance_type].shape(k, n_features)
         shapes = dict.fromkeys(ARRAYS[name], of_type) | {
             "weights_": (k,),
             "means_": (k, n_features),
@@ -185,5 +199,5 @@ def _check_arrays(name, step, n_features):
         if (step.weights_ < 0).any() or abs(step.weights_.sum() - 1) > WEIGHTS_ERROR:
             raise ValueError("weights_ are not shares")
     for key, shape in shapes.items():
-        if getattr(step, key).shape != shape:
+        if _get(step, key).shape != shape:
             raise ValueError(f"{key} is not of shape {shape}")
