@@ -40,21 +40,13 @@ OTHERS = {  # values worth trying beside half and double: the constant as good a
     "max_chunks": [8],
     "few_chunks": [64],
     "chunk_rows": [1],
-    "batch_bytes": [2**30],
     "filter_work": [0.0, np.inf],
-    "filter_clusters": [1],
     "filter_features": [1],
-    "most_near": [1],
-    "skip_chunks": [1],
-    "few_changes": [2],
+    "near_share": [1.0],
     "first_regroup": [0],
     "sample_panels": [1],
-    "sample_every": [1],
-    "few_between": [0.0],
-    "least_apart": [0.0, 2.0],
-    "later": [1],
-    "max_regroup_cost": [1000],
-    "max_regroup_cost_apart": [0, 8, 1000],
+    "least_apart": [0.0, 0.99],
+    "max_regroup_cost": [0, 8, 1000],
     "helps": [1000.0],
     "first_wait": [0],
 }
@@ -110,6 +102,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     defaults = internals.lloyd_constants()
+    assert OTHERS.keys() <= defaults.keys()
     variants = [v for name in args.constants or defaults for v in parse(name, defaults)]
     ratios, start = {}, time.perf_counter()
     for workload, shape in WORKLOADS.items():

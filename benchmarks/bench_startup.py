@@ -49,25 +49,27 @@ class FirstFit:
         cache.mkdir(mode=0o700)
         for estimator in self.params[0]:
             for n_samples in self.params[1]:
-                code = "\n".join(reversed(self._fit("fastclust", str(cache), estimator, n_samples)))
+                code = "\n".join(
+                    reversed(self.code_of("fastclust", str(cache), estimator, n_samples))
+                )
                 subprocess.run([sys.executable, "-c", code], check=True)
         return str(cache)
 
     setup_cache.timeout = 300
 
     @staticmethod
-    def _fit(module, cache, estimator, n_samples):
+    def code_of(module, cache, estimator, n_samples):
         """What is timed, and what comes before."""
         fit = FIRST_FIT.format(module=module, estimator=estimator)
         return fit, MAKE_ROWS.format(cache=cache, n_samples=n_samples)
 
     def timeraw_warm_cache(self, cache, estimator, n_samples):
-        return self._fit("fastclust", cache, estimator, n_samples)
+        return self.code_of("fastclust", cache, estimator, n_samples)
 
     def timeraw_no_cache(self, cache, estimator, n_samples):
-        return self._fit("fastclust", "off", estimator, n_samples)
+        return self.code_of("fastclust", "off", estimator, n_samples)
 
     timeraw_no_cache.repeat = (1, 3, 60.0)
 
     def timeraw_scikit_learn(self, cache, estimator, n_samples):
-        return self._fit(SCIKIT_LEARN[estimator], "off", estimator, n_samples)
+        return self.code_of(SCIKIT_LEARN[estimator], "off", estimator, n_samples)

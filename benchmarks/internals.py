@@ -173,7 +173,7 @@ def phases():
     from fastclust import _validation
     from fastclust._algorithms.kmeans import panel_lloyd, seeding
     from fastclust._algorithms.mixture import em, passes
-    from fastclust._algorithms.rows import csr, panels
+    from fastclust._algorithms.rows import csr, panels, source
 
     return {
         "validation": [
@@ -181,7 +181,8 @@ def phases():
             (fastclust.gaussian_mixture, "validate_data"),
             (_validation, "check_parameters"),
             (_validation, "check_sample_weight"),
-            (panels, "estimate_mean"),  # which finds NaN and infinity
+            (source, "find_mean"),  # which finds NaN and infinity
+            (source, "find_origin"),
         ],
         "packing": [
             (panels.Panels, "__init__"),

@@ -257,6 +257,17 @@ def internals_of(commit):
     return git("show", f"{added[-1]}:{INTERNALS}") if added else (ROOT / INTERNALS).read_bytes()
 
 
+def names_lost(base, tree):
+    """Public functions of the `internals.py` of the commit before that the present one lacks."""
+
+    def names(source):
+        nodes = ast.parse(source).body
+        kinds = ast.FunctionDef | ast.ClassDef
+        return {n.name for n in nodes if isinstance(n, kinds) and not n.name.startswith("_")}
+
+    return sorted(names((base / INTERNALS).read_bytes()) - names((tree / INTERNALS).read_bytes()))
+
+
 # -- the answer ---------------------------------------------------------------------------------
 
 
@@ -299,6 +310,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         directory = Path(directory)
         trees = [tree_of(commit, directory) for commit in (options.base, options.commit)]
+        lost = names_lost(*trees)
         caches = make_caches({benchmark.owner for benchmark in benchmarks}, directory)
         for _ in range(SCREEN):
             measure_all(benchmarks, trees, caches)
@@ -312,7 +324,9 @@ def main():
     failed = [benchmark for benchmark in benchmarks if benchmark.failure and not benchmark.is_new]
     for benchmark in failed:
         print(f"\n{benchmark} could not be measured.")
-    if failed or not any(benchmark.measured for benchmark in benchmarks):
+    if lost:
+        print(f"\n{INTERNALS} lacks what it had, so some may pass for new: {', '.join(lost)}.")
+    if lost or failed or not any(benchmark.measured for benchmark in benchmarks):
         return 2
     return 1 if slower else 0
 

@@ -378,7 +378,8 @@ def test_import_does_not_import_numba_and_compiles_nothing(tmp_path):
 def test_the_first_fit_compiles_what_a_longer_one_needs(cache):
     code = """
 from fastclust._kernels.jit import Kernel
-from fastclust._algorithms.kmeans import panel_lloyd
+from dataclasses import replace
+from fastclust._algorithms.kmeans import policy
 
 rows = rng.normal(size=(64, 8))[rng.integers(64, size=60_000)] * 3 + X[:60_000]
 hashed(rows, k=64, max_iter=1)
@@ -387,7 +388,7 @@ def refuse(self, *args):
     raise AssertionError(f"{self.__name__} is compiled by a later fit")
 
 Kernel._compile = refuse
-panel_lloyd.HELPS = float("inf")
+policy.DEFAULT = replace(policy.DEFAULT, helps=float("inf"))
 hashed(rows, k=64, max_iter=60)
 """
     run_python(FIT_IN_PARALLEL + code, FASTCLUST_CACHE_DIR=str(cache), timeout=240)

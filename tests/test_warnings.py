@@ -1,5 +1,7 @@
 """Warnings: they name the user's line, whichever public function it calls."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -68,6 +70,9 @@ def test_warnings_name_the_users_line(call):
     with pytest.warns(Warning, match=text) as caught:
         run()
     assert {warning.filename for warning in caught} == {__file__}
+    lines = Path(__file__).read_text().splitlines()
+    for warning in caught:  # in the lambda, not here
+        assert "run()" not in lines[warning.lineno - 1]
 
 
 def test_a_fit_that_fails_has_warned_of_what_it_met_before():
