@@ -695,11 +695,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     else:
         validate_data(mixture, X, skip_check_array=True)  # notes the names of the features
         X, mean = packed.X, packed.mean
-    if X.shape[0] < mixture.n_components:
-        raise ValueError(
-            "Expected n_samples >= n_components "
-            f"but got n_components = {mixture.n_components}, n_samples = {X.shape[0]}"
-        )
+    check_enough_rows(X, mixture.n_components)
     given = mixture._check_given(X.shape[1])
     if mixture._goes_on():
         mixture._check_last_fit(X.shape[1])
@@ -709,12 +705,23 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     else:
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
-        mean = mean if rows is X else source.find_mean(rows)
+        if rows is not X:
+            check_enough_rows(rows, mixture.n_components)
+            mean = source.find_mean(rows)
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, _least_exponent(mixture.reg_covar)
     )
     mixture._run(in_range, sample_weight, given, warn)
     return X
+
+
+def check_enough_rows(X, n_components):
+    """Raise ValueError, as scikit-learn, if there are fewer rows than components."""
+    if X.shape[0] < n_components:
+        raise ValueError(
+            "Expected n_samples >= n_components "
+            f"but got n_components = {n_components}, n_samples = {X.shape[0]}"
+        )
 
 
 def _least_exponent(reg_covar):

@@ -28,7 +28,7 @@ from fastclust._validation import (
     warn_user,
 )
 from fastclust.exceptions import SingularCovarianceError
-from fastclust.gaussian_mixture import GaussianMixture, fit_mixture
+from fastclust.gaussian_mixture import GaussianMixture, check_enough_rows, fit_mixture
 from fastclust.kmeans import KMeans, fit_kmeans
 
 __all__ = ["Selection", "select_gaussian_mixture", "select_kmeans"]
@@ -40,6 +40,9 @@ LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "cali
 KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
 DEFAULT_CRITERIA = ("silhouette", "simplified_silhouette", "elbow", "gap", "stability")
 MIXTURE_CRITERIA = ("bic", "aic", "icl")
+ON_CHORD = 1e-9
+"""Part of the height of a curve below its chord that may be rounding."""
+
 SMALLER_IS_BETTER = {"davies_bouldin", *MIXTURE_CRITERIA}
 
 
@@ -365,12 +368,18 @@ def select_gaussian_mixture(
     """
     check_parameters("select_gaussian_mixture", locals(), _MIXTURE_RULES)
     types = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
+    if not types:
+        raise InvalidParameterError("The 'covariance_type' parameter is empty.")
     ks = None if n_components is None else _check_numbers(n_components, "n_components", 1)
+    rules = {"covariance_type": [one_of(*_algorithms.mixture.covariance.COVARIANCE_TYPES)]}
+    for name in types:
+        check_parameters("GaussianMixture", {"covariance_type": name}, rules)
     packed = _pack(X, sample_weight)
     weights, n_samples = packed.sample_weight, len(packed.X)
     total = n_samples if weights is None else float(weights.sum(dtype=np.float64))
     if ks is None:
         ks = list(range(1, max(2, min(DEFAULT_MOST_COMPONENTS + 1, n_samples))))
+    check_enough_rows(packed.X, max(ks))
     models = [(name, k) for name in types for k in ks]
     rows, estimators, singular, not_converged = [], [], [], []
     for name, k in progress_bar(models, "GaussianMixture"):
@@ -591,12 +600,14 @@ def _best_row(values, name):
 
 
 def _elbow(ks, inertias):
-    """Row of the point farthest below the chord of the curve; None without an inner point."""
+    """Row of the point farthest below the chord of the curve; None if there is no such point."""
     if len(ks) < 3 or inertias[0] <= inertias[-1]:
         return None
     x = (np.array(ks) - ks[0]) / (ks[-1] - ks[0])
     y = (np.array(inertias) - inertias[-1]) / (inertias[0] - inertias[-1])
-    return int(np.argmax(1 - x - y))
+    below = 1 - x - y
+    row = int(np.argmax(below))
+    return row if below[row] > ON_CHORD else None
 
 
 def _gap_row(gap, error):

@@ -90,7 +90,7 @@ def _nearest_centers(estimator, X):
     """Nearest center of each row, and the distance to it."""
     n_rows, take = _taker(X)
     parts = []
-    for part in gen_batches(n_rows, BLOCK_ROWS):
+    for part in gen_batches(max(n_rows, 1), BLOCK_ROWS):  # the estimator refuses no rows
         distances = estimator.transform(take[part])
         parts.append((distances.argmin(axis=1), distances.min(axis=1)))
     labels, distances = zip(*parts, strict=True)
@@ -280,7 +280,8 @@ class DistanceOutliers(_Outliers):
 
     def _learn(self, X):
         labels, distances = _nearest_centers(self.estimator_, X)
-        self.typical_distances_ = np.full(len(self.estimator_.cluster_centers_), np.inf)
+        n_clusters = self.estimator_.transform(_taker(X)[1][slice(1)]).shape[1]
+        self.typical_distances_ = np.full(n_clusters, np.inf)
         for j in np.unique(labels):
             typical = np.quantile(distances[labels == j], 1 - self.contamination)
             self.typical_distances_[j] = typical

@@ -157,14 +157,21 @@ def test_repeated_rows_have_no_better_clusters():
     assert selection.table_["inertia"][1] == pytest.approx(0, abs=1e-20)
 
 
-@pytest.mark.parametrize("convert", [np.float32, pd.DataFrame, np.ndarray.tolist])
+def named(rows):
+    """The rows as a data frame whose columns have names."""
+    return pd.DataFrame(rows, columns=[f"c{f}" for f in range(rows.shape[1])])
+
+
+@pytest.mark.parametrize("convert", [np.float32, named, np.ndarray.tolist])
 def test_rows_may_come_in_any_form(convert):
     frame = convert(X)
     selection = select_kmeans(frame, range(2, 6), n_init=2, gap_references=0, random_state=0)
     assert selection.choices_["silhouette"] == 4
     best = selection.best_estimator_
     np.testing.assert_array_equal(best.predict(frame), best.labels_)
-    assert hasattr(best, "feature_names_in_") is False or isinstance(frame, pd.DataFrame)
+    names = getattr(best, "feature_names_in_", None)
+    assert (names is not None) == isinstance(frame, pd.DataFrame)
+    assert names is None or list(names) == list(frame.columns)
 
 
 def test_options_are_the_estimators():
@@ -488,7 +495,9 @@ def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
 # -- the way to the estimators -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["model_selection", "outliers"])
+@pytest.mark.parametrize(
+    "module", ["model_selection", "outliers", "_cli/model_file", "_cli/commands"]
+)
 def test_private_attributes_are_those_of_self_or_of_the_package(module):
     tree = ast.parse((Path(fastclust.__file__).parent / f"{module}.py").read_text())
     owners = {

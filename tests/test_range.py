@@ -96,9 +96,12 @@ def test_given_and_last_parameters_are_scaled_too(exponent):
         scaled_start["precisions_init"] = np.ldexp([[1.0] * 3] * 2, -2 * exponent)
     else:  # such precisions are no numbers: those of reg_covar alone are
         start = scaled_start = {"means_init": scaled_start["means_init"]}
-        X = np.ldexp(X, exponent)
+        rows = np.ldexp(X, exponent)
         with pytest.warns(Warning, match="converge"):
-            GaussianMixture(2, **start, **options, random_state=0).fit(X)
+            scaled = GaussianMixture(2, **start, **options, random_state=0).fit(rows)
+        # Next to reg_covar all rows are equal, so each belongs to both components alike.
+        for mean in np.ldexp(scaled.means_, -exponent):
+            np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-9)
         return
     plain = GaussianMixture(2, reg_covar=0.0, **start, **options)
     scaled = GaussianMixture(2, reg_covar=0.0, **scaled_start, **options)
@@ -220,6 +223,8 @@ def test_rows_of_no_weight_are_absent_from_mixtures(covariance_type, init_params
 def test_too_few_rows_have_weight():
     with pytest.raises(ValueError, match="n_samples=2 should be >= n_clusters=3"):
         KMeans(3).fit(make_rows(np.float64)[:6], sample_weight=[1, 0, 0, 1, 0, 0])
+    with pytest.raises(ValueError, match="n_components = 3, n_samples = 2"):
+        GaussianMixture(3).fit(make_rows(np.float64)[:6], sample_weight=[1, 0, 0, 1, 0, 0])
 
 
 def test_facts_of_panels_say_what_is_in_range():

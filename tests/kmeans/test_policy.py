@@ -90,7 +90,7 @@ def test_others_are_regrouped_when_it_is_a_third_of_the_cost_so_far():
     plan = make_plan()
     plan.note_plain(3)
     assert not plan.regroup_pays(lambda: 0.0)
-    assert plan.plain_steps(300) == 5  # 7500 before 4 * 3000
+    assert plan.plain_steps(300) == 5  # 7500
     plan.note_plain(5)
     assert plan.regroup_pays(never)
 
@@ -99,7 +99,7 @@ def test_clusters_that_are_hardly_apart_are_looked_at_again_later():
     plan = make_plan(regroup_cost=9 * PLAIN)
     plan.note_plain(9)
     assert not plan.regroup_pays(lambda: 0.5)
-    assert plan.plain_steps(1000) == 18  # when regrouping is a third of the cost, before 4 times 9
+    assert plan.plain_steps(1000) == 18  # when it is a third of the cost
     plan = make_plan(regroup_cost=9 * PLAIN)
     plan.note_plain(18)
     assert plan.regroup_pays(lambda: 0.51)

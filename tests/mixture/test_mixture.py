@@ -271,7 +271,7 @@ def test_rows_may_come_in_any_form():
     forms = [np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], pd.DataFrame(X), X.tolist()]
     X.setflags(write=False)
     for form in [*forms, X]:
-        model = fit(form) if not isinstance(form, pd.DataFrame) else fit(form.to_numpy())
+        model = fit(form)
         np.testing.assert_array_equal(model.means_, expected.means_)
     integers = (10 * X).astype(np.int32)
     np.testing.assert_array_equal(fit(integers).means_, fit(integers.astype(float)).means_)

@@ -74,7 +74,8 @@ class BlockBounds:
     @staticmethod
     def n_bytes(panels):
         """Memory that regrouped rows and their bounds take, at most, beside the panels."""
-        row_bytes = 3 * 4 + 2 * panels.dtype.itemsize  # order, label and key; distances, twice
+        # Order, label and key, and those of the order before; distances, twice.
+        row_bytes = 4 * 4 + 2 * panels.dtype.itemsize
         return panels.values.nbytes + row_bytes * panels.n_samples
 
     def start(self, labels, distances_sq, centers):

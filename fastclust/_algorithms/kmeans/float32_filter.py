@@ -8,9 +8,9 @@ LARGEST_SQ = 1e30
 """Largest squared norm with which no sum overflows in float32."""
 
 
-def has_memory(panels):
-    """Whether there is memory for the rows in float32."""
-    return panels.has_f32 or is_available(panels.values.nbytes // 2)
+def has_memory(panels, other_bytes):
+    """Whether there is memory for the rows in float32, beside that which other arrays will take."""
+    return panels.has_f32 or is_available(panels.values.nbytes // 2 + other_bytes)
 
 
 class Float32Filter:

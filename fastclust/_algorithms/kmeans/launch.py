@@ -4,11 +4,14 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, chunk_zeros, in_lines, tiles_of
 from fastclust._algorithms.chunks import new_team, split
-from fastclust._algorithms.kmeans.statistics import NEVER, ClusterStatistics
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import centers as centers_kernels
 from fastclust._kernels.kmeans import lloyd
 from fastclust._kernels.simd.tiles import TILE
+
+NEVER = 0
+"""Value of `resum_every` with which sums are never formed anew."""
 
 
 class Launcher:

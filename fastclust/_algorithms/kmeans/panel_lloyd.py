@@ -69,14 +69,14 @@ class PanelLloyd:
             self._radius_sq = max(panels.largest_square, _largest_square(centers))
             may_skip &= 16 * self._radius_sq <= float(np.finfo(panels.dtype).max)
             filters &= self._radius_sq < LARGEST_SQ
-        if filters and has_memory(panels):
+        if filters and has_memory(panels, BlockBounds.n_bytes(panels) if may_skip else 0):
             self._filter = Float32Filter(
                 panels, len(self._chunks), self._radius_sq, policy.near_share
             )
         self._unfiltered_cost = policy.plain_cost(n_panels, k, d, filtered=False)
         self._plan = RegroupPlan(
             policy,
-            policy.plain_cost(n_panels, k, d, filtered=filters),
+            policy.plain_cost(n_panels, k, d, filtered=self._filter is not None),
             policy.regroup_cost(n_panels * panels.lanes, d),
             may_skip,
         )

@@ -2,10 +2,9 @@
 
 A run begins with plain iterations. Then the rows are regrouped into blocks of like rows, and
 iterations that keep bounds of these blocks (`_kernels.kmeans.bounded`) compute only some distances.
-Bounds grow loose and blocks mixed, so rows are regrouped again whenever as much has
-been spent on iterations as a regrouping costs: the run then never costs more than twice as much as
-with regroupings at the best moments. Where the bounds help too little, plain iterations go on for a
-while.
+Bounds grow loose and blocks mixed, so rows are regrouped again when as much has been spent on
+iterations as a regrouping costs; twice as much each time that the last one made iterations no
+cheaper. Where the bounds help too little, plain iterations go on for a while.
 
 The decisions go by counts of work, not by times, so that a fit is the same every time; and by whole
 numbers, so that it is the same however its iterations are cut into launches, which depends on the
@@ -64,9 +63,7 @@ class LloydPolicy:
     less than `apart_shifts` times the largest shift."""
 
     least_apart: float = 0.5
-    later: int = 4
-    """If at most the share `least_apart` of the rows is in such clusters, the next sample is taken
-    when the run has cost `later` times as much."""
+    """If at most this share of the rows is in such clusters, the rows wait for `first_regroup`."""
 
     test_cost: int = 30
     test_vector_cost: int = 5
@@ -84,7 +81,8 @@ class LloydPolicy:
     """Most plain iterations that a regrouping may cost: few runs are long enough to gain more."""
 
     helps: float = 0.5
-    """Bounded iterations go on if they cost less than this share of a plain one."""
+    """Bounded iterations go on if they cost less than this share of a plain one; and a regrouping
+    has made them cheaper if they cost less than this share of those before it."""
 
     first_wait: int = 8
     """If they cost more, plain iterations follow for the cost of this many regroupings; the next
@@ -206,9 +204,7 @@ class RegroupPlan:
         """
         policy = self._policy
         share = find_share_apart() if self.cost < self._regroup_anyway_at else 1.0
-        pays_at = policy.later * self.cost
-        if share > policy.least_apart:
-            pays_at = self._regroup_cost / share
+        pays_at = self._regroup_cost / share if share > policy.least_apart else math.inf
         if self.cost >= pays_at:
             return True
         self._regroup_at = min(pays_at, self._regroup_anyway_at)

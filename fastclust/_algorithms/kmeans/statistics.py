@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEVER = 0
-"""Value of `resum_every` with which sums are never formed anew."""
-
 
 @dataclass
 class ClusterStatistics:
@@ -23,7 +20,7 @@ class ClusterStatistics:
         Numbers of rows with positive weight: exact where sums of weights round.
     inertia : float, default=nan
         Weighted sum of the squared distances of the rows to the centers of their clusters; NaN
-        where it was not computed.
+        where it was not computed, or 0 in the iterations of Lloyd's algorithm.
     """
 
     sums: np.ndarray

@@ -54,7 +54,7 @@ class MixtureRows:
 
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
-        panels.start_run()  # facts are sums in the order of X
+        self._order = panels.start_run()  # facts are sums in the order of X
         k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
         n_panels = len(panels.values)
         self._row_work = covariance.work(k, d)
@@ -94,9 +94,16 @@ class MixtureRows:
 
     def start_run(self):
         """Forget what earlier runs found: the order of the rows and the likely components."""
-        self.panels.start_run()
+        self._order = self.panels.start_run()
         self._n_passes = 0
         self._likely.fill(0)
+
+    def take_over(self):
+        """Go on in the order in which k-means, or its seeding, has left the rows.
+
+        Its run is a part of this one.
+        """
+        self._order = self.panels.order
 
     def moments(self, components):
         """Run the E step with these components; return the moments for the M step.
@@ -112,9 +119,7 @@ class MixtureRows:
         moments = self._run(components, self._no_labels, labels)
         if self._regrouping_pays():
             distances_sq = np.zeros(labels.shape, dtype=self.panels.dtype)  # any order will do
-            labels, _ = self.panels.regroup(
-                self.panels.order, labels, distances_sq, self.n_components
-            )
+            labels, _ = self.panels.regroup(self._order, labels, distances_sq, self.n_components)
             self._likely[:, 0] = labels[:, 0]
         return moments
 

@@ -29,13 +29,16 @@ def run_kmeans(rows, X, mean, sample_weight, random_state):
         exponent=in_range.exponent,
     )  # fmt: skip
     panels.drop_f32()
+    rows.take_over()
     return result
 
 
 def draw_seeds(rows, X, mean, sample_weight, random_state):
     """Rows that greedy k-means++ takes as seeds."""
     panels = pack_in_range(X, sample_weight, mean, rows.panels).rows
-    return seeding.run_kmeans_plusplus(panels, rows.n_components, sample_weight, random_state)
+    seeds = seeding.run_kmeans_plusplus(panels, rows.n_components, sample_weight, random_state)
+    rows.take_over()
+    return seeds
 
 
 def start_from_kmeans(rows, m_step, kmeans):

@@ -138,7 +138,7 @@ class CsrRows:
         chunks = split(n_clusters, self.work(1) / n_clusters, CLUSTER_CHUNKS)
         accumulate_csr(
             chunks, *self.arrays, self.weights, labels_old, labels, int(from_scratch),
-            statistics.sums, statistics.weights, statistics.counts,
+            statistics.sums, statistics.weights, statistics.counts, work=self.work(1),
         )  # fmt: skip
 
     def distances_sq(self, centers, labels):

@@ -119,10 +119,10 @@ class Panels:
         order : RowOrder
             The order of the rows in this run.
         """
-        moved = len(self.order.rows) > 0
-        self.order = self._order_of_X()
-        if moved:
-            self.pack()
+        if len(self.order.rows) > 0:
+            order = self._order_of_X()
+            self._pack(order)
+            self.order = order  # now that it is true, as another thread may ask
         return self.order
 
     def _order_of_X(self):
@@ -159,14 +159,18 @@ class Panels:
         return labels, distances_sq
 
     def pack(self):
-        """Fill the panels and their weights with the rows, in their present order.
+        """Fill the panels and their weights with the rows, in their present order; see `_pack`."""
+        return self._pack(self.order)
+
+    def _pack(self, order):
+        """Fill the panels and their weights with the rows, in this order.
 
         Returns
         -------
         total_square, largest_square : float
             Sum of the squares of all values, and the largest squared norm of a row.
         """
-        X, n_panels, order = self._X, len(self.values), self.order.rows
+        X, n_panels, order = self._X, len(self.values), order.rows
         self._panels_f32 = None
         chunks = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
@@ -331,7 +335,10 @@ class Panels:
     def panel_distances_sq(self, centers, labels):
         """The same distances, as an array of panels with the padding."""
         distances_sq = aligned_empty((len(self.values), self.lanes), self.dtype)
-        distances_to_labels(self.value_chunks(), self.values, centers, labels, distances_sq)
+        distances_to_labels(
+            self.value_chunks(), self.values, centers, labels, distances_sq,
+            work=PACK_WORK * self.values.size,
+        )  # fmt: skip
         return distances_sq
 
     def sum_clusters(self, labels, n_clusters):
@@ -407,7 +414,7 @@ class Panels:
         n_blocks = -(-n_panels // seeding.BLOCK_PANELS)
         round_work = self.work(2 * n_tiles * width)
         chunks = split(n_blocks, round_work / n_blocks)
-        indices = np.full(n_rounds + 1, first)
+        indices = np.full(n_rounds + 1, first, dtype=np.int64)
         closest_sq = np.full((n_panels, self.lanes), np.inf, dtype=self.dtype)
         self.padding(closest_sq)[:] = 0
         buffers = (
