@@ -108,6 +108,8 @@ def test_rules_of_the_choices():
     assert _elbow([2, 5, 6], [10.0, 4, 3]) == 1
     assert _elbow([2, 3], [10.0, 4]) is None
     assert _elbow([2, 3, 4], [0.0, 0, 0]) is None
+    assert _elbow([2, 3, 4], [10.0, 9.5, 0.1]) is None  # above the chord
+    assert _elbow([2, 3, 4, 5], [0.4, 0.3, 0.2, 0.1]) is None  # on it, but for rounding
     assert _gap_row([0.1, 0.5, 0.49], [0.02, 0.02, 0.02]) == 1
     assert _gap_row([0.1, 0.5, 0.51], [0.02, 0.02, 0.02]) == 1
     assert _gap_row([0.1, 0.5, 0.9], [0.02, 0.02, 0.02]) is None
@@ -550,3 +552,13 @@ def test_rows_that_are_not_finite_are_an_error(select, value):
     rows[3, 1] = value
     with pytest.raises(ValueError, match="Input X contains"):
         select(rows, [2])
+
+
+def test_a_sweep_of_mixtures_checks_before_it_fits(monkeypatch):
+    monkeypatch.setattr("fastclust.model_selection.fit_mixture", None)
+    with pytest.raises(ValueError, match="n_components = 500, n_samples = 400"):
+        select_gaussian_mixture(X, [1, 500])
+    with pytest.raises(ValueError, match=r"covariance_type.*Got 'round'"):
+        select_gaussian_mixture(X, 2, covariance_type=["full", "round"])
+    with pytest.raises(ValueError, match="'covariance_type' parameter is empty"):
+        select_gaussian_mixture(X, 2, covariance_type=[])

@@ -205,3 +205,19 @@ def test_failed_second_fit_leaves_the_estimator_as_it_was():
     with pytest.raises(ValueError, match="n_samples=4 should be >= n_clusters=5"):
         trimmed.fit([[0.0, 0], [1, 0], [5, 0], [9, 0], [14, 0], [20, 1]])
     assert trimmed.labels_ is before
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        make_pipeline(StandardScaler(), KMeans(3, random_state=0)),
+        sklearn.cluster.Birch(n_clusters=None),
+    ],
+)
+def test_distances_of_any_clusterer_with_transform(estimator):
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    detector = DistanceOutliers(estimator, contamination=0.05).fit(X)
+    assert 0 < (detector.predict(X) == -1).mean() <= 0.06
+    assert detector.predict([[50.0, 50.0]]) == -1
+    with pytest.raises(ValueError, match="minimum of 1 is required"):
+        detector.predict(np.empty((0, 2)))

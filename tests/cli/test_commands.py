@@ -347,3 +347,42 @@ def test_an_interrupted_demo_says_so(monkeypatch, capsys):
     monkeypatch.setattr("fastclust._cli.demo.run_demo", interrupt)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_output_is_not_the_input(frame, tmp_path, capsys):
+    rows, model = tmp_path / "rows.csv", tmp_path / "m.npz"
+    frame.dropna().to_csv(rows, index=False)
+    before = rows.read_bytes()
+    run("fit", "kmeans", rows, "--columns", "a,b", "--model", model)
+    for arguments in (
+        ["fit", "kmeans", rows, "--model", rows],
+        ["fit", "kmeans", rows, "--model", model, "--output", tmp_path / "." / "rows.csv"],
+        ["predict", rows, "--model", model, "--output", rows],
+    ):
+        capsys.readouterr()
+        assert main([str(a) for a in arguments]) == 1
+        assert "is the file that is read" in capsys.readouterr().err
+    assert rows.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--tol", "--reg-covar"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
+def test_numbers_that_cannot_be_are_wrong_options(option, value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "gmm", "no-such-file.csv", option, value, "--model", "m.npz"])
+    assert ended.value.code == 2
+    assert option in capsys.readouterr().err
+
+
+def test_a_score_that_is_no_number_is_one_line(tmp_path, capsys):
+    rows, model, labels = (tmp_path / name for name in ("rows.npy", "m.npz", "labels.npy"))
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    np.save(rows, X)
+    run("fit", "kmeans", rows, "--clusters", 2, "--model", model)
+    np.save(rows, 1e200 * X)
+    capsys.readouterr()
+    arguments = ["predict", rows, "--model", model, "--output", labels, "--json"]
+    assert main([str(a) for a in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {rows}: The inertia is above the largest")
+    assert not labels.exists()

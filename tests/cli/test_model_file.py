@@ -1,6 +1,7 @@
 """Models in files: what is loaded predicts as what was saved, and what is no model is refused."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -44,7 +45,9 @@ def _refused(rows, model, tmp_path, capsys):
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["text", "truncated", "pickle", "foreign"])
+@pytest.mark.parametrize(
+    "damage", ["text", "truncated", "pickle", "foreign", "encrypted", "compression", "deflated"]
+)
 def test_what_is_not_a_model_is_refused(rows, tmp_path, capsys, damage):
     model = tmp_path / "m.npz"
     assert main(["fit", "kmeans", str(rows), "--model", str(model)]) == 0
@@ -54,6 +57,17 @@ def test_what_is_not_a_model_is_refused(rows, tmp_path, capsys, damage):
         model.write_bytes(model.read_bytes()[:300])
     elif damage == "pickle":
         np.savez(model, header=np.array([{}], dtype=object))
+    elif damage in ("encrypted", "compression"):  # the flags and the method of each entry
+        content, offset = bytearray(model.read_bytes()), 8 if damage == "encrypted" else 10
+        for entry in re.finditer(b"PK\x01\x02", bytes(content)):
+            content[entry.start() + offset] = 1 if damage == "encrypted" else 99
+        model.write_bytes(content)
+    elif damage == "deflated":
+        content = dict(np.load(model))
+        np.savez_compressed(model, **content)
+        content = bytearray(model.read_bytes())
+        content[60:70] = bytes(10)
+        model.write_bytes(content)
     else:
         np.savez(model, a=np.zeros(3))
     error = _refused(rows, model, tmp_path, capsys)
