@@ -35,7 +35,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
-          mean, or a sparse X as it is (as scikit-learn calls it); returns the centers.
+          mean, or a sparse X as it is (as scikit-learn calls it), without rows of weight 0;
+          returns the centers.
 
     n_init : 'auto' or int, default='auto'
         Number of runs from different first centers, of which the best is kept. 'auto' is 1 for
@@ -173,6 +174,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         -----
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
+        RuntimeWarning
+            If `n_init` is not 1 for centers that are given, or "elkan" is for one cluster.
         """
         with _validation.state_restored_on_error(self):
             fit_kmeans(self, X, sample_weight)

@@ -1,4 +1,4 @@
-"""Rows made of what a user passes: the only place that asks what X is."""
+"""Rows made of what a user passes, whatever it is, and what is subtracted from them."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
