@@ -24,6 +24,7 @@ def use_every_feature(dtype):
             weights = np.linspace(0, 2, n_samples)
             use_kmeans(X, weights)
             use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
+            use_far_groups(X)
             use_statistics(X, weights)
             use_mixtures(X[:20_000], weights[:20_000])
             use_metrics(X)
@@ -60,6 +61,15 @@ def use_sparse_kmeans(X, weights):
     kmeans.predict(X)
     kmeans.transform(X)
     kmeans.score(X)
+
+
+def use_far_groups(X):
+    """Fit KMeans to groups so far from each other that squares cancel."""
+    X = X.copy()
+    X[::2] += 1e6 if X.dtype == np.float32 else 1e12
+    X[0] = 1e30
+    for rows in X, scipy.sparse.csr_array(X):
+        fastclust.KMeans(7, max_iter=3, random_state=0).fit(rows).predict(rows)
 
 
 def use_many_clusters(X):

@@ -46,11 +46,10 @@ def tile_centers(centers, scale, width):
 
 
 def find_close_centers(centers, limit):
-    """Whether limit |c - c'|^2 is less than |c|^2 or |c'|^2 for two centers that are not equal."""
-    distances_sq = all_distances_sq(centers, centers)
+    """Whether limit |c - c'|^2 < |c|^2 for two centers that are not equal, c after c'."""
+    distances_sq = np.tril(all_distances_sq(centers, centers))
     norms_sq = (centers.astype(np.float64) ** 2).sum(axis=1)
-    larger_sq = np.maximum(norms_sq[:, np.newaxis], norms_sq)
-    return bool(((distances_sq > 0) & (limit * distances_sq < larger_sq)).any())
+    return bool(((distances_sq > 0) & (limit * distances_sq < norms_sq[:, np.newaxis])).any())
 
 
 def assign_by_differences(X, centers):

@@ -44,11 +44,34 @@ def chunk_zeros(n_chunks, n_clusters, *shape, dtype=np.float64):
     return aligned_filled((n_chunks, in_lines(n_clusters, 8), *shape), dtype, 0)
 
 
-def tiles_of(centers, width, scale):
-    """Lay centers out for the kernels: (n_tiles, n_features, width), and their squared norms."""
+def tiles_of(centers, width, scale, limit=math.inf):
+    """Lay centers out for the kernels.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers.
+    width : int
+        Centers in a tile.
+    scale : float
+        Factor of the centers in the tiles.
+    limit : float, default=inf
+        Two centers are close if limit times their squared distance is less than a squared norm.
+
+    Returns
+    -------
+    tiles : ndarray of shape (n_tiles, n_features, width)
+        The centers, scaled.
+    center_sq : ndarray of shape (n_tiles, width)
+        Their squared norms.
+    are_close : bool
+        Whether any two are close, but not equal.
+    """
     n_clusters, n_features = centers.shape
     n_tiles = -(-n_clusters // width)
     tiles = np.empty((n_tiles, n_features, width), dtype=centers.dtype)
     center_sq = np.empty((n_tiles, width), dtype=centers.dtype)
-    tile_centers(split(n_tiles, n_features * width), centers, scale, tiles, center_sq)
-    return tiles, center_sq
+    chunks = split(n_tiles, n_features * width)
+    close = np.empty(len(chunks), dtype=np.int64)
+    tile_centers(chunks, centers, scale, limit, tiles, center_sq, close)
+    return tiles, center_sq, 1 in close.tolist()

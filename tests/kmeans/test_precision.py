@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from fastclust import GaussianMixture, KMeans
-from fastclust._algorithms.kmeans.precision import LIMIT, lose_digits
+from fastclust._algorithms.kmeans.precision import LIMIT, search_tiles
 from fastclust._algorithms.rows.source import find_mean, find_origin, pack
 
 
@@ -39,6 +39,10 @@ def assert_nearest(labels, X, centers):
     relative = 2 * X.shape[1] * eps * LIMIT[X.dtype]
     step = eps * max(np.abs(X).max(), np.abs(centers).max())
     assert (np.sqrt(chosen) <= np.sqrt(least) * (1 + relative) + 8 * step).all()
+
+
+def lose_digits(centers):
+    return search_tiles(centers)[2]
 
 
 def make_groups(seed, dtype, separation, n_features, offset):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from fastclust._algorithms.arrays import tiles_of
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.empty_clusters import (
@@ -10,10 +9,10 @@ from fastclust._algorithms.kmeans.empty_clusters import (
     farthest,
     relocate_empty_clusters,
 )
+from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT, update_centers
-from fastclust._kernels.simd.tiles import TILE
 
 
 class CsrLloyd:
@@ -42,7 +41,7 @@ class CsrLloyd:
         self.labels = rows.new_labels()
         self.statistics = ClusterStatistics.zeros(*centers.shape)
         self._max_weights = np.zeros(len(centers))  # since the sums were formed from all rows
-        self._tiles = tiles_of(centers, TILE, -2.0)
+        self._tiles = search_tiles(centers)[:2]
         self._shifts = np.empty(len(centers), dtype=centers.dtype)
 
     def advance(self, first_iteration, n_steps, tol):

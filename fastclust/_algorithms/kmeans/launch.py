@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from fastclust._algorithms.arrays import aligned_empty, chunk_zeros, in_lines, tiles_of
+from fastclust._algorithms.arrays import aligned_empty, chunk_zeros, in_lines
 from fastclust._algorithms.chunks import new_team, split
+from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import centers as centers_kernels
 from fastclust._kernels.kmeans import lloyd
-from fastclust._kernels.simd.tiles import TILE
 
 NEVER = 0
 """Value of `resum_every` with which sums are never formed anew."""
@@ -30,8 +30,10 @@ class Launcher:
 
     Attributes
     ----------
-    centers, tiles : ndarray, tuple of ndarray
+    centers, tiles : ndarray, list of ndarray
         Current centers, and their tiles and squared norms for the kernels.
+    lose_digits : bool
+        Whether labels of the centers that were last set must be found from differences.
     shifts : ndarray of shape (n_vectors * lanes,)
         How far each center moved.
     labels : ndarray of shape (n_panels, lanes), int32
@@ -48,7 +50,7 @@ class Launcher:
     def __init__(self, panels, centers, n_chunks, policy):
         self._panels, self._policy = panels, policy
         n_clusters, n_features = centers.shape
-        self.centers, self.tiles = centers.copy(), tiles_of(centers, TILE, -2.0)
+        self.set_centers(centers.copy())
         n_vectors = -(-n_clusters // panels.lanes)
         self.shifts = np.zeros(n_vectors * panels.lanes, dtype=panels.dtype)
         self.labels = panels.new_labels()
@@ -67,7 +69,8 @@ class Launcher:
 
     def set_centers(self, centers):
         """Go on from other centers."""
-        self.centers, self.tiles = centers, tiles_of(centers, TILE, -2.0)
+        self.centers = centers
+        *self.tiles, self.lose_digits = search_tiles(centers)
 
     def forget_changes(self):
         """Forget how many labels changed in each chunk: the next launch may have fewer chunks."""

@@ -17,8 +17,10 @@ formula, and do not count.)
 
 import numpy as np
 
+from fastclust._algorithms.arrays import tiles_of
 from fastclust._algorithms.chunks import split
 from fastclust._kernels.kmeans.centers import find_close_centers
+from fastclust._kernels.simd.tiles import TILE
 
 LIMIT = {np.dtype(np.float32): 2.0**16, np.dtype(np.float64): 2.0**28}
 """Limit of C^2 / (S^2 / 4). That of float32 is above those of centers that k-means finds in
@@ -29,16 +31,23 @@ PAIR_WORK = 8
 """Cost of looking at a pair of centers, in multiply-adds of the vector kernels."""
 
 
-def lose_digits(centers):
+def search_tiles(centers):
+    """Tiles and squared norms of centers for the search of the nearest, and `lose_digits`."""
+    return tiles_of(centers, TILE, -2.0, LIMIT[centers.dtype] / 4)
+
+
+def lose_digits(centers, center_sq):
     """Whether labels of these centers must be found from differences.
 
     Parameters
     ----------
     centers : ndarray of shape (n_clusters, n_features)
         Centers, relative to what is subtracted from the rows.
+    center_sq : ndarray of shape (n_clusters or more,)
+        Their squared norms.
     """
     k = len(centers)
     chunks = split(k, PAIR_WORK * k / 2)
-    norms_sq, close = np.empty((len(chunks), k)), np.empty(len(chunks), dtype=np.int64)
-    find_close_centers(chunks, centers, LIMIT[centers.dtype] / 4, norms_sq, close)
-    return bool(close.any())
+    close = np.empty(len(chunks), dtype=np.int64)
+    find_close_centers(chunks, centers, center_sq, LIMIT[centers.dtype] / 4, close)
+    return 1 in close.tolist()

@@ -101,12 +101,12 @@ class CsrRows:
 
     def assign_changes(self, centers, labels):
         """Label each row in place; return how many labels changed."""
-        if lose_digits(centers):
+        centers_t, center_sq = lanes_of(centers, self.dtype)
+        if lose_digits(centers, center_sq.ravel()):
             before = labels.copy()
             for part, rows in self._blocks():
                 labels[part] = rows.all_distances_sq(centers).argmin(axis=1)
             return np.count_nonzero(labels != before)
-        centers_t, center_sq = lanes_of(centers, self.dtype)
         chunks = self.chunks(len(centers))
         dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
         n_changed = np.empty(len(chunks), dtype=np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 from fastclust._algorithms.arrays import aligned_empty, tiles_of
 from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, split
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
-from fastclust._algorithms.kmeans.precision import lose_digits
+from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows.order import RowOrder
@@ -21,7 +21,7 @@ from fastclust._kernels.kmeans.assign import (
 from fastclust._kernels.kmeans.centers import sum_clusters
 from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
 from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
-from fastclust._kernels.simd.tiles import DISTANCE_TILE, TILE
+from fastclust._kernels.simd.tiles import DISTANCE_TILE
 from fastclust._kernels.simd.vectors import VECTOR_BYTES
 
 PACK_WORK = 8
@@ -290,21 +290,21 @@ class Panels:
 
     def assign_to_panels(self, centers):
         """Label of the nearest center of each row, in the order of the panels, padding included."""
-        if lose_digits(centers):
-            return self.assign_by_differences(centers)
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
-        tiles, center_sq = tiles_of(centers, TILE, -2.0)
+        tiles, center_sq, lose_digits = search_tiles(centers)
+        if lose_digits:
+            return self.assign_by_differences(centers, tiles)
         k = len(centers)
         assign_nearest(self.chunks(k), self.values, k, tiles, center_sq, labels, work=self.work(k))
         return labels
 
     def assign_to_panels_with_inertia(self, centers):
         """The same labels, and the weighted sum of the squared distances."""
-        if lose_digits(centers):
-            labels = self.assign_by_differences(centers)
+        tiles, center_sq, lose_digits = search_tiles(centers)
+        if lose_digits:
+            labels = self.assign_by_differences(centers, tiles)
             return labels, self.inertia(centers, labels)
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
-        tiles, center_sq = tiles_of(centers, TILE, -2.0)
         chunks = self.chunks(len(centers))
         inertia = np.empty(len(chunks))
         assign_with_inertia(
@@ -313,10 +313,9 @@ class Panels:
         )  # fmt: skip
         return labels, float(inertia.sum())
 
-    def assign_by_differences(self, centers):
+    def assign_by_differences(self, centers, tiles):
         """The labels of `assign_to_panels`, where squares of the centers would cancel."""
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
-        tiles, _ = tiles_of(centers, TILE, -2.0)
         chunks, k = self.chunks(2 * len(centers)), len(centers)
         assign_by_differences(chunks, self.values, k, tiles, labels, work=self.work(2 * k))
         return labels
@@ -384,7 +383,7 @@ class Panels:
 
     def transform(self, centers, distances_out, part=slice(None)):
         """Write the distance of each row, or of the rows of these panels, to each center."""
-        tiles, _ = tiles_of(centers, DISTANCE_TILE, 1.0)
+        tiles, *_ = tiles_of(centers, DISTANCE_TILE, 1.0)
         values = self.values[part]
         row_work = self.n_features * len(centers)
         chunks = split(len(values), self.lanes * row_work)

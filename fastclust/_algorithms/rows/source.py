@@ -50,7 +50,8 @@ def find_origin(X, mean):
     if not isinstance(X, np.ndarray):
         return mean
     sample = np.sort(X[:: max(1, len(X) // SAMPLE_ROWS)][:SAMPLE_ROWS], axis=0)
-    low, middle, high = sample[[len(sample) // 4, len(sample) // 2, 3 * len(sample) // 4]]
+    n = len(sample)
+    low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense

@@ -194,50 +194,64 @@ def tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out):
     center_sq_out[t, offset] = center_sq
 
 
+@inner
+def _is_close(centers, j, small_sq):
+    """Whether center j is at a smaller squared distance of a center before it, but not equal to it.
+
+    A pair is given up as soon as its distance exceeds the limit, mostly at the first feature.
+    """
+    n_features = centers.shape[1]
+    for other in range(j):
+        distance_sq, f = 0.0, 0
+        while f < n_features and distance_sq < small_sq:
+            distance_sq += (np.float64(centers[j, f]) - centers[other, f]) ** 2
+            f += 1
+        if 0 < distance_sq < small_sq:
+            return True
+    return False
+
+
 @kernel
 def tile_centers(
-    chunks, centers: real[:, :], scale: float64, tiles_out: real[:, :, :], center_sq_out: real[:, :]
-):
+    chunks, centers: real[:, :], scale: float64, limit: float64, tiles_out: real[:, :, :],
+    center_sq_out: real[:, :], close_out: int64[:],
+):  # fmt: skip
     """Lay centers out as tiles[t, f, offset] = scale * center and center_sq = |center|^2.
 
+    Also find out whether two centers c and c' are so close that limit |c - c'|^2 < |c|^2.
+
     centers : (n_clusters, n_features)             # IN
+    limit : infinity not to look for close centers # IN
     tiles_out : (n_tiles, n_features, width)       # OUT: 0 for the padding centers
     center_sq_out : (n_tiles, width)               # OUT: infinity for the padding centers
+    close_out : (n_chunks,), int64                 # OUT: 1 if there are two such, not equal; or 0
     """
-    width = tiles_out.shape[2]
+    n_clusters, width = centers.shape[0], tiles_out.shape[2]
     for s in prange(chunks.shape[0]):
-        for j in range(chunks[s, 1] * width, chunks[s, 2] * width):
-            tile_center(j, centers.shape[0], centers, scale, tiles_out, center_sq_out)
+        first, stop = chunks[s, 1] * width, chunks[s, 2] * width
+        for j in range(first, stop):
+            tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out)
+        is_close = False
+        if limit < np.inf:
+            for j in range(first, min(stop, n_clusters)):
+                small_sq = np.float64(center_sq_out[j // width, j % width]) / limit
+                is_close = is_close or _is_close(centers, j, small_sq)
+        close_out[chunks[s, 0]] = is_close
 
 
 @kernel
 def find_close_centers(
-    chunks, centers: real[:, :], limit: float64, norms_sq_out: float64[:, :], close_out: int64[:]
+    chunks, centers: real[:, :], center_sq: real[:], limit: float64, close_out: int64[:]
 ):
-    """Find out whether two centers are close to each other, compared with their norms.
-
-    The chunks are of centers. A pair is given up as soon as its distance exceeds the limit, mostly
-    at the first feature.
+    """As `tile_centers`, where the centers need no tiles; the chunks are of centers.
 
     centers : (n_clusters, n_features)     # IN
-    limit : centers are close if limit |c - c'|^2 is less than |c|^2 or |c'|^2
-    norms_sq_out : (n_chunks, n_clusters)  # scratch
-    close_out : (n_chunks,), int64         # OUT: 1 if there are two such, not equal; 0 if not
+    center_sq : (n_clusters,) or more      # IN: |c|^2
+    close_out : (n_chunks,), int64         # OUT: 1 if there are two such, not equal; or 0
     """
-    n_features = centers.shape[1]
     for s in prange(chunks.shape[0]):
-        norms_sq = norms_sq_out[chunks[s, 0]]
-        for j in range(chunks[s, 2]):
-            norms_sq[j] = 0.0
-            for f in range(n_features):
-                norms_sq[j] += np.float64(centers[j, f]) * centers[j, f]
         is_close = False
         for j in range(chunks[s, 1], chunks[s, 2]):
-            for other in range(j):
-                small_sq = max(norms_sq[j], norms_sq[other]) / limit
-                distance_sq, f = 0.0, 0
-                while f < n_features and distance_sq < small_sq:
-                    distance_sq += (np.float64(centers[j, f]) - centers[other, f]) ** 2
-                    f += 1
-                is_close |= 0 < distance_sq < small_sq
+            small_sq = np.float64(center_sq[j]) / limit
+            is_close = is_close or _is_close(centers, j, small_sq)
         close_out[chunks[s, 0]] = is_close

@@ -88,7 +88,10 @@ def test_tile_centers(rng, n_clusters, width, dtype, max_chunks):
     C = rng.normal(size=(n_clusters, 3)).astype(dtype)
     tiles, center_sq = reference.tile_centers(C, -2.0, width)
     tiles_out, center_sq_out = np.empty(tiles.shape, dtype), np.empty(center_sq.shape, dtype)
-    centers.tile_centers(chunks_of(len(tiles), max_chunks), C, -2.0, tiles_out, center_sq_out)
+    chunks = chunks_of(len(tiles), max_chunks)
+    close = np.full(len(chunks), 7)
+    centers.tile_centers(chunks, C, -2.0, np.inf, tiles_out, center_sq_out, close)
+    assert not close.any()
     np.testing.assert_array_equal(tiles_out, tiles)  # a power of two scales exactly
     np.testing.assert_allclose(center_sq_out, center_sq, rtol=tolerance(dtype, 1))
 
@@ -99,7 +102,7 @@ def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
     chunks = chunks_of(len(panels.values), max_chunks)
-    assign.assign_nearest(chunks, panels.values, len(C), *tiles_of(C, TILE, -2.0), labels)
+    assign.assign_nearest(chunks, panels.values, len(C), *tiles_of(C, TILE, -2.0)[:2], labels)
     assert_nearest(panels.order.row_labels(labels), X, C)
 
 
@@ -112,7 +115,7 @@ def test_assign_by_differences(rng, n_samples, n_features, n_clusters, dtype, ma
     panels = Panels(X, None, np.zeros(n_features, dtype=dtype))
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
     chunks = chunks_of(len(panels.values), max_chunks)
-    tiles, _ = tiles_of(C, TILE, -2.0)
+    tiles, *_ = tiles_of(C, TILE, -2.0)
     assign.assign_by_differences(chunks, panels.values, n_clusters, tiles, labels)
     D = reference.all_distances_sq(X, C)
     chosen = D[np.arange(n_samples), panels.order.row_labels(labels)]
@@ -123,19 +126,27 @@ def test_assign_by_differences(rng, n_samples, n_features, n_clusters, dtype, ma
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, 3, 9, 40])
-def test_find_close_centers(rng, n_clusters, dtype, max_chunks):
-    limit = 2.0**10
+def test_centers_that_are_close(rng, n_clusters, dtype, max_chunks):
+    limit, found = 2.0**10, []
     chunks = chunks_of(n_clusters, max_chunks)
-    norms_sq, close = np.empty((len(chunks), n_clusters)), np.full(len(chunks), 7)
-    found = []
+    close = np.full(len(chunks), 7)
+    n_tiles = -(-n_clusters // DISTANCE_TILE)
+    tile_chunks = chunks_of(n_tiles, max_chunks)
+    tile_close = np.full(len(tile_chunks), 7)
     for _ in range(40):
         C = rng.normal(size=(n_clusters, 2)).astype(dtype)
-        C *= rng.choice([1e-3, 1.0, 1e3])
-        C[n_clusters // 2 :] += C[: n_clusters - n_clusters // 2] * rng.choice([0, 1, 30])
-        centers.find_close_centers(chunks, C, limit, norms_sq, close)
-        found.append(bool(close.any()))
-        assert found[-1] == reference.find_close_centers(C, limit)
-    if n_clusters == 3:
+        C = (rng.choice([1e-3, 1.0, 1e3]) * (C + rng.choice([0, 300]))).astype(dtype)
+        found.append(reference.find_close_centers(C, limit))
+        center_sq = np.square(C).sum(axis=1)
+        centers.find_close_centers(chunks, C, center_sq, limit, close)
+        assert bool(close.any()) == found[-1]
+        tiles = (
+            np.empty((n_tiles, 2, DISTANCE_TILE), dtype),
+            np.empty((n_tiles, DISTANCE_TILE), dtype),
+        )
+        centers.tile_centers(tile_chunks, C, 1.0, limit, *tiles, tile_close)
+        assert bool(tile_close.any()) == found[-1]
+    if n_clusters == 9:
         assert {False, True} == set(found)
 
 
@@ -153,7 +164,7 @@ def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_ch
     chunks = chunks_of(len(panels.values), max_chunks)
     labels = panels.new_labels()
     inertia = np.empty(len(chunks))
-    tiles, center_sq = tiles_of(C, TILE, -2.0)
+    tiles, center_sq, _ = tiles_of(C, TILE, -2.0)
     assign.assign_with_inertia(
         chunks, panels.values, panels.weights, n_samples, C, tiles, center_sq, labels, inertia
     )
@@ -182,7 +193,7 @@ def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     chunks = chunks_of(len(panels.values), max_chunks)
     scratch = aligned_empty((len(chunks), DISTANCE_TILE, panels.lanes), dtype)
     out = np.full((n_samples, n_clusters), np.nan, dtype=dtype)
-    tiles, _ = tiles_of(C, DISTANCE_TILE, 1.0)
+    tiles, *_ = tiles_of(C, DISTANCE_TILE, 1.0)
     distances.transform_rows(chunks, panels.values, tiles, scratch, out)
     rtol = tolerance(dtype, n_features)
     np.testing.assert_allclose(out, reference.transform_rows(X, C), rtol=rtol)
@@ -195,7 +206,7 @@ def run_iterate(panels, C, max_chunks, n_steps, tol):
     k, dtype = len(C), panels.dtype
     chunks = chunks_of(n_panels, max_chunks)
     n_chunks = len(chunks)
-    tiles, center_sq = tiles_of(C, TILE, -2.0)
+    tiles, center_sq, _ = tiles_of(C, TILE, -2.0)
     written = {
         "new_labels": np.full((n_chunks, 3, lanes), -1, dtype=np.int32),
         "team": new_team(),

@@ -135,7 +135,7 @@ def test_the_filter_is_left_where_it_does_not_help(rng, always_filtered):
     X = np.repeat(rng.normal(size=(5, 3)), 100, axis=0)
     X[:, 0] += np.tile([-1.0, 1.0], 250)
     C = X[:10].copy()
-    C[5:] = C[:5] + 1e-9  # each twice, but for what float32 does not see
+    C[5:] = C[:5] + 5e-4  # each twice, but for what distances in float32 do not tell apart
     panels = panels_of(X)
     state = panels.start_lloyd(C, skip=False, policy=policy)
     cost = state._plan.plain_cost
