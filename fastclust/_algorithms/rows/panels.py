@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.arrays import aligned_empty, tiles_of
+from fastclust._algorithms.arrays import aligned_empty, filled, tiles_of
 from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, split
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
@@ -119,11 +119,11 @@ class Panels:
         order : RowOrder
             The order of the rows in this run.
         """
+        order = self._order_of_X()
         if len(self.order.rows) > 0:
-            order = self._order_of_X()
             self._pack(order)
-            self.order = order  # now that it is true, as another thread may ask
-        return self.order
+        self.order = order  # now that it is true, as another thread may ask
+        return order
 
     def _order_of_X(self):
         return RowOrder(self.n_samples, (len(self.values), self.lanes))
@@ -253,7 +253,7 @@ class Panels:
 
     def new_labels(self):
         """Labels of no cluster, for the rows and the padding."""
-        return np.full((len(self.values), self.lanes), -1, dtype=np.int32)
+        return filled((len(self.values), self.lanes), np.int32, -1)
 
     def unpadded(self, values):
         """A value for each row, in the order of the panels: the array without its padding."""
@@ -413,8 +413,8 @@ class Panels:
         n_blocks = -(-n_panels // seeding.BLOCK_PANELS)
         round_work = self.work(2 * n_tiles * width)
         chunks = split(n_blocks, round_work / n_blocks)
-        indices = np.full(n_rounds + 1, first, dtype=np.int64)
-        closest_sq = np.full((n_panels, self.lanes), np.inf, dtype=self.dtype)
+        indices = filled(n_rounds + 1, np.int64, first)
+        closest_sq = filled((n_panels, self.lanes), self.dtype, np.inf)
         self.padding(closest_sq)[:] = 0
         buffers = (
             np.empty(n_candidates, dtype=np.int64),
