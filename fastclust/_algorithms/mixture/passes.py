@@ -54,7 +54,7 @@ class MixtureRows:
 
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
-        self._order = panels.start_run()  # facts are sums in the order of X
+        panels.start_run()  # facts are sums in the order of X
         k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
         n_panels = len(panels.values)
         self._row_work = covariance.work(k, d)
@@ -91,6 +91,7 @@ class MixtureRows:
             self._tail_weights = np.ones((1, lanes), dtype=dtype)
             self._tail_weights[0, panels.n_samples - (n_panels - 1) * lanes :] = 0
         self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
+        self._order = panels.order
 
     def start_run(self):
         """Forget what earlier runs found: the order of the rows and the likely components."""

@@ -104,6 +104,8 @@ class RowsInRange(NamedTuple):
     def variance(self):
         """Mean of the variances of the features, of dense rows."""
         about_origin = self.rows.total_square / self.X.size
+        if self.origin is self.mean:
+            return about_origin
         offset = np.subtract(self.mean, self.origin, dtype=np.float64)
         return max(0.0, about_origin - float(np.square(offset).mean()))
 
