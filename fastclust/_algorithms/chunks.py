@@ -42,6 +42,11 @@ def split(n_items, item_work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
     return chunks
 
 
+def most_with_sums(n_samples, n_clusters, itemsize):
+    """Most chunks whose sums of clusters take no more than half of the memory of the rows."""
+    return max(1, n_samples * itemsize // (16 * n_clusters))
+
+
 def new_team():
     """Counters of a launch's team; see `_kernels.simd.team`."""
     return np.empty((N_COUNTERS, COUNTER_VALUES), dtype=np.int64)

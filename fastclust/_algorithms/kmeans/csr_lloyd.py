@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.empty_clusters import (
     FarRows,
     farthest,
     relocate_empty_clusters,
 )
+from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
-from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT, update_centers
+from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT
 
 
 class CsrLloyd:
@@ -73,11 +73,7 @@ class CsrLloyd:
         if n_empty:
             far_rows = self._find_far_rows(n_empty)
             sums, weights = relocate_empty_clusters(self.statistics, far_rows)
-        shift_sq = np.empty(1)
-        update_centers(
-            split(1, 0.0), self.centers, sums, weights, *self._tiles, self._shifts, shift_sq
-        )
-        return float(shift_sq[0])
+        return move_centers(self.centers, sums, weights, self._tiles, self._shifts)
 
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels."""

@@ -3,11 +3,11 @@
 import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, chunk_zeros, in_lines
-from fastclust._algorithms.chunks import new_team, split
+from fastclust._algorithms.chunks import new_team
+from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._kernels.jit import n_workers, steps_in_launch
-from fastclust._kernels.kmeans import centers as centers_kernels
 from fastclust._kernels.kmeans import lloyd
 
 NEVER = 0
@@ -77,12 +77,8 @@ class Launcher:
         self._chunk_changed[:] = 0
 
     def move_centers(self, sums, weights):
-        """M step by itself, with these sums and positive weights; return the squared shifts."""
-        shift_sq = np.empty(1)
-        centers_kernels.update_centers(
-            split(1, 0.0), self.centers, sums, weights, *self.tiles, self.shifts, shift_sq
-        )
-        return float(shift_sq[0])
+        """M step by itself; see `m_step.move_centers`."""
+        return move_centers(self.centers, sums, weights, self.tiles, self.shifts)
 
     def iterate(self, call, first_iteration, n_steps, tol):
         """Iterate up to n_steps times: `counts` and `shift_sq` then say what was done.

@@ -15,7 +15,7 @@ import enum
 import math
 from dataclasses import dataclass
 
-from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK
+from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, most_with_sums
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ class LloydPolicy:
     time for twice as many."""
 
     def chunk_limit(self, n_samples, n_clusters, itemsize):
-        """Most chunks of rows: their sums take at most half of the memory of the panels."""
-        by_memory = n_samples * itemsize // (16 * n_clusters)
+        """Most chunks of rows."""
+        by_memory = most_with_sums(n_samples, n_clusters, itemsize)
         by_rows = max(self.few_chunks, n_samples // self.chunk_rows)
-        return max(1, min(by_memory, by_rows, self.max_chunks))
+        return min(by_memory, by_rows, self.max_chunks)
 
     def filter_pays(self, work, n_features):
         """Whether distances in float32 save more time than converting the rows takes."""

@@ -20,7 +20,7 @@ def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_
 
     Parameters
     ----------
-    rows : Panels or CsrRows
+    rows : Rows
         The rows, which know their weights.
     n_clusters : int
         Number of seeds.

@@ -1,4 +1,4 @@
-"""Silhouettes: exact ones from all pairs of rows, simplified ones from the distances to centers."""
+"""Silhouettes from the distances of all pairs of rows; simplified ones are in `dispersion`."""
 
 import numpy as np
 

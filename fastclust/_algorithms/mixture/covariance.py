@@ -13,6 +13,7 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_filled
 from fastclust._algorithms.chunks import split
+from fastclust._kernels.mixture.gaussian import factor_place
 from fastclust._kernels.mixture.moments import product_place
 from fastclust._kernels.simd.products import MOMENT_WIDTH, N_PRODUCTS, PANELS, WIDTH
 
@@ -44,8 +45,7 @@ def _tiled_layout(k, n_values, factors, dtype):
 
 def _triangle_tiles(d):
     """Number of values in the tiles of an upper triangular matrix."""
-    n_tiles = padded(d, WIDTH) // WIDTH
-    return n_tiles * (n_tiles + 1) // 2 * WIDTH * WIDTH
+    return factor_place(0, padded(d, WIDTH))
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
-from fastclust._algorithms.mixture.covariance import padded
+from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._kernels.mixture.m_step import update_kernel
-from fastclust._kernels.simd.products import MOMENT_WIDTH
 from fastclust.exceptions import SingularCovarianceError
 
 RECOVERY_STEP = 10.0
@@ -56,11 +55,8 @@ class MStep:
         # scikit-learn adds this to the sum of a component's responsibilities, by which its moments
         # are divided. So an empty component does not divide by 0, but moves to the zero of X.
         self._floor = 10 * float(np.finfo(panels.dtype).eps) * rows.largest_weight
-        self._merged = (
-            np.empty(k),
-            np.empty((k, padded(d, MOMENT_WIDTH))),
-            np.empty((k, rows.covariance.n_second(d))),
-        )
+        merged = MixtureMoments.zeros(rows.covariance, 1, k, d)
+        self._merged = merged.nk[0], merged.first[0], merged.second[0]
         self._is_singular = np.empty(k, dtype=np.int64)
 
     def update(self, moments, total_weight=0.0, scatter=None):

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastclust._algorithms.mixture.covariance import padded
+from fastclust._kernels.simd.products import MOMENT_WIDTH
+
 
 @dataclass
 class MixtureMoments:
@@ -31,6 +34,17 @@ class MixtureMoments:
     first: np.ndarray
     second: np.ndarray
     log_likelihood: np.ndarray
+
+    @classmethod
+    def zeros(cls, covariance, n_parts, n_components, n_features):
+        """Moments of no rows, for a covariance type."""
+        per_component = n_parts, n_components
+        return cls(
+            np.zeros(per_component),
+            np.zeros((*per_component, padded(n_features, MOMENT_WIDTH))),
+            np.zeros((*per_component, covariance.n_second(n_features))),
+            np.zeros(n_parts),
+        )
 
     def __add__(self, other):
         """Moments of the rows of both, about the same means."""

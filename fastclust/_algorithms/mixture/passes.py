@@ -75,12 +75,7 @@ class MixtureRows:
             differences_out=aligned_filled((n_chunks, *gathered), dtype, 0.0),
             scaled_out=aligned_filled((n_chunks, *gathered), dtype, 0.0),
         )
-        self._moments = MixtureMoments(
-            np.empty((n_chunks, k)),
-            np.empty((n_chunks, k, padded(d, MOMENT_WIDTH))),
-            np.empty((n_chunks, k, covariance.n_second(d))),
-            np.empty(n_chunks),
-        )
+        self._moments = MixtureMoments.zeros(covariance, n_chunks, k, d)
         self._no_labels = np.empty((0, lanes), dtype=np.int32)
         if len(panels.weights):
             self.total_weight = float(panels.weights.sum(dtype=np.float64))

@@ -4,10 +4,8 @@ import numpy as np
 
 from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.lloyd import run_restarts
-from fastclust._algorithms.mixture.covariance import padded
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.source import pack_in_range
-from fastclust._kernels.simd.products import MOMENT_WIDTH
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
 """scikit-learn's defaults, with which it starts a mixture."""
@@ -65,18 +63,15 @@ def start_from_seeds(rows, m_step, indices):
         shifted = np.outer(origin, about.sum(axis=0, dtype=np.float64))
         left_out = (rows.total_weight - k) * np.outer(origin, origin)
         scatter = scatter + left_out - shifted - shifted.T
-    first = np.zeros((1, k, padded(d, MOMENT_WIDTH)))
-    second = np.zeros((1, k, covariance.n_second(d)))
-    moments = MixtureMoments(np.ones((1, k)), first, second, np.zeros(1))
+    moments = MixtureMoments.zeros(covariance, 1, k, d)
+    moments.nk += 1
     m_step.update(moments, rows.total_weight, scatter)
 
 
 def start_from_noise(rows, m_step, X, sample_weight, random_state):
     """M step from responsibilities drawn from [0, 1), a block of rows at a time."""
     covariance, k, d = rows.covariance, rows.n_components, X.shape[1]
-    nk = np.zeros((1, k))
-    first = np.zeros((1, k, padded(d, MOMENT_WIDTH)))
-    second = np.zeros((1, k, covariance.n_second(d)))
+    moments = MixtureMoments.zeros(covariance, 1, k, d)
     step = max(1, BLOCK_VALUES // k)
     for start in range(0, len(X), step):
         part = slice(start, start + step)
@@ -86,8 +81,8 @@ def start_from_noise(rows, m_step, X, sample_weight, random_state):
         if sample_weight is not None:
             resp *= sample_weight[part, np.newaxis]
         resp = resp.astype(np.float64)
-        nk += resp.sum(axis=0)
-        first[0, :, :d] += resp.T @ centered
-        second += covariance.second_moments(centered, resp)
+        moments.nk += resp.sum(axis=0)
+        moments.first[0, :, :d] += resp.T @ centered
+        moments.second += covariance.second_moments(centered, resp)
     m_step.components.about.fill(0)
-    m_step.update(MixtureMoments(nk, first, second, np.zeros(1)), rows.total_weight)
+    m_step.update(moments, rows.total_weight)

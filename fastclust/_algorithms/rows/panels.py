@@ -5,7 +5,13 @@ import math
 import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, filled, tiles_of
-from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, new_team, split
+from fastclust._algorithms.chunks import (
+    MAX_CHUNKS,
+    MIN_CHUNK_WORK,
+    most_with_sums,
+    new_team,
+    split,
+)
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
@@ -345,8 +351,7 @@ class Panels:
 
         The labels are in the order of the panels.
         """
-        # The chunks' sums together are at most as large as half of the panels.
-        max_chunks = max(1, self.n_samples * self.dtype.itemsize // (16 * n_clusters))
+        max_chunks = most_with_sums(self.n_samples, n_clusters, self.dtype.itemsize)
         panel_work = PACK_WORK * self.lanes * self.n_features
         chunks = split(len(self.values), panel_work, min(max_chunks, MAX_CHUNKS))
         sums = np.zeros((len(chunks), n_clusters, self.n_features))

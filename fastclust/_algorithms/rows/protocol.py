@@ -107,7 +107,7 @@ class Rows(Protocol):
         """The same labels, and the weighted sum of the squared distances."""
 
     def cluster_statistics(self, centers: np.ndarray) -> ClusterStatistics:
-        """Statistics of the clusters of these centers: one pass of the rows."""
+        """Statistics of the clusters of these centers."""
 
     def transform(self, centers: np.ndarray, distances_out: np.ndarray) -> None:
         """Write the distance of each row to each center."""

@@ -40,7 +40,8 @@ class Labels(NamedTuple):
     """Labels of the rows.
 
     labels_out : (n_panels, LANES), int32
-    new_labels_out : (n_chunks, batch_panels, LANES), int32: scratch, of the panels of a batch
+    new_labels_out : (n_chunks, batch_panels, LANES), int32: scratch, of the panels of a batch,
+        or of a block where there are bounds
     """
 
     labels_out: object

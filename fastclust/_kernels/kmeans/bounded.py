@@ -50,10 +50,10 @@ from fastclust._kernels.kmeans.lloyd import (
     N_ITER,
     REDO,
     make_team_work,
+    start_iterations,
     take_labels,
 )
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.team import start_team
 from fastclust._kernels.simd.tiles import (
     TILE,
     argmin_listed,
@@ -318,7 +318,7 @@ def iterate_bounded(
     Its other arguments are the fields of `Blocks`. The shifts are those since the bounds were last
     updated.
     """
-    start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
+    start_iterations(team_out, chunks, n_steps)
     for _worker in prange(n_workers):
         team = team_out[:]
         _work(

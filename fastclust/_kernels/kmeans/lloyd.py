@@ -43,6 +43,18 @@ IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no 
 N_COUNTS = 7
 
 
+@inner
+def start_iterations(team_out, chunks, n_steps):
+    """Let a team take the turns of the first iteration, or none if there is none."""
+    start_team(team_out, _n_turns(chunks) * min(n_steps, 1))
+
+
+@inner
+def _n_turns(chunks):
+    """Turns of an iteration: its chunks; without any, one for the end of the iteration."""
+    return max(chunks.shape[0], 1)
+
+
 def make_team_work(name, assign_chunk, end_iteration):
     """Make the function that each thread of a launch runs: it takes chunks of all iterations.
 
@@ -55,7 +67,7 @@ def make_team_work(name, assign_chunk, end_iteration):
     @inner
     @variant(name)
     def work(team, chunks, rows, centers, labels, chunk_sums, sums, plan, status, own):
-        n_turns = max(chunks.shape[0], 1)  # without chunks, one turn for the end of the iteration
+        n_turns = _n_turns(chunks)
         s = take_chunk(team, n_turns)
         while s >= 0:
             if chunks.shape[0] > 0:
@@ -196,12 +208,13 @@ def iterate(
     """Iterate until no label changes, the shift is within tol, or a cluster is empty.
 
     The arguments are the fields of the groups in `arguments`: `Rows`, `Plan`, `Labels`, `Centers`,
-    `ChunkSums` (0 between iterations), `ClusterSums` (updated) and `Status` (0 before), and:
+    `ChunkSums` (0 between iterations), `ClusterSums` (updated) and `Status` (its counts 0 before,
+    but where the iteration began in another launch), and:
 
     n_workers : threads                                             # IN
     team_out : (N_COUNTERS, COUNTER_VALUES), int64                  # scratch
     """
-    start_team(team_out, max(chunks.shape[0], 1) * min(n_steps, 1))
+    start_iterations(team_out, chunks, n_steps)
     for _worker in prange(n_workers):
         team = team_out[:]
         _work(

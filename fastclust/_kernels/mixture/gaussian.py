@@ -53,6 +53,17 @@ LAYOUTS = {
 FACTOR_TILE = WIDTH * WIDTH
 """Number of values of a factor in one tile."""
 
+
+def factor_place(f, g):
+    """Place of the element f, g >= f, of an upper triangular factor: column of tiles by column.
+
+    This plain Python function is compiled into kernels, and gives the number of values of a factor:
+    the place after the last tile.
+    """
+    t, c = f // WIDTH, g // WIDTH
+    return (c * (c + 1) // 2 + t) * FACTOR_TILE + (f % WIDTH) * WIDTH + g % WIDTH
+
+
 SHRINK = 0.99
 """Squared projections are multiplied by this, which leaves room for the rounding of a separator."""
 
@@ -120,7 +131,7 @@ def full_log_prob(panels, block, components, scratch):
     this bound is nearly as large as |y|^2), or after some columns of its factor.
 
     means : (n_components, n_features)
-    factors : (n_components, n_tiles * FACTOR_TILE), the tiles U[t, c] for c = 0, 1, ... and
+    factors : (n_components, n_factor_values), the tiles U[t, c] for c = 0, 1, ... and
         t = 0 ... c
     extras : (n_components, n_tiles, n_features + 1, WIDTH): [likely, tile and lane of j] is the
         separator U q of component j from the component `likely`, and last the offset -q'U'mean, U
@@ -175,7 +186,7 @@ def tied_log_prob(panels, block, components, scratch):
     """Components that share one covariance: its factor is applied once to each row.
 
     means : (n_tiles, n_values, WIDTH), U'mean
-    factors : (1, n_tiles * FACTOR_TILE), as for `full`
+    factors : (1, n_factor_values), as for `full`
     extras, constants : (n_tiles, WIDTH); extras are -1/2
 
     rows_out holds 2 * n_values values of a row: x and then U'x.

@@ -31,7 +31,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture.arguments import Moments, Parameters
-from fastclust._kernels.mixture.gaussian import LAYOUTS
+from fastclust._kernels.mixture.gaussian import LAYOUTS, factor_place
 from fastclust._kernels.mixture.moments import product_place
 from fastclust._kernels.signature import float64, int64, real
 from fastclust._kernels.simd.products import WIDTH
@@ -46,6 +46,7 @@ NEGLIGIBLE = 2.0**-10
 """Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""
 
 _product_place = inner(product_place)
+_factor_place = inner(factor_place)
 
 
 @inner
@@ -91,9 +92,7 @@ def _lay_out_factor(factor, j, tiles_out):
     d = factor.shape[0]
     for f in range(d):
         for g in range(f, d):
-            t, c = f // WIDTH, g // WIDTH
-            place = (c * (c + 1) // 2 + t) * WIDTH * WIDTH + (f % WIDTH) * WIDTH + g % WIDTH
-            tiles_out[j, place] = factor[f, g]
+            tiles_out[j, _factor_place(f, g)] = factor[f, g]
 
 
 @inner

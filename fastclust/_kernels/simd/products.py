@@ -1,4 +1,4 @@
-"""Tiles of matrix products: what the kernels of mixtures keep in registers.
+"""Tiles of matrix products, for mixtures, and of distances between rows, for silhouettes.
 
 A triangular product multiplies PANELS panels by WIDTH columns of a factor at a time. Each value of
 the factor is broadcast once for PANELS multiply-adds, and PANELS * WIDTH of these are independent,
