@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
 
 from fastclust import GaussianMixture
 
@@ -97,3 +98,21 @@ def test_the_nearer_half_of_space_belongs_to_each_component(covariance_type):
         rows = distance * np.array([direction, -direction])
         np.testing.assert_array_equal(mixture.predict(rows), [1, 0])
         np.testing.assert_allclose(mixture.predict_proba(rows), [[0, 1], [1, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+@pytest.mark.parametrize(
+    ("dtype", "fill"), [(np.float32, 1e7), (np.float64, 1e12), (np.float64, -1e20)]
+)
+def test_a_component_at_huge_values_leaves_the_others_their_rows(dtype, fill, covariance_type):
+    """The mean of the mixture, near none of its rows, is not subtracted from them."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(2000) % 2
+    X = np.where(truth, 270.0, 300.0)[:, np.newaxis] + rng.normal(size=(2000, 3))
+    X[::20], truth[::20] = fill, 2
+    mixture = GaussianMixture(3, covariance_type=covariance_type, random_state=0)
+    mixture.fit(X.astype(dtype))
+    labels = mixture.predict(X.astype(dtype))
+    assert adjusted_rand_score(truth, labels) == 1
+    resp = mixture.predict_proba(X.astype(dtype))
+    np.testing.assert_allclose(resp.max(axis=1), 1, atol=1e-6)

@@ -10,12 +10,16 @@ from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.scale import is_in_range
 from fastclust._kernels.mixture.passes import BLOCK_PANELS, posterior_kernel
 
+MOST_DRAGGED = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
+"""Times the least magnitude of a mean up to which the mean of the mixture is subtracted: it costs
+rows there 6 or 20 bits at most."""
+
 
 def infer(X, covariance, weights, means, factors, labels_out, log_density_out, resp_out):
     """Run the E step on new rows, block by block.
 
-    The rows are taken relative to the mean of the mixture, so that the answer depends on the
-    parameters alone.
+    The rows are taken relative to a point that follows from the parameters, so that the answer
+    depends on these alone.
 
     Parameters
     ----------
@@ -32,7 +36,7 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
     resp_out : ndarray of shape (n_samples, n_components) or (0, n_components)
         The responsibilities, or none.
     """
-    shift = (weights @ means).astype(X.dtype)
+    shift = _find_origin(weights, means, X.dtype)
     means = means - shift
     ordinary = _lay_out(covariance, weights, means, factors, X.dtype)
     for first, panels in Panels.blocks(X, None, shift):
@@ -54,6 +58,18 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
                     labels_out[i], log_density_out[i] = np.argmax(log_resp), log_density
                     if len(resp_out):
                         resp_out[i] = np.exp(log_resp)
+
+
+def _find_origin(weights, means, dtype):
+    """Mean of the mixture, or that of a component for features where the mean would cost digits.
+
+    A component at huge values drags the mean of all away from the others. Of the components' means
+    the one least in magnitude costs the others the fewest digits.
+    """
+    mean = weights @ means
+    least = means[np.abs(means).argmin(axis=0), np.arange(means.shape[1])]
+    is_near = np.abs(mean) <= MOST_DRAGGED[np.dtype(dtype)] * np.abs(least)
+    return np.where(is_near, mean, least).astype(dtype)
 
 
 def _lay_out(covariance, weights, means, factors, dtype):
