@@ -3,11 +3,14 @@
 The nearest center is that of the least sum of (x - c)^2, here in extended precision.
 """
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 from fastclust import GaussianMixture, KMeans
@@ -193,3 +196,17 @@ def test_clusters_that_lose_all_rows_among_close_centers(rng):
     kmeans = KMeans(4, init=centers, n_init=1).fit(X)
     assert len(np.unique(kmeans.labels_)) == 4
     assert_nearest(kmeans.labels_, X, kmeans.cluster_centers_)
+
+
+@pytest.mark.parametrize("n_clusters", [3, 5])
+@pytest.mark.parametrize("max_iter", [1, 2, 300])
+def test_huge_values_and_clusters_without_rows(n_clusters, max_iter):
+    """Centers that moved to far rows are left where they are."""
+    X = np.repeat([[1.0], [2.0], [1e20]], 20, axis=0)
+    init = np.array([[1.0], [2.0], [1e20], [3e20], [4e20]])[:n_clusters]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of distinct clusters
+        kmeans = KMeans(n_clusters, init=init, n_init=1, max_iter=max_iter).fit(X)
+    assert np.isfinite(kmeans.cluster_centers_).all()
+    assert kmeans.inertia_ == 0
+    assert len(np.unique(kmeans.labels_)) == 3

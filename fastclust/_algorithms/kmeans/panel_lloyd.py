@@ -264,6 +264,8 @@ class PanelLloyd:
 
         The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
         """
+        if self._run.counts[lloyd.N_EMPTY]:  # centers that were relocated are no means of labels
+            return
         norms_sq = self._run.tiles[1].ravel()[: len(self.centers)].tolist()
         if max(norms_sq) / MOST_NORMS_SQ <= min(filter(None, norms_sq), default=math.inf):
             return
