@@ -25,7 +25,8 @@ def warmup(dtypes=DTYPES):
 
     Notes
     -----
-    Kernels for several threads are compiled if there are several.
+    Kernels for several threads are compiled if there are several. `KMeans` computes with float32
+    rows of values above 1e15 in float64: where there may be such, both types are to come.
 
     Examples
     --------
