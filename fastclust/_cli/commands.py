@@ -17,7 +17,7 @@ from sklearn.utils import gen_batches
 import fastclust
 from fastclust import model_selection
 from fastclust._cli import model_file, tables
-from fastclust._cli.tables import CommandError
+from fastclust._cli.files import CommandError, whole_or_not_at_all
 from fastclust._progress_bar import show_progress
 
 BLOCK_ROWS = 2**16
@@ -147,7 +147,7 @@ def _writing(path, write, *arguments):
         return
     show_progress(f"writing {path}")
     try:
-        with tables.whole_or_not_at_all(path) as file:
+        with whole_or_not_at_all(path) as file:
             write(file, *arguments)
             file.flush()  # a full disk is found before any file of the block appears
             yield

@@ -8,7 +8,7 @@ import time
 import warnings
 from pathlib import Path
 
-from fastclust._cli.tables import CommandError, whole_or_not_at_all
+from fastclust._cli.files import CommandError, whole_or_not_at_all
 
 MIXTURE_COMPONENTS, MIXTURE_ITERATIONS = 8, 10
 """Of the demo's mixture, which scikit-learn fits in a few seconds."""

@@ -247,7 +247,7 @@ def _run_warmup(options):
 def _call(options):
     """Run a command; return the exit status, and why it failed or None."""
     from fastclust._cli import commands, demo
-    from fastclust._cli.tables import CommandError
+    from fastclust._cli.files import CommandError
     from fastclust._progress_bar import show_progress
 
     run = {

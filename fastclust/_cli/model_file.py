@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
-from fastclust._cli.tables import CommandError
+from fastclust._cli.files import CommandError
 from fastclust._version import __version__
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, origin_of, set_origin

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastclust._cli.files import CommandError
 from fastclust._cli.main import main
-from fastclust._cli.tables import CommandError, read_table, write_table
+from fastclust._cli.tables import read_table, write_table
 
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("pyarrow.feather")
@@ -95,7 +96,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path):
     output = tmp_path / "x.csv"
     output.write_text("before")
     code = (
-        "import os, sys; from fastclust._cli.tables import whole_or_not_at_all\n"
+        "import os, sys; from fastclust._cli.files import whole_or_not_at_all\n"
         "with whole_or_not_at_all(sys.argv[1]) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), 9)"
     )
@@ -228,7 +229,7 @@ def test_a_model_knows_columns_by_their_place_among_those_that_are_no_index(tmp_
 @pytest.mark.parametrize("from_stdin", [False, True])
 def test_rows_longer_than_a_block(tmp_path, has_header, from_stdin, monkeypatch):
     path = tmp_path / "rows.csv"
-    monkeypatch.setattr("fastclust._cli.tables.FIRST_BLOCK", 2**10)
+    monkeypatch.setattr("fastclust._cli.csv_file.FIRST_BLOCK", 2**10)
     X = np.random.default_rng(0).normal(size=(5, 2000))
     names = [f"a long name for gene number {f}" for f in range(2000)]
     pd.DataFrame(X, columns=names).to_csv(path, index=False, header=has_header)
