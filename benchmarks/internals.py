@@ -172,7 +172,7 @@ def phases():
     import fastclust.kmeans
     from fastclust import _validation
     from fastclust._algorithms.kmeans import panel_lloyd, seeding
-    from fastclust._algorithms.mixture import em, passes
+    from fastclust._algorithms.mixture import em, passes, restarts
     from fastclust._algorithms.rows import csr, panels, source
 
     return {
@@ -193,7 +193,7 @@ def phases():
             (seeding, "draw_kmeans_plusplus"),
             (panels.Panels, "run_seeding"),
             (csr.CsrRows, "run_seeding"),
-            (fastclust.GaussianMixture, "_start"),  # the k-means of the start in all
+            (restarts, "start_components"),  # the k-means of the start in all
         ],
         "iterations": [
             (panel_lloyd.PanelLloyd, "__init__"),

@@ -1,16 +1,15 @@
 """GaussianMixture."""
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy.special import entr
 from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _validation
+from fastclust import _algorithms, _mixture_parameters, _validation
 from fastclust._validation import FLOAT_DTYPES, Estimator, integer, one_of
 
 ENTROPY_VALUES = 2**20
@@ -277,115 +276,52 @@ class GaussianMixture(DensityMixin, Estimator):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
 
-    def _check_given(self, n_features):
-        """Check the parameters of the start that are given; return them in float64, or None."""
-        k = int(self.n_components)
-        return (
-            None if self.weights_init is None else _check_weights(self.weights_init, k),
-            None if self.means_init is None else _check_means(self.means_init, k, n_features),
-            None
-            if self.precisions_init is None
-            else _check_precisions(self.precisions_init, self._covariance, k, n_features),
-        )
-
     def _goes_on(self):
         """Whether a fit starts from the parameters of the last."""
         return self.warm_start and hasattr(self, "converged_")
 
-    def _check_last_fit(self, n_features):
-        """Check that the last fit's components are of the shape of those to be fitted."""
-        k, d = int(self.n_components), n_features
-        last = self.weights_, self.means_, self.precisions_cholesky_
-        if [np.shape(values) for values in last] != [(k,), (k, d), self._covariance.shape(k, d)]:
-            raise ValueError(
-                "warm_start goes on from the components of the last fit, and these are of another "
-                "n_components, covariance_type or number of features. Set warm_start=False to "
-                "start anew."
-            )
+    def _check_start(self, n_features):
+        """Check the parameters that runs start from: given ones, or those of the last fit.
+
+        Returns weights, means and factors of the precisions; None for what `init_params` makes.
+        """
+        shape = self._covariance, int(self.n_components), n_features
+        given = _mixture_parameters.check_given(
+            self.weights_init, self.means_init, self.precisions_init, *shape
+        )
+        if self._goes_on():
+            given = self.weights_, self.means_, self.precisions_cholesky_
+            _mixture_parameters.check_last_fit(*given, *shape)
+        return given
 
     @property
     def _covariance(self):
         return _algorithms.mixture.covariance.COVARIANCE_TYPES[self.covariance_type]
 
     def _run(self, in_range, sample_weight, given, warn):
-        """Run n_init times, and set the attributes to the best."""
-        panels, X, mean, exponent = in_range
-        origin = in_range.origin
-        em = _algorithms.mixture.em
+        """Run n_init times, return the best result."""
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
-        rows = _algorithms.mixture.passes.MixtureRows(panels, self._covariance, k)
-        random_state = _validation.check_random_state(self.random_state)
-        log = em.VerboseLog(int(self.verbose), self.verbose_interval)
         goes_on = self._goes_on()
-        recover = self.on_singular == "regularize"
-        if goes_on:
-            given = self.weights_, self.means_, self.precisions_cholesky_
-        given = self._scaled_parameters(given, -exponent)
-        reg_covar = math.ldexp(self.reg_covar, -2 * exponent)
-        # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
-        shift = exponent * X.shape[1] * math.log(2)
-        best: Any = None
-        best_bound, best_step = -np.inf, best
-        for init in range(1 if goes_on else self.n_init):
-            log.start(init)
-            m_step = em.MStep(rows, reg_covar, origin, recover)
-            self._start(X, rows, m_step, mean, sample_weight, random_state, given, warn)
-            result = em.run_em(
-                rows,
-                m_step,
-                tol=self.tol,
-                max_iter=int(self.max_iter),
-                lower_bound=self.lower_bound_ + shift if goes_on else -np.inf,
-                log=log,
-            )
-            bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
-            if bound > best_bound or best_bound == -np.inf:
-                best, best_bound, best_step = result, bound, m_step
-        best_step.reg_covar = np.ldexp(best_step.reg_covar, 2 * exponent)
-        self._warn_of_result(best, best_step, warn)
-        self._set_result(best, best_bound, best_step, X.dtype, origin, exponent, shift)
+        return _algorithms.mixture.restarts.run_restarts(
+            in_range,
+            sample_weight,
+            given,
+            _validation.check_random_state(self.random_state),
+            covariance=self._covariance,
+            n_components=k,
+            n_init=1 if goes_on else self.n_init,
+            init_params=self.init_params,
+            on_kmeans=lambda labels: _validation.warn_of_missing_clusters(labels, k, warn),
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            max_iter=int(self.max_iter),
+            lower_bound=self.lower_bound_ if goes_on else -np.inf,
+            recover=self.on_singular == "regularize",
+            verbose=int(self.verbose),
+            verbose_interval=self.verbose_interval,
+        )
 
-    def _scaled_parameters(self, given, exponent):
-        """Weights, means and factors of the precisions, if given, of rows times 2^exponent."""
-        weights, means, factors = given
-        scaled = _algorithms.rows.scale.scaled
-        means = None if means is None else scaled(means, exponent)
-        factors = None if factors is None else scaled(factors, -exponent)
-        return weights, means, factors
-
-    def _start(self, X, rows, m_step, mean, sample_weight, random_state, given, warn):
-        """First components: the last ones, or those of `init_params` and over them the given."""
-        components = m_step.components
-        rows.start_run()
-        if any(values is None for values in given):
-            self._start_from_init(X, rows, m_step, mean, sample_weight, random_state, warn)
-        weights, means, factors = given
-        if weights is not None:
-            components.weights[:] = weights
-        if means is not None:
-            components.means[:] = means - rows.panels.origin.astype(np.float64)
-        if factors is not None:
-            components.factors[:] = factors
-            components.covariances[:] = self._covariance.covariances(components.factors)
-        components.lay_out()
-
-    def _start_from_init(self, X, rows, m_step, mean, sample_weight, random_state, warn):
-        start, k = _algorithms.mixture.start, int(self.n_components)
-        if self.init_params == "kmeans":
-            kmeans = start.run_kmeans(rows, X, mean, sample_weight, random_state)
-            _validation.warn_of_missing_clusters(kmeans.labels, k, warn)
-            start.start_from_kmeans(rows, m_step, kmeans)
-        elif self.init_params == "random":
-            start.start_from_noise(rows, m_step, X, sample_weight, random_state)
-        elif self.init_params == "k-means++":
-            seeds = start.draw_seeds(rows, X, mean, sample_weight, random_state)
-            start.start_from_seeds(rows, m_step, seeds)
-        else:
-            p = None if sample_weight is None else sample_weight / sample_weight.sum()
-            seeds = random_state.choice(len(X), size=k, replace=False, p=p)
-            start.start_from_seeds(rows, m_step, seeds)
-
-    def _warn_of_result(self, result, m_step, warn):
+    def _warn_of_result(self, result, warn):
         """Warn of a run that did not converge, and of components that were regularised."""
         if not result.converged and self.max_iter > 0:
             text = (
@@ -394,8 +330,8 @@ class GaussianMixture(DensityMixin, Estimator):
                 "tol, or check for degenerate data."
             )
             warn(ConvergenceWarning(text))
-        if m_step.recovered:
-            raised = {j: float(m_step.reg_covar[j]) for j in sorted(m_step.recovered)}
+        if result.recovered:
+            raised = {j: float(result.reg_covar[j]) for j in sorted(result.recovered)}
             text = (
                 "Some components had a singular covariance, and their reg_covar was raised "
                 f"(component: value): {raised}. Try fewer components, a larger reg_covar, or "
@@ -403,9 +339,10 @@ class GaussianMixture(DensityMixin, Estimator):
             )
             warn(RuntimeWarning(text))
 
-    def _set_result(self, result, lower_bound, m_step, dtype, origin, exponent, shift):
+    def _set_result(self, result, in_range):
         """Make the outcome of the best run, on scaled rows, the estimator's attributes."""
         components, scaled = result.components, _algorithms.rows.scale.scaled
+        dtype, origin, exponent = in_range.X.dtype, in_range.origin, in_range.exponent
         factors = scaled(components.factors, -exponent)
         covariances = scaled(components.covariances, 2 * exponent)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -425,9 +362,9 @@ class GaussianMixture(DensityMixin, Estimator):
         self.precisions_cholesky_ = factors
         self.precisions_ = precisions
         self.n_iter_ = len(result.lower_bounds)
-        self.lower_bound_ = lower_bound - shift
-        self.lower_bounds_ = [bound - shift for bound in result.lower_bounds]
-        self.reg_covar_ = m_step.reg_covar
+        self.lower_bound_ = result.lower_bound
+        self.lower_bounds_ = result.lower_bounds
+        self.reg_covar_ = result.reg_covar
 
     # -- new rows ------------------------------------------------------------------------------
 
@@ -696,9 +633,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         validate_data(mixture, X, skip_check_array=True)  # notes the names of the features
         X, mean = packed.X, packed.mean
     check_enough_rows(X, mixture.n_components)
-    given = mixture._check_given(X.shape[1])
-    if mixture._goes_on():
-        mixture._check_last_fit(X.shape[1])
+    given = mixture._check_start(X.shape[1])
     source, rows, panels = _algorithms.rows.source, X, None
     if packed is not None:
         sample_weight, panels = packed.sample_weight, packed.panels
@@ -711,7 +646,9 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, _least_exponent(mixture.reg_covar)
     )
-    mixture._run(in_range, sample_weight, given, warn)
+    best = mixture._run(in_range, sample_weight, given, warn)
+    mixture._warn_of_result(best, warn)
+    mixture._set_result(best, in_range)
     return X
 
 
@@ -731,48 +668,3 @@ def _least_exponent(reg_covar):
 
 def _mean(values, sample_weight):
     return float(np.average(values.astype(np.float64), weights=sample_weight))
-
-
-# -- parameters of the start ---------------------------------------------------------------------
-
-
-def _check_shape(values, shape, name):
-    if values.shape != shape:
-        raise ValueError(
-            f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
-        )
-
-
-def _check_weights(weights, n_components):
-    weights = check_array(weights, dtype=FLOAT_DTYPES, ensure_2d=False)
-    _check_shape(weights, (n_components,), "weights")
-    if (weights < 0).any() or (weights > 1).any():
-        raise ValueError(
-            "The parameter 'weights' should be in the range [0, 1], but got "
-            f"max value {weights.max():.5f}, min value {weights.min():.5f}"
-        )
-    tolerance = 1e-6 if weights.dtype == np.float32 else 1e-8
-    if abs(1 - weights.sum()) > tolerance:
-        raise ValueError(
-            "The parameter 'weights' should be normalized, but got "
-            f"sum(weights) = {weights.sum():.5f}"
-        )
-    return weights.astype(np.float64)
-
-
-def _check_means(means, n_components, n_features):
-    means = check_array(means, dtype=FLOAT_DTYPES, ensure_2d=False)
-    _check_shape(means, (n_components, n_features), "means")
-    return means.astype(np.float64)
-
-
-def _check_precisions(precisions, covariance, n_components, n_features):
-    """Check the first precisions; return their Cholesky factors."""
-    name = f"{covariance.name} precision"
-    precisions = check_array(
-        precisions, dtype=FLOAT_DTYPES, ensure_2d=False, allow_nd=covariance.name == "full"
-    )
-    _check_shape(precisions, covariance.shape(n_components, n_features), name)
-    precisions = precisions.astype(np.float64)
-    covariance.check_precisions(precisions, name)
-    return covariance.factorise_precisions(precisions)

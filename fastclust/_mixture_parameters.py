@@ -1,0 +1,85 @@
+"""Checks of the parameters that a Gaussian mixture starts from, worded like scikit-learn's."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from fastclust._validation import FLOAT_DTYPES
+
+
+def check_given(weights, means, precisions, covariance, n_components, n_features):
+    """Check the parameters of the start that are given, each of which may be None.
+
+    Parameters
+    ----------
+    weights, means, precisions : array-like or None
+        `weights_init`, `means_init` and `precisions_init`.
+    covariance : object
+        One of COVARIANCE_TYPES.
+    n_components, n_features : int
+        Of the mixture.
+
+    Returns
+    -------
+    weights, means, factors : ndarray of float64, or None
+        The same, but for factors of the precisions instead of these.
+    """
+    k, d = n_components, n_features
+    return (
+        None if weights is None else _check_weights(weights, k),
+        None if means is None else _check_means(means, k, d),
+        None if precisions is None else _check_precisions(precisions, covariance, k, d),
+    )
+
+
+def check_last_fit(weights, means, factors, covariance, n_components, n_features):
+    """Check that the last fit's components are of the shape of those to be fitted."""
+    k, d = n_components, n_features
+    last = weights, means, factors
+    if [np.shape(values) for values in last] != [(k,), (k, d), covariance.shape(k, d)]:
+        raise ValueError(
+            "warm_start goes on from the components of the last fit, and these are of another "
+            "n_components, covariance_type or number of features. Set warm_start=False to "
+            "start anew."
+        )
+
+
+def _check_shape(values, shape, name):
+    if values.shape != shape:
+        raise ValueError(
+            f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
+        )
+
+
+def _check_weights(weights, n_components):
+    weights = check_array(weights, dtype=FLOAT_DTYPES, ensure_2d=False)
+    _check_shape(weights, (n_components,), "weights")
+    if (weights < 0).any() or (weights > 1).any():
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got "
+            f"max value {weights.max():.5f}, min value {weights.min():.5f}"
+        )
+    tolerance = 1e-6 if weights.dtype == np.float32 else 1e-8
+    if abs(1 - weights.sum()) > tolerance:
+        raise ValueError(
+            "The parameter 'weights' should be normalized, but got "
+            f"sum(weights) = {weights.sum():.5f}"
+        )
+    return weights.astype(np.float64)
+
+
+def _check_means(means, n_components, n_features):
+    means = check_array(means, dtype=FLOAT_DTYPES, ensure_2d=False)
+    _check_shape(means, (n_components, n_features), "means")
+    return means.astype(np.float64)
+
+
+def _check_precisions(precisions, covariance, n_components, n_features):
+    """Check the first precisions; return their Cholesky factors."""
+    name = f"{covariance.name} precision"
+    precisions = check_array(
+        precisions, dtype=FLOAT_DTYPES, ensure_2d=False, allow_nd=covariance.name == "full"
+    )
+    _check_shape(precisions, covariance.shape(n_components, n_features), name)
+    precisions = precisions.astype(np.float64)
+    covariance.check_precisions(precisions, name)
+    return covariance.factorise_precisions(precisions)
