@@ -17,16 +17,14 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 import fastclust
-from fastclust.model_selection import (
+from fastclust.model_selection import Selection, select_gaussian_mixture, select_kmeans
+from fastclust.model_selection._criteria import (
     KMEANS_CRITERIA,
     LABEL_CRITERIA,
-    Selection,
     _best_row,
     _elbow,
     _gap_row,
     _most_stable_row,
-    select_gaussian_mixture,
-    select_kmeans,
 )
 
 X, _ = make_blobs(400, n_features=3, centers=4, cluster_std=0.6, random_state=3)
@@ -215,7 +213,8 @@ def test_references_of_the_gap_get_the_runs_of_the_data(monkeypatch):
         fits.append(kmeans.get_params() | {"random_state": None})
         return fastclust.kmeans.fit_kmeans(kmeans, *arguments, **options)
 
-    monkeypatch.setattr(fastclust.model_selection, "fit_kmeans", note)
+    for module in ("_sweeps", "_criteria"):
+        monkeypatch.setattr(f"fastclust.model_selection.{module}.fit_kmeans", note)
     select_kmeans(X, [2, 3], n_init=7, gap_references=2, random_state=0, max_iter=11, tol=0.5)
     assert len(fits) == 6
     for k in (2, 3):
@@ -498,8 +497,12 @@ def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
 
 
 @pytest.mark.parametrize(
-    "module", ["model_selection", "outliers", "_cli/model_file", "_cli/commands"]
-)
+    "module",
+    [
+        "model_selection/_selection", "model_selection/_criteria", "model_selection/_sweeps",
+        "outliers", "_cli/model_file", "_cli/commands",
+    ],
+)  # fmt: skip
 def test_private_attributes_are_those_of_self_or_of_the_package(module):
     tree = ast.parse((Path(fastclust.__file__).parent / f"{module}.py").read_text())
     owners = {
@@ -555,7 +558,7 @@ def test_rows_that_are_not_finite_are_an_error(select, value):
 
 
 def test_a_sweep_of_mixtures_checks_before_it_fits(monkeypatch):
-    monkeypatch.setattr("fastclust.model_selection.fit_mixture", None)
+    monkeypatch.setattr("fastclust.model_selection._sweeps.fit_mixture", None)
     with pytest.raises(ValueError, match="n_components = 500, n_samples = 400"):
         select_gaussian_mixture(X, [1, 500])
     with pytest.raises(ValueError, match=r"covariance_type.*Got 'round'"):

@@ -265,9 +265,10 @@ def test_numbers_that_are_none(text, capsys):
 
 def test_options_name_what_there_is():
     from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
+    from fastclust.model_selection import _criteria
 
-    assert cli.KMEANS_CRITERIA == model_selection.KMEANS_CRITERIA
-    assert cli.MIXTURE_CRITERIA == model_selection.MIXTURE_CRITERIA
+    assert cli.KMEANS_CRITERIA == _criteria.KMEANS_CRITERIA
+    assert cli.MIXTURE_CRITERIA == _criteria.MIXTURE_CRITERIA
     assert list(cli.COVARIANCE_TYPES) == list(COVARIANCE_TYPES)
     assert list(cli.DTYPES) == list(fastclust._warmup.DTYPES)
 

@@ -1,4 +1,4 @@
-"""Choose the number of clusters, and the covariance type: one sweep, one table, every criterion."""
+"""Sweeps over numbers of clusters and covariance types: each model is fitted and judged."""
 
 import time
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_array
 
-from fastclust import _algorithms, metrics
+from fastclust import _algorithms
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import (
     FLOAT_DTYPES,
@@ -30,144 +29,22 @@ from fastclust._validation import (
 from fastclust.exceptions import SingularCovarianceError
 from fastclust.gaussian_mixture import GaussianMixture, check_enough_rows, fit_mixture
 from fastclust.kmeans import KMeans, fit_kmeans
-
-__all__ = ["Selection", "select_gaussian_mixture", "select_kmeans"]
+from fastclust.model_selection._criteria import (
+    DEFAULT_CRITERIA,
+    KMEANS_CRITERIA,
+    LABEL_CRITERIA,
+    MIXTURE_CRITERIA,
+    _best_row,
+    _elbow,
+    _gap_row,
+    _gap_statistic,
+    _Judge,
+    _most_stable_row,
+)
+from fastclust.model_selection._selection import Selection
 
 DEFAULT_MOST_CLUSTERS, DEFAULT_MOST_COMPONENTS = 15, 10
 """Ends of the ranges of a sweep that is given none."""
-
-LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
-KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
-DEFAULT_CRITERIA = ("silhouette", "simplified_silhouette", "elbow", "gap", "stability")
-MIXTURE_CRITERIA = ("bic", "aic", "icl")
-ON_CHORD = 1e-9
-"""Part of the height of a curve below its chord that may be rounding."""
-
-SMALLER_IS_BETTER = {"davies_bouldin", *MIXTURE_CRITERIA}
-
-
-class Selection:
-    """What a sweep found: a row for each model, and the choice by each criterion.
-
-    Parameters
-    ----------
-    table : dict of str to list
-        Columns by name; all of the same length. The first names the model: "n_clusters", or
-        "covariance_type" and "n_components".
-    choices : dict of str to int
-        For each criterion the row of its choice, or None if it makes none.
-    best_by : str
-        The criterion that chooses `best_estimator_`.
-    best_estimator : estimator
-        The fitted estimator of that row.
-
-    Attributes
-    ----------
-    table_ : dict of str to list
-        The columns.
-    choices_ : dict
-        For each criterion the model that it chooses: a number of clusters, or a pair of covariance
-        type and number of components; None if it makes no choice.
-    agree_ : bool
-        Whether all criteria that make a choice make the same.
-    best_by_ : str
-        The criterion that chose `best_estimator_`.
-    best_estimator_ : KMeans or GaussianMixture
-        Fitted to all rows.
-    """
-
-    def __init__(self, table, choices, best_by, best_estimator):
-        self.table_ = table
-        self._models = [name for name in table if name in ("covariance_type", "n_components")]
-        self._models = self._models or ["n_clusters"]
-        self.choices_ = {name: self._model(row) for name, row in choices.items()}
-        made = {choice for choice in self.choices_.values() if choice is not None}
-        self.agree_ = len(made) <= 1
-        self.best_by_, self.best_estimator_ = best_by, best_estimator
-
-    def _model(self, row):
-        """Name of the model of a row of the table."""
-        if row is None:
-            return None
-        names = tuple(self.table_[name][row] for name in self._models)
-        return names if len(names) > 1 else names[0]
-
-    def to_frame(self):
-        """Return the table as a pandas DataFrame, a row for each model.
-
-        Returns
-        -------
-        frame : DataFrame
-            Indexed by the model.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas") from error
-        return pd.DataFrame(self.table_).set_index(self._models)
-
-    def plot(self, criteria=None, *, ax=None):
-        """Draw the criteria over the number of clusters, each with its choice.
-
-        Parameters
-        ----------
-        criteria : sequence of str, default=None
-            Columns of the table; those that make a choice if None, with the inertia for the elbow.
-        ax : Axes or sequence of Axes, default=None
-            Where to draw; see `fastclust.plots.CurvesDisplay`.
-
-        Returns
-        -------
-        display : CurvesDisplay
-            A panel for each criterion, and for mixtures for each covariance type.
-        """
-        from fastclust.plots import CurvesDisplay
-
-        if criteria is None:
-            criteria = [name for name, choice in self.choices_.items() if choice is not None]
-        columns = {name: "inertia" if name == "elbow" else name for name in criteria}
-        unknown = [name for name, column in columns.items() if column not in self.table_]
-        if unknown:
-            raise ValueError(f"The table has no column {unknown[0]!r}.")
-        if self._models == ["n_clusters"]:
-            curves = {name: self.table_[column] for name, column in columns.items()}
-            choices = {name: self.choices_[name] for name in criteria if self.choices_.get(name)}
-            return CurvesDisplay.from_results(self.table_["n_clusters"], curves, choices, ax=ax)
-        ks = sorted(set(self.table_["n_components"]))
-        curves, choices = {}, {}
-        for name, column in columns.items():
-            models = zip(self.table_["covariance_type"], self.table_["n_components"], strict=True)
-            values = dict(zip(models, self.table_[column], strict=True))
-            for covariance_type in dict.fromkeys(self.table_["covariance_type"]):
-                label = f"{name}, {covariance_type}"
-                curves[label] = [values.get((covariance_type, k), np.nan) for k in ks]
-                if (self.choices_.get(name) or ("",))[0] == covariance_type:
-                    choices[label] = self.choices_[name][1]
-        return CurvesDisplay.from_results(ks, curves, choices, ax=ax)
-
-    def __str__(self):
-        """Return the table, and what the criteria choose, as text."""
-        lines = [list(self.table_)]
-        lines += [
-            [_text(value) for value in row] for row in zip(*self.table_.values(), strict=True)
-        ]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-            for line in lines
-        )
-        verdict = "All criteria agree" if self.agree_ else "The criteria disagree"
-        choices = ", ".join(
-            f"{name} {'none' if choice is None else _text(choice)}"
-            for name, choice in self.choices_.items()
-        )
-        return f"{text}\n{verdict}: {choices}. best_estimator_ is by {self.best_by_}."
-
-
-def _text(value):
-    if isinstance(value, tuple):
-        return " ".join(map(_text, value))
-    return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 def select_kmeans(
@@ -455,177 +332,6 @@ def _time(fit, *arguments, **options):
     start = time.perf_counter()
     result = fit(*arguments, warn=_warn_but_of_convergence, **options)
     return time.perf_counter() - start, result
-
-
-class _Judge:
-    """What says how good the clusterings of some rows are.
-
-    Parameters
-    ----------
-    packed : PackedRows
-        The rows.
-    rng : RandomState
-        Source of the sample for silhouettes.
-    sample_size : int or None
-        Rows of this sample; None for all.
-
-    Attributes
-    ----------
-    n_samples : int
-        Number of rows.
-    shape : tuple of int
-        Shape of these rows.
-    """
-
-    def __init__(self, packed, rng, sample_size):
-        self.shape = packed.X.shape
-        self.n_samples = self.shape[0]
-        self._sample = rng.permutation(self.n_samples)[:sample_size]
-        self._X, self._weights = packed.X, packed.sample_weight
-        if not issparse(self._X):
-            rows = self._X.astype(np.float64, copy=False)
-            self._X = _algorithms.metrics.units.without_unit(rows)
-
-    def judge_labels(self, labels):
-        """Criteria of a clustering by name, and whether the rows of each cluster are equal.
-
-        Criteria are NaN where they are not defined.
-        """
-        names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
-        values = dict.fromkeys(names, float("nan"))
-        labels, n_clusters = _renumber(labels)
-        is_exact = False
-        if not issparse(self._X):
-            dispersion = _algorithms.metrics.dispersion.Dispersion(self._X, labels, self._weights)
-            is_exact = dispersion.within == 0
-            if n_clusters > 1:
-                values["simplified_silhouette"] = dispersion.simplified_silhouette()
-                values["davies_bouldin"] = dispersion.davies_bouldin()
-                values["calinski_harabasz"] = dispersion.calinski_harabasz()
-        if self._weights is None:
-            sampled = labels[self._sample]
-            if 1 < len(np.unique(sampled)) < len(sampled):
-                values["silhouette"], values["silhouette_error"] = metrics.silhouette_score(
-                    self._X[self._sample], sampled, return_standard_error=True
-                )
-        return values, is_exact
-
-    def compare_runs(self, n_clusters, best, runs):
-        """Mean adjusted Rand index of the best run and each other; NaN if it says nothing.
-
-        Where fewer than n_clusters have rows, the runs agree as there is nothing to choose.
-        """
-        indices = [adjusted_rand_score(best, labels) for labels in runs if labels is not best]
-        if not indices or n_clusters == 1 or len(np.unique(best)) < n_clusters:
-            return float("nan")
-        return float(np.mean(indices))
-
-
-def _renumber(labels):
-    """Number labels in the order of their first rows; return them and how many there are.
-
-    So a clustering gets the same scores to the bit, whatever its clusters are called.
-    """
-    present, first, labels = np.unique(labels, return_index=True, return_inverse=True)
-    numbers = np.empty(len(present), dtype=np.int64)
-    numbers[np.argsort(first)] = np.arange(len(present))
-    return numbers[labels], len(present)
-
-
-def _gap_statistic(packed, ks, inertias, n_references, options):
-    """Gap statistics and their standard errors, of uniform samples in the box around the rows.
-
-    Parameters
-    ----------
-    packed : PackedRows
-        The rows.
-    ks : list of int
-        Numbers of clusters.
-    inertias : list of float
-        Their inertias.
-    n_references : int
-        Number of samples; their rows get the weights of the rows of X.
-    options : dict
-        Parameters of the fits, as of those of X; "random_state" is the source of the samples too.
-
-    Returns
-    -------
-    gap, gap_error : list of float
-        NaN without samples, for sparse rows, and where the rows of samples are equal.
-    """
-    nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
-    if n_references == 0 or issparse(packed.X):
-        return nothing
-    X, _, _, sample_weight, _ = packed
-    low, high = X.min(axis=0), X.max(axis=0)
-    if (low == high).all():
-        return nothing
-    rng = options["random_state"]
-    reference_logs = np.empty((n_references, len(ks)))
-    buffer = None
-    for b in progress_bar(range(n_references), "gap statistic"):
-        reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
-        mean = _algorithms.rows.source.find_mean(reference)
-        panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, buffer)
-        buffer, sample = panels.values, PackedRows(reference, mean, panels, sample_weight)
-        for i, k in enumerate(ks):
-            estimator = KMeans(k, **options | {"verbose": 0})
-            fit_kmeans(estimator, reference, packed=sample, warn=_ignore_warning)
-            reference_logs[b, i] = _log(estimator.inertia_)
-    reference_logs[np.isinf(reference_logs)] = np.nan  # too few numbers in the box
-    gap = reference_logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
-    error = reference_logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
-    return gap.tolist(), error.tolist()
-
-
-def _ignore_warning(warning):
-    """Say nothing of a sample: what it would say has been said of X."""
-
-
-def _log(inertia):
-    return float(np.log(inertia)) if inertia > 0 else -np.inf
-
-
-def _best_row(values, name):
-    """Row of the best value, the first of equal ones; None if there is none.
-
-    The worst value there is, infinity where smaller is better, is no choice.
-    """
-    values = np.asarray(values, dtype=float)
-    if name in SMALLER_IS_BETTER:
-        values = -values
-    values = np.where(np.isnan(values), -np.inf, values)
-    row = int(np.argmax(values))
-    return row if values[row] > -np.inf else None
-
-
-def _elbow(ks, inertias):
-    """Row of the point farthest below the chord of the curve; None if there is no such point."""
-    if len(ks) < 3 or inertias[0] <= inertias[-1]:
-        return None
-    x = (np.array(ks) - ks[0]) / (ks[-1] - ks[0])
-    y = (np.array(inertias) - inertias[-1]) / (inertias[0] - inertias[-1])
-    below = 1 - x - y
-    row = int(np.argmax(below))
-    return row if below[row] > ON_CHORD else None
-
-
-def _gap_row(gap, error):
-    """First row whose gap is not smaller than the next less its error; None if there is none.
-
-    An infinite gap is smaller than none, so it needs no next.
-    """
-    gap, error = np.array(gap), np.array(error)
-    rises = np.append(gap[:-1] >= gap[1:] - error[1:], False) | (gap == np.inf)
-    return int(np.argmax(rises)) if rises.any() else None
-
-
-def _most_stable_row(stability):
-    """Row of the best mean index, the last of equal ones up to rounding; None if there is none."""
-    stability = np.array(stability)
-    if np.isnan(stability).all():
-        return None
-    return int(np.flatnonzero(stability >= np.nanmax(stability) - 1e-12)[-1])
 
 
 def _selection(table, choices, best_by, estimators):

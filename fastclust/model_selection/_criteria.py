@@ -1,0 +1,190 @@
+"""The criteria of a sweep: their values for each model, and the model that each chooses."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.metrics import adjusted_rand_score
+
+from fastclust import _algorithms, metrics
+from fastclust._progress_bar import progress_bar
+from fastclust._validation import PackedRows
+from fastclust.kmeans import KMeans, fit_kmeans
+
+LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
+KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
+DEFAULT_CRITERIA = ("silhouette", "simplified_silhouette", "elbow", "gap", "stability")
+MIXTURE_CRITERIA = ("bic", "aic", "icl")
+ON_CHORD = 1e-9
+"""Part of the height of a curve below its chord that may be rounding."""
+
+SMALLER_IS_BETTER = {"davies_bouldin", *MIXTURE_CRITERIA}
+
+
+class _Judge:
+    """What says how good the clusterings of some rows are.
+
+    Parameters
+    ----------
+    packed : PackedRows
+        The rows.
+    rng : RandomState
+        Source of the sample for silhouettes.
+    sample_size : int or None
+        Rows of this sample; None for all.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of rows.
+    shape : tuple of int
+        Shape of these rows.
+    """
+
+    def __init__(self, packed, rng, sample_size):
+        self.shape = packed.X.shape
+        self.n_samples = self.shape[0]
+        self._sample = rng.permutation(self.n_samples)[:sample_size]
+        self._X, self._weights = packed.X, packed.sample_weight
+        if not issparse(self._X):
+            rows = self._X.astype(np.float64, copy=False)
+            self._X = _algorithms.metrics.units.without_unit(rows)
+
+    def judge_labels(self, labels):
+        """Criteria of a clustering by name, and whether the rows of each cluster are equal.
+
+        Criteria are NaN where they are not defined.
+        """
+        names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
+        values = dict.fromkeys(names, float("nan"))
+        labels, n_clusters = _renumber(labels)
+        is_exact = False
+        if not issparse(self._X):
+            dispersion = _algorithms.metrics.dispersion.Dispersion(self._X, labels, self._weights)
+            is_exact = dispersion.within == 0
+            if n_clusters > 1:
+                values["simplified_silhouette"] = dispersion.simplified_silhouette()
+                values["davies_bouldin"] = dispersion.davies_bouldin()
+                values["calinski_harabasz"] = dispersion.calinski_harabasz()
+        if self._weights is None:
+            sampled = labels[self._sample]
+            if 1 < len(np.unique(sampled)) < len(sampled):
+                values["silhouette"], values["silhouette_error"] = metrics.silhouette_score(
+                    self._X[self._sample], sampled, return_standard_error=True
+                )
+        return values, is_exact
+
+    def compare_runs(self, n_clusters, best, runs):
+        """Mean adjusted Rand index of the best run and each other; NaN if it says nothing.
+
+        Where fewer than n_clusters have rows, the runs agree as there is nothing to choose.
+        """
+        indices = [adjusted_rand_score(best, labels) for labels in runs if labels is not best]
+        if not indices or n_clusters == 1 or len(np.unique(best)) < n_clusters:
+            return float("nan")
+        return float(np.mean(indices))
+
+
+def _renumber(labels):
+    """Number labels in the order of their first rows; return them and how many there are.
+
+    So a clustering gets the same scores to the bit, whatever its clusters are called.
+    """
+    present, first, labels = np.unique(labels, return_index=True, return_inverse=True)
+    numbers = np.empty(len(present), dtype=np.int64)
+    numbers[np.argsort(first)] = np.arange(len(present))
+    return numbers[labels], len(present)
+
+
+def _gap_statistic(packed, ks, inertias, n_references, options):
+    """Gap statistics and their standard errors, of uniform samples in the box around the rows.
+
+    Parameters
+    ----------
+    packed : PackedRows
+        The rows.
+    ks : list of int
+        Numbers of clusters.
+    inertias : list of float
+        Their inertias.
+    n_references : int
+        Number of samples; their rows get the weights of the rows of X.
+    options : dict
+        Parameters of the fits, as of those of X; "random_state" is the source of the samples too.
+
+    Returns
+    -------
+    gap, gap_error : list of float
+        NaN without samples, for sparse rows, and where the rows of samples are equal.
+    """
+    nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
+    if n_references == 0 or issparse(packed.X):
+        return nothing
+    X, _, _, sample_weight, _ = packed
+    low, high = X.min(axis=0), X.max(axis=0)
+    if (low == high).all():
+        return nothing
+    rng = options["random_state"]
+    reference_logs = np.empty((n_references, len(ks)))
+    buffer = None
+    for b in progress_bar(range(n_references), "gap statistic"):
+        reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
+        mean = _algorithms.rows.source.find_mean(reference)
+        panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, buffer)
+        buffer, sample = panels.values, PackedRows(reference, mean, panels, sample_weight)
+        for i, k in enumerate(ks):
+            estimator = KMeans(k, **options | {"verbose": 0})
+            fit_kmeans(estimator, reference, packed=sample, warn=_ignore_warning)
+            reference_logs[b, i] = _log(estimator.inertia_)
+    reference_logs[np.isinf(reference_logs)] = np.nan  # too few numbers in the box
+    gap = reference_logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
+    error = reference_logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
+    return gap.tolist(), error.tolist()
+
+
+def _ignore_warning(warning):
+    """Say nothing of a sample: what it would say has been said of X."""
+
+
+def _log(inertia):
+    return float(np.log(inertia)) if inertia > 0 else -np.inf
+
+
+def _best_row(values, name):
+    """Row of the best value, the first of equal ones; None if there is none.
+
+    The worst value there is, infinity where smaller is better, is no choice.
+    """
+    values = np.asarray(values, dtype=float)
+    if name in SMALLER_IS_BETTER:
+        values = -values
+    values = np.where(np.isnan(values), -np.inf, values)
+    row = int(np.argmax(values))
+    return row if values[row] > -np.inf else None
+
+
+def _elbow(ks, inertias):
+    """Row of the point farthest below the chord of the curve; None if there is no such point."""
+    if len(ks) < 3 or inertias[0] <= inertias[-1]:
+        return None
+    x = (np.array(ks) - ks[0]) / (ks[-1] - ks[0])
+    y = (np.array(inertias) - inertias[-1]) / (inertias[0] - inertias[-1])
+    below = 1 - x - y
+    row = int(np.argmax(below))
+    return row if below[row] > ON_CHORD else None
+
+
+def _gap_row(gap, error):
+    """First row whose gap is not smaller than the next less its error; None if there is none.
+
+    An infinite gap is smaller than none, so it needs no next.
+    """
+    gap, error = np.array(gap), np.array(error)
+    rises = np.append(gap[:-1] >= gap[1:] - error[1:], False) | (gap == np.inf)
+    return int(np.argmax(rises)) if rises.any() else None
+
+
+def _most_stable_row(stability):
+    """Row of the best mean index, the last of equal ones up to rounding; None if there is none."""
+    stability = np.array(stability)
+    if np.isnan(stability).all():
+        return None
+    return int(np.flatnonzero(stability >= np.nanmax(stability) - 1e-12)[-1])
