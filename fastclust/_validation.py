@@ -25,6 +25,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
 from fastclust._version import __version__
+from fastclust.exceptions import InvalidParameterError
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
@@ -35,10 +36,6 @@ OWN_FOLDERS = tuple(
     os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, sklearn.__file__)
 )
 """Folders of fastclust and scikit-learn: no line of their files is one that a user wrote."""
-
-
-class InvalidParameterError(ValueError, TypeError):
-    """A parameter of the wrong type or out of its range."""
 
 
 class Rule:

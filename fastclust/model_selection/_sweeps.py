@@ -14,7 +14,6 @@ from fastclust._validation import (
     FLOAT_DTYPES,
     NONE,
     RANDOM_STATE,
-    InvalidParameterError,
     PackedRows,
     check_enough_samples,
     check_parameters,
@@ -26,7 +25,7 @@ from fastclust._validation import (
     rows_with_weight,
     warn_user,
 )
-from fastclust.exceptions import SingularCovarianceError
+from fastclust.exceptions import InvalidParameterError, SingularCovarianceError
 from fastclust.gaussian_mixture import GaussianMixture, check_enough_rows, fit_mixture
 from fastclust.kmeans import KMeans, fit_kmeans
 from fastclust.model_selection._criteria import (
