@@ -1,16 +1,14 @@
-"""Checks that the estimators share, worded like scikit-learn's.
+"""Checks of data that the estimators share, worded like scikit-learn's; warnings and pickles.
 
-scikit-learn's own machinery for these is private, so the rules are written out here. Data is
-checked by its public `validate_data` and `check_array`.
+X itself is checked by scikit-learn's public `validate_data` and `check_array`.
 """
 
 import contextlib
 import inspect
-import math
 import os
 import sys
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +23,6 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
 from fastclust._version import __version__
-from fastclust.exceptions import InvalidParameterError
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
@@ -36,90 +33,6 @@ OWN_FOLDERS = tuple(
     os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, sklearn.__file__)
 )
 """Folders of fastclust and scikit-learn: no line of their files is one that a user wrote."""
-
-
-class Rule:
-    """What a parameter must be: a test and the words for it."""
-
-    def __init__(self, test, text):
-        self.test = test
-        self.text = text
-
-
-def integer(low, high=math.inf):
-    """Accept an integer between low and high."""
-    end = "inf)" if high == math.inf else f"{high}]"
-    return Rule(
-        lambda value: isinstance(value, Integral) and low <= value <= high,
-        f"an int in the range [{low}, {end}",
-    )
-
-
-def non_negative_float():
-    """Accept a finite real number that is not negative."""
-    return Rule(
-        lambda value: isinstance(value, Real) and 0 <= float(value) < math.inf,
-        "a float in the range [0.0, inf)",
-    )
-
-
-def one_of(*options):
-    """Accept one of these strings."""
-    text = "a str among {" + ", ".join(map(repr, options)) + "}"
-    return Rule(lambda value: isinstance(value, str) and value in options, text)
-
-
-BOOLEAN = [
-    Rule(lambda value: isinstance(value, bool), "an instance of 'bool'"),
-    Rule(lambda value: isinstance(value, np.bool_), "an instance of 'numpy.bool'"),
-]
-VERBOSE = [integer(0), *BOOLEAN]
-RANDOM_STATE = [
-    integer(0, 2**32 - 1),
-    Rule(
-        lambda value: isinstance(value, np.random.RandomState),
-        "an instance of 'numpy.random.mtrand.RandomState'",
-    ),
-    Rule(lambda value: value is None, "None"),
-]
-CALLABLE = Rule(callable, "a callable")
-NONE = Rule(lambda value: value is None, "None")
-
-
-def is_array_like(value):
-    """Whether value is an array or a sequence, and not a scalar, a string or a sparse matrix."""
-    if scipy.sparse.issparse(value) or np.isscalar(value):
-        return False
-    return any(hasattr(value, name) for name in ("__len__", "shape", "__array__"))
-
-
-ARRAY_LIKE = Rule(is_array_like, "an array-like")
-SPARSE = Rule(scipy.sparse.issparse, "a sparse array or matrix")
-
-
-def check_parameters(owner, parameters, rules):
-    """Raise InvalidParameterError for the first parameter that none of its rules accepts.
-
-    Parameters
-    ----------
-    owner : str
-        Name of the class or function, for the message.
-    parameters : dict
-        Values by name.
-    rules : dict
-        For each name, the list of rules of which one must hold.
-    """
-    if sklearn.get_config()["skip_parameter_validation"]:
-        return
-    for name, accepted in rules.items():
-        value = parameters[name]
-        if any(rule.test(value) for rule in accepted):
-            continue
-        *texts, last = (rule.text for rule in accepted)
-        words = f"{', '.join(texts)} or {last}" if texts else last
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must be {words}. Got {value!r} instead."
-        )
 
 
 class _NoEntropy(ISeedSequence):

@@ -9,8 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _mixture_parameters, _validation
-from fastclust._validation import FLOAT_DTYPES, Estimator, integer, one_of
+from fastclust import _algorithms, _mixture_parameters, _parameters, _validation
+from fastclust._parameters import integer, one_of
+from fastclust._validation import FLOAT_DTYPES, Estimator
 
 ENTROPY_VALUES = 2**20
 """Responsibilities that `icl` holds at a time."""
@@ -148,19 +149,19 @@ class GaussianMixture(DensityMixin, Estimator):
 
     _rules = {
         "n_components": [integer(1)],
-        "tol": [_validation.non_negative_float()],
-        "reg_covar": [_validation.non_negative_float()],
+        "tol": [_parameters.non_negative_float()],
+        "reg_covar": [_parameters.non_negative_float()],
         "max_iter": [integer(0)],
         "n_init": [integer(1)],
         "init_params": [one_of("kmeans", "random", "random_from_data", "k-means++")],
-        "random_state": _validation.RANDOM_STATE,
-        "warm_start": _validation.BOOLEAN,
-        "verbose": _validation.VERBOSE,
+        "random_state": _parameters.RANDOM_STATE,
+        "warm_start": _parameters.BOOLEAN,
+        "verbose": _parameters.VERBOSE,
         "verbose_interval": [integer(1)],
         "covariance_type": [one_of("full", "tied", "diag", "spherical")],
-        "weights_init": [_validation.ARRAY_LIKE, _validation.NONE],
-        "means_init": [_validation.ARRAY_LIKE, _validation.NONE],
-        "precisions_init": [_validation.ARRAY_LIKE, _validation.NONE],
+        "weights_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
+        "means_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
+        "precisions_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
         "on_singular": [one_of("raise", "regularize")],
     }
 
@@ -626,7 +627,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     X : ndarray of shape (n_samples, n_features)
         The rows as they were computed with.
     """
-    _validation.check_parameters(type(mixture).__name__, vars(mixture), mixture._rules)
+    _parameters.check_parameters(type(mixture).__name__, vars(mixture), mixture._rules)
     if packed is None:
         X, mean = mixture._check_rows(X)
     else:

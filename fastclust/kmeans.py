@@ -11,8 +11,9 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _validation
-from fastclust._validation import FLOAT_DTYPES, Estimator, integer, is_array_like, one_of
+from fastclust import _algorithms, _parameters, _validation
+from fastclust._parameters import integer, is_array_like, one_of
+from fastclust._validation import FLOAT_DTYPES, Estimator
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Estimator):
@@ -111,13 +112,13 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
 
     _rules = {
         "n_clusters": [integer(1)],
-        "init": [one_of("k-means++", "random"), _validation.CALLABLE, _validation.ARRAY_LIKE],
+        "init": [one_of("k-means++", "random"), _parameters.CALLABLE, _parameters.ARRAY_LIKE],
         "n_init": [one_of("auto"), integer(1)],
         "max_iter": [integer(1)],
-        "tol": [_validation.non_negative_float()],
-        "verbose": _validation.VERBOSE,
-        "random_state": _validation.RANDOM_STATE,
-        "copy_x": _validation.BOOLEAN,
+        "tol": [_parameters.non_negative_float()],
+        "verbose": _parameters.VERBOSE,
+        "random_state": _parameters.RANDOM_STATE,
+        "copy_x": _parameters.BOOLEAN,
         "algorithm": [one_of("lloyd", "elkan")],
     }
 
@@ -434,7 +435,7 @@ def fit_kmeans(
     best : LloydResult
         The best run, whose labels are those of the rows that have a weight.
     """
-    _validation.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
+    _parameters.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
     if packed is None:
         X, mean = kmeans._check_rows(X)
     else:
@@ -477,15 +478,15 @@ def set_origin(kmeans, origin):
 
 
 _DATA_RULES = {
-    "X": [_validation.ARRAY_LIKE, _validation.SPARSE],
-    "sample_weight": [_validation.ARRAY_LIKE, _validation.NONE],
+    "X": [_parameters.ARRAY_LIKE, _parameters.SPARSE],
+    "sample_weight": [_parameters.ARRAY_LIKE, _parameters.NONE],
 }
-_K_MEANS_RULES = _DATA_RULES | {"return_n_iter": [_validation.BOOLEAN[0]]}
+_K_MEANS_RULES = _DATA_RULES | {"return_n_iter": [_parameters.BOOLEAN[0]]}
 _KMEANS_PLUSPLUS_RULES = _DATA_RULES | {
     "n_clusters": [integer(1)],
-    "x_squared_norms": [_validation.ARRAY_LIKE, _validation.NONE],
-    "random_state": _validation.RANDOM_STATE,
-    "n_local_trials": [integer(1), _validation.NONE],
+    "x_squared_norms": [_parameters.ARRAY_LIKE, _parameters.NONE],
+    "random_state": _parameters.RANDOM_STATE,
+    "n_local_trials": [integer(1), _parameters.NONE],
 }
 
 
@@ -561,8 +562,8 @@ def k_means(
         "random_state": random_state, "copy_x": copy_x, "algorithm": algorithm,
     }  # fmt: skip
     data = {"X": X, "sample_weight": sample_weight, "return_n_iter": return_n_iter}
-    _validation.check_parameters("k_means", data, _K_MEANS_RULES)
-    _validation.check_parameters("k_means", options | {"n_clusters": n_clusters}, KMeans._rules)
+    _parameters.check_parameters("k_means", data, _K_MEANS_RULES)
+    _parameters.check_parameters("k_means", options | {"n_clusters": n_clusters}, KMeans._rules)
     kmeans = KMeans(n_clusters, **options).fit(X, sample_weight=sample_weight)
     result = kmeans.cluster_centers_, kmeans.labels_, kmeans.inertia_
     return (*result, kmeans.n_iter_) if return_n_iter else result
@@ -623,7 +624,7 @@ def kmeans_plusplus(
         "x_squared_norms": x_squared_norms, "random_state": random_state,
         "n_local_trials": n_local_trials,
     }  # fmt: skip
-    _validation.check_parameters("kmeans_plusplus", parameters, _KMEANS_PLUSPLUS_RULES)
+    _parameters.check_parameters("kmeans_plusplus", parameters, _KMEANS_PLUSPLUS_RULES)
     X = check_array(X, accept_sparse="csr", dtype=None, order="C")
     X = _validation.narrow_csr(X) if scipy.sparse.issparse(X) else X
     rows_X = check_array(X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")

@@ -7,18 +7,16 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_X_y
 
 from fastclust import _algorithms
-from fastclust._validation import (
+from fastclust._parameters import (
     ARRAY_LIKE,
     BOOLEAN,
-    FLOAT_DTYPES,
     NONE,
     RANDOM_STATE,
     SPARSE,
-    as_sparse,
     check_parameters,
-    check_random_state,
     integer,
 )
+from fastclust._validation import FLOAT_DTYPES, as_sparse, check_random_state
 
 __all__ = [
     "calinski_harabasz_score",

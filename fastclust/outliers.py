@@ -9,7 +9,8 @@ from sklearn.base import ClusterMixin, OutlierMixin, clone
 from sklearn.utils import gen_batches, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from fastclust._validation import Estimator, Rule, check_parameters, state_restored_on_error
+from fastclust._parameters import Rule, check_parameters
+from fastclust._validation import Estimator, state_restored_on_error
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 

@@ -9,19 +9,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from fastclust import _algorithms
+from fastclust._parameters import NONE, RANDOM_STATE, check_parameters, integer, one_of
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import (
     FLOAT_DTYPES,
-    NONE,
-    RANDOM_STATE,
     PackedRows,
     check_enough_samples,
-    check_parameters,
     check_random_state,
     check_sample_weight,
     float_csr,
-    integer,
-    one_of,
     rows_with_weight,
     warn_user,
 )
