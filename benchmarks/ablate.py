@@ -58,26 +58,21 @@ def values_of(name, default):
     return [value for value in dict.fromkeys(scaled + OTHERS.get(name, [])) if value != default]
 
 
-def run(rows, centers, constants):
-    """Run to the end, 60 iterations at most."""
-    state = internals.start_lloyd(rows, centers, **constants)
-    n_iter, converged = 0, False
-    while n_iter < 60 and not converged:
-        n_more, converged = internals.iterate(state, n_iter, 60 - n_iter, 0.0)
-        n_iter += n_more
-
-
 def measure(shape, variants, n_rounds):
     """Median over rounds of the time of each variant over the default's of the same round."""
     X = bench_bounds.make_rows(*shape)
     rows = internals.pack(X, internals.estimate_mean(X))
     centers = internals.seeds(rows, shape[2])
     defaults = internals.lloyd_constants()
-    run(rows, centers, defaults)
-    n_calls = max(1, int(0.02 / seconds_of(run, rows, centers, defaults)))
+    bench_bounds.run_to_end(rows, centers, **defaults)
+
+    def once(constants):
+        return seconds_of(lambda: bench_bounds.run_to_end(rows, centers, **constants))
+
+    n_calls = max(1, int(0.02 / once(defaults)))
 
     def seconds(constants):
-        return min(seconds_of(run, rows, centers, constants) for _ in range(n_calls))
+        return min(once(constants) for _ in range(n_calls))
 
     ratios = np.empty((n_rounds, len(variants)))
     for i in range(n_rounds):

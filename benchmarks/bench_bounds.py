@@ -33,14 +33,20 @@ def make_rows(n_samples, n_features, n_clusters, std, dtype):
     return (X + centers[rng.integers(n_clusters, size=n_samples)]).astype(dtype)
 
 
-def run(rows, centers, skip):
-    """Seconds of 60 iterations at most, and their number."""
-    start = time.perf_counter()
-    state = internals.start_lloyd(rows, centers, skip=skip)
+def run_to_end(rows, centers, **how):
+    """Iterate to the end, 60 times at most; return how often. `how` goes to `start_lloyd`."""
+    state = internals.start_lloyd(rows, centers, **how)
     n_iter, converged = 0, False
     while n_iter < 60 and not converged:
         n_more, converged = internals.iterate(state, n_iter, 60 - n_iter, 0.0)
         n_iter += n_more
+    return n_iter
+
+
+def run(rows, centers, skip):
+    """Seconds of a run, and the number of its iterations."""
+    start = time.perf_counter()
+    n_iter = run_to_end(rows, centers, skip=skip)
     return time.perf_counter() - start, n_iter
 
 

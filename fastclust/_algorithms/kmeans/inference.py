@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 
+from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
 def _blocks_in_range(X, sample_weight, centers, origin):
-    """Yield blocks of rows as (slice of X, rows, centers less the origin, e), all times 2^-e.
+    """Yield blocks of rows as (slice of X, rows, centers less the origin and tiles, e), times 2^-e.
 
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit.
@@ -18,20 +19,23 @@ def _blocks_in_range(X, sample_weight, centers, origin):
     with np.errstate(over="ignore"):  # such centers are scaled
         relative = centers - origin
         center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
+    tiles = None
     for part, rows in pack_blocks(X, sample_weight, origin):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
-            yield part, rows, relative, 0
+            yield part, rows, (relative, tiles), 0
+            # For all other blocks: to find out whether two of 1,000 centers are close takes 1 ms.
+            tiles = tiles or (search_tiles(relative) if rows.n_samples < X.shape[0] else None)
             continue
         weights = None if sample_weight is None else sample_weight[part]
         if X.dtype == np.float32:
             wide_origin = scale.widened(origin)
             rows = pack(scale.widened(X[part]), scale.widened(weights), wide_origin)
-            yield part, rows, scale.widened(centers) - wide_origin, 0
+            yield part, rows, (scale.widened(centers) - wide_origin, None), 0
         else:
             exponent = scale.find_exponent_for_distances(X[part], centers, origin)
             scaled_origin = scale.scaled(origin, -exponent)
             rows = pack(scale.scaled_rows(X[part], -exponent), weights, scaled_origin)
-            yield part, rows, scale.scaled(centers, -exponent) - scaled_origin, exponent
+            yield part, rows, (scale.scaled(centers, -exponent) - scaled_origin, None), exponent
 
 
 def predict_labels(X, centers, origin):
@@ -47,8 +51,8 @@ def predict_labels(X, centers, origin):
         What a fit subtracted from the rows, of X's dtype.
     """
     labels = np.empty(X.shape[0], dtype=np.int32)
-    for part, rows, relative, _ in _blocks_in_range(X, None, centers, origin):
-        labels[part] = rows.assign(relative)
+    for part, rows, tiled_centers, _ in _blocks_in_range(X, None, centers, origin):
+        labels[part] = rows.assign(*tiled_centers)
     return labels
 
 
@@ -57,7 +61,7 @@ def transform_to_distances(X, centers, origin):
     shape = X.shape[0], len(centers)
     check_memory(math.prod(shape) * X.dtype.itemsize, f"A result of {shape[0]:,} x {shape[1]}")
     distances = np.empty(shape, dtype=X.dtype)
-    for part, rows, relative, exponent in _blocks_in_range(X, None, centers, origin):
+    for part, rows, (relative, _), exponent in _blocks_in_range(X, None, centers, origin):
         if rows.dtype == X.dtype:
             rows.transform(relative, distances[part])
         else:
@@ -73,7 +77,7 @@ def transform_to_distances(X, centers, origin):
 def score_inertia(X, centers, origin, sample_weight):
     """Weighted sum of the squared distances of the rows to their nearest centers."""
     inertia = 0.0
-    for _, rows, relative, exponent in _blocks_in_range(X, sample_weight, centers, origin):
-        block_inertia = rows.assign_with_inertia(relative)[1]
+    for _, rows, tiled_centers, exponent in _blocks_in_range(X, sample_weight, centers, origin):
+        block_inertia = rows.assign_with_inertia(*tiled_centers)[1]
         inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
     return inertia

@@ -17,7 +17,7 @@ formula, and do not count.)
 
 import numpy as np
 
-from fastclust._algorithms.arrays import tiles_of
+from fastclust._algorithms.arrays import PAIR_WORK, tiles_of
 from fastclust._algorithms.chunks import split
 from fastclust._kernels.kmeans.centers import find_close_centers
 from fastclust._kernels.simd.tiles import TILE
@@ -26,9 +26,6 @@ LIMIT = {np.dtype(np.float32): 2.0**16, np.dtype(np.float64): 2.0**28}
 """Limit of C^2 / (S^2 / 4). That of float32 is above those of centers that k-means finds in
 ordinary rows (1,000 colours of a picture: 2^15). The rounding of the two largest terms, about
 2 u C^2, is then less than 2^-7 of S^2 / 4 for the closest pair, and 2^-24 in float64."""
-
-PAIR_WORK = 8
-"""Cost of looking at a pair of centers, in multiply-adds of the vector kernels."""
 
 
 def search_tiles(centers):

@@ -10,7 +10,7 @@ from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.scale import is_in_range
 from fastclust._kernels.mixture.passes import BLOCK_PANELS, posterior_kernel
 
-MOST_DRAGGED = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
+MOST_OF_LEAST = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
 """Times the least magnitude of a mean up to which the mean of the mixture is subtracted: it costs
 rows there 6 or 20 bits at most."""
 
@@ -68,7 +68,7 @@ def _find_origin(weights, means, dtype):
     """
     mean = weights @ means
     least = means[np.abs(means).argmin(axis=0), np.arange(means.shape[1])]
-    is_near = np.abs(mean) <= MOST_DRAGGED[np.dtype(dtype)] * np.abs(least)
+    is_near = np.abs(mean) <= MOST_OF_LEAST[np.dtype(dtype)] * np.abs(least)
     return np.where(is_near, mean, least).astype(dtype)
 
 

@@ -93,8 +93,8 @@ class CsrRows:
         """Return rows by index, dense, of shape (n_indices, n_features)."""
         return self._X[np.asarray(indices)].toarray()
 
-    def assign(self, centers):
-        """Label of the nearest center of each row."""
+    def assign(self, centers, tiles=None):
+        """Label of the nearest center of each row; it needs no tiles."""
         labels = self.new_labels()
         self.assign_changes(centers, labels)
         return labels
@@ -114,7 +114,7 @@ class CsrRows:
         assign_csr(chunks, *self.arrays, centers_t, center_sq, dots, labels, n_changed, work=work)
         return int(n_changed.sum())
 
-    def assign_with_inertia(self, centers):
+    def assign_with_inertia(self, centers, tiles=None):
         """Labels, and the weighted sum of the squared distances to the centers."""
         labels = self.assign(centers)
         return labels, self.inertia(centers, labels)

@@ -279,13 +279,13 @@ class Panels:
         """Return rows by number, less the origin, of shape (n_indices, n_features)."""
         return self._X[np.asarray(indices)] - self.origin
 
-    def assign(self, centers):
+    def assign(self, centers, tiles=None):
         """Label of the nearest center of each row, in the order of X."""
-        return self.order.row_labels(self.assign_to_panels(centers))
+        return self.order.row_labels(self.assign_to_panels(centers, tiles))
 
-    def assign_with_inertia(self, centers):
+    def assign_with_inertia(self, centers, tiles=None):
         """The same labels, and the weighted sum of the squared distances."""
-        labels, inertia = self.assign_to_panels_with_inertia(centers)
+        labels, inertia = self.assign_to_panels_with_inertia(centers, tiles)
         return self.order.row_labels(labels), inertia
 
     def cluster_statistics(self, centers):
@@ -294,19 +294,19 @@ class Panels:
         sums, weights, counts = self.sum_clusters(labels, len(centers))
         return ClusterStatistics(sums, weights, counts, inertia)
 
-    def assign_to_panels(self, centers):
+    def assign_to_panels(self, centers, tiles=None):
         """Label of the nearest center of each row, in the order of the panels, padding included."""
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
-        tiles, center_sq, lose_digits = search_tiles(centers)
+        tiles, center_sq, lose_digits = tiles or search_tiles(centers)
         if lose_digits:
             return self.assign_by_differences(centers, tiles)
         k = len(centers)
         assign_nearest(self.chunks(k), self.values, k, tiles, center_sq, labels, work=self.work(k))
         return labels
 
-    def assign_to_panels_with_inertia(self, centers):
+    def assign_to_panels_with_inertia(self, centers, tiles=None):
         """The same labels, and the weighted sum of the squared distances."""
-        tiles, center_sq, lose_digits = search_tiles(centers)
+        tiles, center_sq, lose_digits = tiles or search_tiles(centers)
         if lose_digits:
             labels = self.assign_by_differences(centers, tiles)
             return labels, self.inertia(centers, labels)

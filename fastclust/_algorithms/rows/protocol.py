@@ -18,6 +18,9 @@ import numpy as np
 
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 
+Tiles = tuple[np.ndarray, np.ndarray, bool]
+"""Tiles of centers, their squared norms, and whether their squares cancel."""
+
 
 class Iterations(NamedTuple):
     """Outcome of `LloydState.advance`."""
@@ -100,10 +103,16 @@ class Rows(Protocol):
     def start_lloyd(self, centers: np.ndarray) -> LloydState:
         """Start Lloyd's algorithm from these centers."""
 
-    def assign(self, centers: np.ndarray) -> np.ndarray:
-        """Label of the nearest center of each row, the first of equally near ones, int32."""
+    def assign(self, centers: np.ndarray, tiles: Tiles | None = None) -> np.ndarray:
+        """Label of the nearest center of each row, the first of equally near ones, int32.
 
-    def assign_with_inertia(self, centers: np.ndarray) -> tuple[np.ndarray, float]:
+        `tiles` are `kmeans.precision.search_tiles(centers)`, where rows are asked block by block;
+        rows that need none leave them alone.
+        """
+
+    def assign_with_inertia(
+        self, centers: np.ndarray, tiles: Tiles | None = None
+    ) -> tuple[np.ndarray, float]:
         """The same labels, and the weighted sum of the squared distances."""
 
     def cluster_statistics(self, centers: np.ndarray) -> ClusterStatistics:
