@@ -161,26 +161,25 @@ def store_tile(typingctx, array, index, tile):
     return types.void(array, index, tile), codegen
 
 
+def _emit_argmin(builder, best, label, vectors, first_label):
+    """Lower (best, label) to the least of the vectors, whose labels count from first_label on."""
+    for offset, vector in enumerate(vectors):
+        closer = builder.fcmp_ordered("<", vector, best)
+        new = builder.add(first_label, ir.Constant(label.type, [offset] * label.type.count))
+        best = builder.select(closer, vector, best)
+        label = builder.select(closer, new, label)
+    return best, label
+
+
 @intrinsic
 def argmin_tile(typingctx, best, labels, acc, first):
     """(minimum, its label) of the running (best, labels) and the tile of centers from `first`."""
     result = types.Tuple((best, labels))
 
     def codegen(context, builder, signature, args):
-        best_value, label_value, accs, j = (
-            args[0],
-            args[1],
-            cgutils.unpack_tuple(builder, args[2]),
-            args[3],
-        )
-        j = context.cast(builder, j, first, labels.scalar)
-        first_label = emit_splat(builder, j, label_value.type)
-        for offset, a in enumerate(accs):
-            closer = builder.fcmp_ordered("<", a, best_value)
-            label = builder.add(first_label, ir.Constant(label_value.type, [offset] * labels.lanes))
-            best_value = builder.select(closer, a, best_value)
-            label_value = builder.select(closer, label, label_value)
-        return context.make_tuple(builder, result, [best_value, label_value])
+        j = emit_splat(builder, context.cast(builder, args[3], first, labels.scalar), args[1].type)
+        vectors = cgutils.unpack_tuple(builder, args[2])
+        return context.make_tuple(builder, result, _emit_argmin(builder, *args[:2], vectors, j))
 
     return result(best, labels, acc, first), codegen
 
@@ -191,19 +190,16 @@ def argmin_first_tile(typingctx, best, labels, acc, first, n):
     result = types.Tuple((best, labels))
 
     def codegen(context, builder, signature, args):
-        best_value, label_value, accs, j, n_value = args
-        j = context.cast(builder, j, first, labels.scalar)
-        n_value = context.cast(builder, n_value, n, labels.scalar)
-        first_label = emit_splat(builder, j, label_value.type)
-        for offset, a in enumerate(cgutils.unpack_tuple(builder, accs)):
-            is_there = builder.icmp_signed("<", ir.Constant(n_value.type, offset), n_value)
-            far = ir.Constant(a.type, [float("inf")] * labels.lanes)
-            a = builder.select(is_there, a, far)
-            closer = builder.fcmp_ordered("<", a, best_value)
-            label = builder.add(first_label, ir.Constant(label_value.type, [offset] * labels.lanes))
-            best_value = builder.select(closer, a, best_value)
-            label_value = builder.select(closer, label, label_value)
-        return context.make_tuple(builder, result, [best_value, label_value])
+        j = emit_splat(builder, context.cast(builder, args[3], first, labels.scalar), args[1].type)
+        n_value = context.cast(builder, args[4], n, types.int64)
+        far = ir.Constant(args[0].type, [float("inf")] * labels.lanes)
+        vectors = [
+            builder.select(
+                builder.icmp_signed("<", ir.Constant(n_value.type, offset), n_value), vector, far
+            )
+            for offset, vector in enumerate(cgutils.unpack_tuple(builder, args[2]))
+        ]
+        return context.make_tuple(builder, result, _emit_argmin(builder, *args[:2], vectors, j))
 
     return result(best, labels, acc, first, n), codegen
 
