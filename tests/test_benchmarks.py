@@ -56,8 +56,9 @@ def test_a_slower_function_is_named(copy):
     file, adapter = copy / PANELS, copy / "benchmarks/internals.py"
     source, adapter_source = file.read_text(), adapter.read_text()
     name = "bench_kernels.Assign(mid"
-    twice = "    def label(self, centers):\n        np.sort(np.sin(np.arange(300_000)))\n"
-    file.write_text(replaced(source, "    def assign_to_panels(self, centers):\n", twice))
+    signature = "(self, centers, tiles=None):\n"
+    twice = f"    def label{signature}        np.sort(np.sin(np.arange(300_000)))\n"
+    file.write_text(replaced(source, f"    def assign_to_panels{signature}", twice))
     old, new = "    return rows.assign_to_panels(centers) if", "    return rows.label(centers) if"
     adapter.write_text(replaced(adapter_source, old, new))
     result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", name)
