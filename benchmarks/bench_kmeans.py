@@ -20,6 +20,7 @@ class Inference(_Inference):
         "digits 1,797 x 64, k=50",
         "words 20,000 x 5,000 CSR, k=20",
         "blobs 500,000 x 16, k=100",
+        "blobs 20,000 x 128, k=1,000",
     ]
     methods = ["predict", "transform"]
 

@@ -155,6 +155,7 @@ KMEANS = {
     "blobs 2,000,000 x 4, k=12": Workload(lambda: blobs(2_000_000, 4, 12, "f4"), 12),
     "blobs 500,000 x 16, k=100": Workload(lambda: blobs(500_000, 16, 100, "f4"), 100),
     "blobs 100,000 x 32, k=50": Workload(lambda: blobs(100_000, 32, 50, "f8"), 50),
+    "blobs 20,000 x 128, k=1,000": Workload(lambda: blobs(20_000, 128, 1000, "f4"), 1000),
     "blobs 50,000 x 256, k=20": Workload(lambda: blobs(50_000, 256, 20, "f4"), 20),
 }
 """Of KMeans."""

@@ -200,9 +200,10 @@ def test_clusters_that_lose_all_rows_among_close_centers(rng):
 
 @pytest.mark.parametrize("n_clusters", [3, 5])
 @pytest.mark.parametrize("max_iter", [1, 2, 300])
-def test_huge_values_and_clusters_without_rows(n_clusters, max_iter):
+@pytest.mark.parametrize("make", CONTAINERS)
+def test_huge_values_and_clusters_without_rows(make, n_clusters, max_iter):
     """Centers that moved to far rows are left where they are."""
-    X = np.repeat([[1.0], [2.0], [1e20]], 20, axis=0)
+    X = make(np.repeat([[1.0], [2.0], [1e20]], 20, axis=0))
     init = np.array([[1.0], [2.0], [1e20], [3e20], [4e20]])[:n_clusters]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of distinct clusters
@@ -210,3 +211,22 @@ def test_huge_values_and_clusters_without_rows(n_clusters, max_iter):
     assert np.isfinite(kmeans.cluster_centers_).all()
     assert kmeans.inertia_ == 0
     assert len(np.unique(kmeans.labels_)) == 3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("make", CONTAINERS)
+def test_centers_that_rounding_moved_settle_at_means(rng, make, weighted):
+    """Beside a cluster of huge values, of which each is the mean."""
+    X = rng.normal(size=(3000, 2)) * (rng.random((3000, 2)) < 0.7)
+    X[::7] = 1e20
+    weights = rng.uniform(0.5, 2, 3000) if weighted else None
+    init = np.array([[-2.0, 0], [3, 1], [1e20, 1e20]])
+    kmeans = KMeans(3, init=init, n_init=1, tol=0).fit(make(X), sample_weight=weights)
+    assert_nearest(kmeans.labels_, X, kmeans.cluster_centers_)
+    np.testing.assert_array_equal(kmeans.cluster_centers_[2], 1e20)
+    own = kmeans.labels_ < 2
+    own_weights = None if weights is None else weights[own]
+    ordinary = KMeans(2, init=init[:2], n_init=1, tol=0)
+    ordinary.fit(make(X[own]), sample_weight=own_weights)
+    np.testing.assert_allclose(kmeans.cluster_centers_[:2], ordinary.cluster_centers_, atol=1e-12)
+    np.testing.assert_allclose(kmeans.inertia_, ordinary.inertia_, rtol=1e-12)

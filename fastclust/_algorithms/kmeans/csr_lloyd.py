@@ -9,7 +9,7 @@ from fastclust._algorithms.kmeans.empty_clusters import (
     relocate_empty_clusters,
 )
 from fastclust._algorithms.kmeans.m_step import move_centers
-from fastclust._algorithms.kmeans.precision import search_tiles
+from fastclust._algorithms.kmeans.precision import may_be_far_from_means, search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT
@@ -83,7 +83,13 @@ class CsrLloyd:
         return FarRows(distances_sq[i], self._rows.take(i), self.labels[i], weights)
 
     def settle(self):
-        """Leave the centers as they are: those of sparse rows are not relative to other rows."""
+        """Add to the centers what their rows differ from them, where rounding may have moved some.
+
+        Centers that were relocated are no means of labels.
+        """
+        center_sq = np.einsum("jf,jf->j", self.centers, self.centers, dtype=np.float64)
+        if self.statistics.counts.all() and may_be_far_from_means(center_sq):
+            self.centers += self._rows.mean_differences(self.centers, self.labels)
 
     def inertia(self, centers):
         """Inertia of the current labels with these centers."""

@@ -3,8 +3,6 @@
 `policy` decides which, and when the rows are regrouped; `launch` runs the kernels.
 """
 
-import math
-
 import numpy as np
 
 from fastclust._algorithms.kmeans import policy as policy_module
@@ -17,6 +15,7 @@ from fastclust._algorithms.kmeans.empty_clusters import (
 from fastclust._algorithms.kmeans.float32_filter import LARGEST_SQ, Float32Filter, has_memory
 from fastclust._algorithms.kmeans.launch import Launcher
 from fastclust._algorithms.kmeans.policy import Next, RegroupPlan
+from fastclust._algorithms.kmeans.precision import may_be_far_from_means
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import is_available
 from fastclust._algorithms.rows.protocol import Iterations
@@ -25,10 +24,6 @@ from fastclust._kernels.kmeans.centers import ROUND_UP
 from fastclust._kernels.kmeans.distances import distances_to_labels
 from fastclust._kernels.kmeans.first_bounds import start_bounds
 from fastclust._kernels.rows.sort import sort_rows
-
-MOST_NORMS_SQ = 2.0**80
-"""Squared norm of the farthest center over that of the nearest up to which rounding moves no center
-by more than 2^-12 of what is between others."""
 
 
 class PanelLloyd:
@@ -266,11 +261,9 @@ class PanelLloyd:
         """
         if self._run.counts[lloyd.N_EMPTY]:  # centers that were relocated are no means of labels
             return
-        norms_sq = self._run.tiles[1].ravel()[: len(self.centers)].tolist()
-        if max(norms_sq) / MOST_NORMS_SQ <= min(filter(None, norms_sq), default=math.inf):
-            return
-        self._run.centers += self._panels.mean_differences(self.centers, self.labels)
-        self.leave_bounds()
+        if may_be_far_from_means(self._run.tiles[1].ravel()[: len(self.centers)]):
+            self._run.centers += self._panels.mean_differences(self.centers, self.labels)
+            self.leave_bounds()
 
     def inertia(self, centers):
         """Inertia of the current labels with these centers."""

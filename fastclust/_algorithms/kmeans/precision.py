@@ -15,6 +15,8 @@ are found from differences, which cancel nothing. (Equal centers have equal valu
 formula, and do not count.)
 """
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.arrays import PAIR_WORK, tiles_of
@@ -26,6 +28,10 @@ LIMIT = {np.dtype(np.float32): 2.0**16, np.dtype(np.float64): 2.0**28}
 """Limit of C^2 / (S^2 / 4). That of float32 is above those of centers that k-means finds in
 ordinary rows (1,000 colours of a picture: 2^15). The rounding of the two largest terms, about
 2 u C^2, is then less than 2^-7 of S^2 / 4 for the closest pair, and 2^-24 in float64."""
+
+MOST_NORMS_SQ = 2.0**80
+"""Squared norm of the farthest center over that of the nearest up to which rounding moves no center
+by more than 2^-12 of what is between others."""
 
 
 def search_tiles(centers):
@@ -48,3 +54,12 @@ def lose_digits(centers, center_sq):
     close = np.empty(len(chunks), dtype=np.int64)
     find_close_centers(chunks, centers, center_sq, LIMIT[centers.dtype] / 4, close)
     return 1 in close.tolist()
+
+
+def may_be_far_from_means(center_sq):
+    """Whether rounding may have moved centers of these squared norms far from their rows' means.
+
+    The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
+    """
+    norms_sq = center_sq.tolist()
+    return max(norms_sq) / MOST_NORMS_SQ > min(filter(None, norms_sq), default=math.inf)

@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import scipy.sparse
 
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans.csr_lloyd import CsrLloyd
@@ -140,6 +141,22 @@ class CsrRows:
             chunks, *self.arrays, self.weights, labels_old, labels, int(from_scratch),
             statistics.sums, statistics.weights, statistics.counts, work=self.work(1),
         )  # fmt: skip
+
+    def mean_differences(self, centers, labels):
+        """Mean of the rows of each label less its center, of shape (n_clusters, n_features).
+
+        Every label must have rows. A value that is not stored differs by the center's own.
+        """
+        X, weights = self._X, self.row_weights().astype(np.float64)
+        shape = len(centers), self.n_samples
+        members = scipy.sparse.csc_array((weights, labels, np.arange(self.n_samples + 1)), shape)
+        of_label = np.repeat(labels, np.diff(X.indptr)), X.indices
+        parts = X.indices, X.indptr
+        values = X.data.astype(np.float64) - centers[of_label]
+        sums = (members @ scipy.sparse.csr_array((values, *parts), X.shape)).toarray()
+        stored = members @ scipy.sparse.csr_array((np.ones(len(values)), *parts), X.shape)
+        masses = members.sum(axis=1)[:, np.newaxis]
+        return (sums - (masses - stored.toarray()) * centers) / masses
 
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label."""
