@@ -71,6 +71,19 @@ def variant(name):
     return rename
 
 
+# Rows of a team, the counters of the threads that share many steps: see `simd.team`.
+TAKEN = 0  # chunks taken so far, in all steps
+DONE = 1  # chunks finished so far
+OPEN = 2  # chunks of all steps opened so far; DISMISSED at the end
+
+
+def open_team(team_out, n_chunks):
+    """Open the first step: a turn for each chunk; without chunks, one for the end of the step."""
+    team_out[TAKEN, 0] = 0
+    team_out[DONE, 0] = 0
+    team_out[OPEN, 0] = max(n_chunks, 1)
+
+
 def n_workers(chunks):
     """Threads that share these chunks."""
     return 1 if len(chunks) == 1 else _threads.effective_n_threads()
@@ -94,6 +107,8 @@ class Kernel:
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.signature = Signature(function)
+        others = list(self.signature.parameters)[1:]
+        self._team = others.index("team_out") if "team_out" in others else None
         self._compiled = {}
 
     def __call__(self, chunks, *args, work=0.0, alone=False):
@@ -123,7 +138,7 @@ class Kernel:
                 self.signature.check((chunks, *args))
                 compiled = self._compile(args[0].dtype, parallel)
             if not parallel and work < LAUNCH_WORK:
-                compiled(chunks, *args)
+                self._launch(compiled, chunks, args)
                 return
             n_threads = _threads.effective_n_threads() if parallel else 1
             n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
@@ -131,10 +146,15 @@ class Kernel:
             n_launches = min(n_launches, most_launches)
             for part in np.array_split(chunks, n_launches) if n_launches > 1 else [chunks]:
                 with _threads.launching(n_threads, parallel):
-                    compiled(part, *args)
+                    self._launch(compiled, part, args)
         except (AttributeError, IndexError, TypeError):
             self.signature.check((chunks, *args))  # raises an error that names the parameter
             raise
+
+    def _launch(self, compiled, chunks, args):
+        if self._team is not None:
+            open_team(args[self._team], len(chunks))
+        compiled(chunks, *args)
 
     def prepare(self, chunks, dtype):
         """Compile what a call with these chunks and this real type would run."""

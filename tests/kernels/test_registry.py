@@ -1,9 +1,11 @@
 """The registry holds what the package calls: each kernel with each real type, and nothing else."""
 
+import ast
 import functools
 import importlib
 import json
 import pkgutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,3 +114,27 @@ def test_entries_for_a_type(dtype):
     entries = registry.entries_for(dtype)
     assert {entry for entry in registry.REGISTRY if entry.dtype == dtype} <= set(entries)
     assert set(registry.SCORES) <= set(entries) <= set(registry.REGISTRY)
+
+
+def kernels_in(tree):
+    """Definitions of kernels in the syntax tree of a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and "kernel" in map(ast.unparse, node.decorator_list):
+            yield node
+
+
+def test_a_kernel_is_a_loop_over_chunks_or_threads_and_nothing_else():
+    """Each thread may run it as a whole, for some of the chunks: what else it wrote would race."""
+    n_kernels = 0
+    for path in Path(fastclust._kernels.__file__).parent.rglob("*.py"):
+        for kernel in kernels_in(ast.parse(path.read_text())):
+            *names, loop = kernel.body[1:]  # after the docstring
+            for statement in names:
+                assert isinstance(statement, ast.Assign), kernel.name
+                assert not any(isinstance(n, ast.Subscript) for n in statement.targets), kernel.name
+            assert isinstance(loop, ast.For), kernel.name
+            is_team = any(parameter.arg == "team_out" for parameter in kernel.args.args)
+            count = "n_workers" if is_team else "chunks.shape[0]"
+            assert ast.unparse(loop.iter) == f"prange({count})"
+            n_kernels += 1
+    assert n_kernels > 20

@@ -433,8 +433,8 @@ class Panels:
         for j in range(0, n_rounds + 1, step):
             seeding.seeding_kernel(width)(
                 chunks, self.values, self.weights, uniforms, n_workers(chunks),
-                j, min(j + step, n_rounds + 1), new_team(), np.empty(1, dtype=np.int64), indices,
-                *buffers,
+                j, min(j + step, n_rounds + 1), new_team(), filled(1, np.int64, j - 1),
+                indices, *buffers,
             )  # fmt: skip
         return indices
 

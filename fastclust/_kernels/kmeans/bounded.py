@@ -50,7 +50,6 @@ from fastclust._kernels.kmeans.lloyd import (
     N_ITER,
     REDO,
     make_team_work,
-    start_iterations,
     take_labels,
 )
 from fastclust._kernels.signature import float64, int32, int64, real
@@ -318,7 +317,6 @@ def iterate_bounded(
     Its other arguments are the fields of `Blocks`. The shifts are those since the bounds were last
     updated.
     """
-    start_iterations(team_out, chunks, n_steps)
     for _worker in prange(n_workers):
         team = team_out[:]
         _work(

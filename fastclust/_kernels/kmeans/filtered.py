@@ -34,7 +34,7 @@ from fastclust._kernels.kmeans.arguments import (
 )
 from fastclust._kernels.kmeans.assign import make_search, nearest
 from fastclust._kernels.kmeans.centers import touch_all
-from fastclust._kernels.kmeans.lloyd import REDO, make_team_work, start_iterations, take_labels
+from fastclust._kernels.kmeans.lloyd import REDO, make_team_work, take_labels
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.tiles import argmin2_tile
 from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
@@ -156,7 +156,6 @@ def iterate_filtered(
 
     Chunks begin at even panels. Its other arguments are the fields of `Filter`.
     """
-    start_iterations(team_out, chunks, n_steps)
     for _worker in prange(n_workers):
         team = team_out[:]
         _work(

@@ -29,7 +29,7 @@ from fastclust._kernels.kmeans.centers import (
     touch_all,
 )
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
 
 # Entries of counts_out of a `Status`.
@@ -41,18 +41,6 @@ N_EVALUATED = 4  # centers that were evaluated for these blocks
 REDO = 5  # 1 while the sums are being formed anew
 IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no chunks
 N_COUNTS = 7
-
-
-@inner
-def start_iterations(team_out, chunks, n_steps):
-    """Let a team take the turns of the first iteration, or none if there is none."""
-    start_team(team_out, _n_turns(chunks) * min(n_steps, 1))
-
-
-@inner
-def _n_turns(chunks):
-    """Turns of an iteration: its chunks; without any, one for the end of the iteration."""
-    return max(chunks.shape[0], 1)
 
 
 def make_team_work(name, assign_chunk, end_iteration):
@@ -67,7 +55,7 @@ def make_team_work(name, assign_chunk, end_iteration):
     @inner
     @variant(name)
     def work(team, chunks, rows, centers, labels, chunk_sums, sums, plan, status, own):
-        n_turns = _n_turns(chunks)
+        n_turns = max(chunks.shape[0], 1)  # without chunks, one for the end of the iteration
         s = take_chunk(team, n_turns)
         while s >= 0:
             if chunks.shape[0] > 0:
@@ -212,9 +200,8 @@ def iterate(
     but where the iteration began in another launch), and:
 
     n_workers : threads                                             # IN
-    team_out : (N_COUNTERS, COUNTER_VALUES), int64                  # scratch
+    team_out : (N_COUNTERS, COUNTER_VALUES), int64                  # IN, OUT
     """
-    start_iterations(team_out, chunks, n_steps)
     for _worker in prange(n_workers):
         team = team_out[:]
         _work(

@@ -20,7 +20,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline, variant
 from fastclust._kernels.signature import float64, int64, real
-from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from fastclust._kernels.simd.tiles import (
     first_of_tile,
     minimum_tile,
@@ -139,8 +139,9 @@ def seeding_kernel(width):
         uniforms : (n_clusters - 1, n_candidates), float64        # IN: draws from [0, 1)
         n_workers : threads                                       # IN
         first_round, last_round : range of rounds                 # IN
-        team_out : (N_COUNTERS, COUNTER_VALUES), int64            # scratch
-        round_out : (1,), int64: the round                        # scratch
+        team_out : (N_COUNTERS, COUNTER_VALUES), int64            # IN, OUT
+        round_out : (1,), int64: the round; before the first,     # IN, OUT
+            whose step only draws candidates, first_round - 1
         indices_out : (n_clusters,), int64                        # IN, OUT
         candidates_out : (n_candidates,), int64                   # OUT: rows of the candidates
         tiles_out : (n_tiles, n_features, width)                  # IN, OUT: last seed, candidates
@@ -149,8 +150,6 @@ def seeding_kernel(width):
         cumulative_out : (n_blocks,), float64                     # IN, OUT: sums of w D^2
         """
         n_chunks = chunks.shape[0]
-        round_out[0] = first_round - 1  # the first step only draws candidates, at its end
-        start_team(team_out, n_chunks)
         for _worker in prange(n_workers):
             team = team_out[:]
             s = take_chunk(team, n_chunks)

@@ -326,6 +326,15 @@ def lay_out_kernel(covariance_type):
     return lay_out_components
 
 
+@inner
+def _sum_nk(chunk_nk, j):
+    """Sum of the responsibilities of component j in all chunks."""
+    total = 0.0
+    for s in range(chunk_nk.shape[0]):
+        total += chunk_nk[s, j]
+    return total
+
+
 @functools.cache
 def update_kernel(covariance_type):
     """The kernel of the M step of a covariance type."""
@@ -363,17 +372,14 @@ def update_kernel(covariance_type):
             `Parameters`
         is_singular_out : (n_components,), int64            # OUT: 1 where there is no factor
         """
-        k, d = means_out.shape
-        total = 0.0
-        for j in range(k):
-            nk_out[j] = 0.0
-            for s in range(chunk_nk.shape[0]):
-                nk_out[j] += chunk_nk[s, j]
-            total += nk_out[j] + floor
         for s in prange(chunks.shape[0]):
+            total = 0.0
+            for j in range(means_out.shape[0]):
+                total += _sum_nk(chunk_nk, j) + floor
             moments = Moments(nk_out, first_out, second_out)
             parameters = Parameters(means_out, covariances_out, factors_out)
             for j in range(chunks[s, 1], chunks[s, 2]):
+                nk_out[j] = _sum_nk(chunk_nk, j)
                 for f in range(first_out.shape[1]):
                     first_out[j, f] = 0.0
                 for f in range(second_out.shape[1]):
@@ -385,7 +391,7 @@ def update_kernel(covariance_type):
                         second_out[j, f] += chunk_second[i, j, f]
                 nk = nk_out[j] + floor
                 weights_out[j] = nk / (total_weight if total_weight > 0.0 else total)
-                for f in range(d):
+                for f in range(means_out.shape[1]):
                     shift = first_out[j, f] - floor * (about[j, f] + origin[f])
                     means_out[j, f] = about[j, f] + shift / nk
                 divisor = nk if second_out.shape[1] > 0 else total

@@ -8,7 +8,6 @@ hold a core, the others go on without it.
 
 The chunks do not depend on which thread takes them, so results are the same to the bit.
 
-    start_team(team_out, n_chunks)
     for _worker in prange(n_workers):
         team = team_out[:]
         chunk = take_chunk(team, n_chunks)
@@ -18,6 +17,9 @@ The chunks do not depend on which thread takes them, so results are the same to 
                 ...                                  # the serial end of the step
                 end_step(team, n_chunks, goes_on)
             chunk = take_chunk(team, n_chunks)
+
+Who launches a kernel with a parameter `team_out` opens the first step (`jit.open_team`), so that
+a thread joins by calling the kernel. Without chunks there is one turn, for the end of the step.
 
 The view `team` is needed. Numba promises LLVM that the arrays of a prange do not overlap, and LLVM
 concludes that nobody else writes to them: it would keep in a register what another thread has
@@ -31,14 +33,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastclust._kernels.jit import inner
+from fastclust._kernels.jit import DONE, OPEN, TAKEN, inner
 from fastclust._kernels.simd.vectors import emit_address
 
-# Rows of a team, of shape (N_COUNTERS, COUNTER_VALUES) and int64: no two share a cache line.
-TAKEN = 0  # chunks taken so far, in all steps
-DONE = 1  # chunks finished so far
-OPEN = 2  # chunks of all steps opened so far; DISMISSED at the end
 N_COUNTERS, COUNTER_VALUES = 3, 16
+"""Shape of a team: no two counters share a cache line."""
 
 DISMISSED = -1
 
@@ -121,14 +120,6 @@ def _offer_core(typingctx):
         return context.get_dummy_value()
 
     return types.void(), codegen
-
-
-@inner
-def start_team(team_out, n_chunks):
-    """Open the first step, before the threads start; dismiss the team if there are no chunks."""
-    team_out[TAKEN, 0] = 0
-    team_out[DONE, 0] = 0
-    team_out[OPEN, 0] = n_chunks if n_chunks > 0 else DISMISSED
 
 
 @inner

@@ -10,7 +10,8 @@ from numba import prange
 
 import fastclust
 from fastclust._algorithms.chunks import new_team
-from fastclust._kernels.simd.team import end_step, is_last_of_step, start_team, take_chunk
+from fastclust._kernels.jit import open_team
+from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from tests.kernels.conftest import chunks_of
 
 
@@ -18,7 +19,6 @@ from tests.kernels.conftest import chunks_of
 def work_through(chunks, n_workers, n_steps, team_out, visits_out, order_out, step_out):
     """Chunk s of step t visits (t, s), and sees what the step before left."""
     n_chunks = chunks.shape[0]
-    start_team(team_out, n_chunks)
     for _worker in prange(n_workers):
         team = team_out[:]
         s = take_chunk(team, n_chunks)
@@ -31,6 +31,12 @@ def work_through(chunks, n_workers, n_steps, team_out, visits_out, order_out, st
                 step_out[0] += 1
                 end_step(team, n_chunks, step_out[0] < n_steps)
             s = take_chunk(team, n_chunks)
+
+
+def opened(n_chunks):
+    team = new_team()
+    open_team(team, n_chunks)
+    return team
 
 
 def arrays(n_steps, n_chunks):
@@ -46,7 +52,7 @@ def test_every_chunk_has_its_turn_in_every_step(n_chunks, n_workers):
     chunks = chunks_of(50 * n_chunks, n_chunks)
     chunks[:, 2] += chunks[:, 0] ** 2
     visits, order, step = arrays(n_steps, n_chunks)
-    work_through(chunks, n_workers, n_steps, new_team(), visits, order, step)
+    work_through(chunks, n_workers, n_steps, opened(n_chunks), visits, order, step)
     assert step[0] == n_steps
     assert (visits == 1).all()
     expected = np.zeros(n_chunks, dtype=np.int64)
@@ -58,7 +64,7 @@ def test_every_chunk_has_its_turn_in_every_step(n_chunks, n_workers):
 
 def test_other_threads_may_write_to_the_arrays_of_a_team():
     """Of the function that Numba makes of a prange, LLVM is told nothing else."""
-    work_through(np.array([[0, 0, 1]]), 1, 1, new_team(), *arrays(1, 1))
+    work_through(np.array([[0, 0, 1]]), 1, 1, opened(1), *arrays(1, 1))
     (code,) = work_through.inspect_llvm().values()
     definitions = re.findall(r"define .*numba_parfor_gufunc.*%arg.team.*", code)
     assert definitions
@@ -70,14 +76,14 @@ def test_every_team_is_a_view():
     for path in Path(fastclust.__file__).parent.glob("_kernels/*/*.py"):
         code = path.read_text() if path.name != "team.py" else ""
         views = re.findall(r"in prange\(n_workers\):\n +team = team_out\[:\]\n", code)
-        starts = re.findall(r"start_(?:team|iterations)\(team_out,.*\)\n +for _worker in", code)
-        assert len(starts) == code.count("prange(n_workers)") == len(views)
+        assert code.count("prange(n_workers)") == len(views)
         n_teams += len(views)
     assert n_teams == 4  # three kinds of iterations, and seeding
 
 
-def test_without_chunks_there_is_no_step():
+def test_who_comes_after_the_last_step_does_nothing():
     visits, order, step = arrays(1, 1)
-    chunks = np.empty((0, 3), dtype=np.int64)
-    work_through(chunks, 2, 1, new_team(), visits, order, step)
-    assert step[0] == 0
+    team = opened(1)
+    for _ in range(2):
+        work_through(np.array([[0, 0, 1]]), 2, 1, team, visits, order, step)
+    assert step[0] == 1
