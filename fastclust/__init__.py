@@ -1,5 +1,6 @@
 """K-means and Gaussian mixtures for CPUs: scikit-learn's answers, many times faster."""
 
+from fastclust import _threadpoolctl  # noqa: F401  (it registers itself)
 from fastclust._threads import limit_threads
 from fastclust._version import __version__
 from fastclust._warmup import warmup

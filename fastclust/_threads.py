@@ -1,8 +1,9 @@
 """How many threads a kernel runs on, and whether the parallel driver is safe here.
 
-Numba's threading layers have limits of their own: GNU OpenMP ends a process that was forked after
-use, and the workqueue layer aborts when two Python threads launch at once. So a forked child runs
-the serial driver, and launches on the workqueue layer take turns.
+Kernels compiled ahead of time run on threads of the extension, in a forked process too. Numba's
+threading layers have limits: GNU OpenMP ends a process that was forked after use, and the workqueue
+layer aborts when two Python threads launch at once. So where Numba compiles the kernels, a forked
+child runs the serial driver, and launches on the workqueue layer take turns.
 """
 
 import _thread
@@ -17,9 +18,12 @@ import sys
 import threading
 from typing import Any
 
+from fastclust import _extension
+
 _launch_lock = threading.Lock()
 _state = {"started": False, "forked_after_start": False}
 _limit = contextvars.ContextVar("limit", default=math.inf)
+threadpoolctls = threading.local()  # its attribute `limit`, if `_threadpoolctl` has set it
 
 
 @contextlib.contextmanager
@@ -41,7 +45,7 @@ def limit_threads(n_threads):
 
     See Also
     --------
-    threadpoolctl.threadpool_limits : Holds here too, where Numba's threads are OpenMP's.
+    threadpoolctl.threadpool_limits : Holds here too.
 
     Examples
     --------
@@ -64,28 +68,45 @@ def parallel_is_safe():
 
     A limit of one thread does not forbid them: they are compiled already, or later calls need them.
     """
-    return not _state["forked_after_start"] and _available_n_threads() > 1
+    is_safe = _extension.level() is not None or not _state["forked_after_start"]
+    return is_safe and available_n_threads() > 1
 
 
 @functools.cache
-def _available_n_threads():
+def available_n_threads():
     """Cores by affinity and container quota, or fewer by OMP_NUM_THREADS, NUMBA_NUM_THREADS."""
     import joblib
-    import numba
 
-    limits = [joblib.cpu_count(), numba.config.NUMBA_NUM_THREADS]
-    with contextlib.suppress(ValueError):  # OMP_NUM_THREADS may be a list, as in "4,2"
-        limits.append(int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]))
+    limits = [joblib.cpu_count()]
+    if _extension.level() is None:
+        import numba
+
+        limits.append(numba.config.NUMBA_NUM_THREADS)
+    for name in "OMP_NUM_THREADS", "NUMBA_NUM_THREADS":
+        with contextlib.suppress(ValueError):  # OMP_NUM_THREADS may be a list, as in "4,2"
+            limits.append(int(os.environ.get(name, "").split(",")[0]))
     return min(limit for limit in limits if limit > 0)  # OpenMP ignores a limit of 0
 
 
 def effective_n_threads():
     """Threads that the next launch uses: those available, or fewer by any limit."""
+    if _extension.level() is not None:
+        limits = _numbas_limit(), getattr(threadpoolctls, "limit", math.inf), _limit.get()
+        return min(available_n_threads(), *limits)
     import numba
 
     _state["started"] = True  # the next call starts Numba's threads
     limits = numba.get_num_threads(), _openmp_limit()(), _limit.get()
-    return min(_available_n_threads(), *limits)
+    return min(available_n_threads(), *limits)
+
+
+def _numbas_limit():
+    """What `numba.set_num_threads` was told in this thread, if Numba has threads."""
+    # A private name, read if it is there: asking Numba itself would start its threads.
+    parallel = sys.modules.get("numba.np.ufunc.parallel")
+    if not getattr(parallel, "_is_initialized", False):
+        return math.inf
+    return sys.modules["numba"].get_num_threads()
 
 
 @functools.cache
@@ -132,8 +153,6 @@ def map_in_order(function, items):
     if n_threads == 1:
         yield from map(function, items)
         return
-    import numba
-
     numbered, taking = enumerate(items), threading.Lock()
     results = queue.SimpleQueue[Any]()
     stopped = False
@@ -141,7 +160,7 @@ def map_in_order(function, items):
     def work(running):
         error = None
         try:
-            numba.set_num_threads(n_threads)  # the limit is per thread: new ones have none
+            _limit.set(n_threads)  # a new thread has no limit
             while not stopped:
                 with taking:
                     index, item = next(numbered, (None, None))

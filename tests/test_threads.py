@@ -69,7 +69,7 @@ from fastclust import GaussianMixture, _threads
 
 warnings.simplefilter("ignore")
 n_threads = int(sys.argv[1])
-_threads._available_n_threads = lambda: n_threads
+_threads.available_n_threads = lambda: n_threads
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30_000, 5)) + 2 * rng.normal(size=(6, 5))[rng.integers(6, size=30_000)]
 apart = 3 * rng.normal(size=(9, 16))[rng.integers(9, size=20_000)] + rng.normal(size=(20_000, 16))
@@ -93,7 +93,7 @@ print("one component", hashed(X, 1))
 HASHES = """
 import sys
 n_threads = int(sys.argv[1])
-_threads._available_n_threads = lambda: n_threads  # also more threads than this machine has cores
+_threads.available_n_threads = lambda: n_threads  # also more threads than this machine has cores
 assert _threads.effective_n_threads() == n_threads
 weights = rng.uniform(size=len(X))
 sparse = scipy.sparse.random(20_000, 100, density=0.1, format="csr", rng=0)
@@ -226,7 +226,7 @@ def test_the_number_of_threads_is_put_back_after_a_fit(cache):
 def test_restarts_keep_to_the_number_of_threads(cache):
     run_python(
         "import numba; from fastclust import _threads;"
-        "_threads._available_n_threads = lambda: 4; numba.set_num_threads(2);"
+        "_threads.available_n_threads = lambda: 4; numba.set_num_threads(2);"
         "n_threads = _threads.map_in_order(lambda _: _threads.effective_n_threads(), range(3));"
         "assert list(n_threads) == [2, 2, 2]",
         NUMBA_NUM_THREADS="4",
@@ -246,7 +246,7 @@ def test_restarts_take_no_lock_that_is_written_in_python(cache):
         def trace(frame, event, arg):
             files.add(frame.f_code.co_filename)
 
-        _threads._available_n_threads = lambda: 2
+        _threads.available_n_threads = lambda: 2
         _threads.effective_n_threads()
         sys.settrace(trace)  # of this thread
         assert list(_threads.map_in_order(abs, range(-100, 0))) == list(range(100, 0, -1))
@@ -276,7 +276,7 @@ def test_restarts_in_threads_keep_their_order_and_raise_their_errors(cache, n_it
             yield from range(3)
             raise TypeError("no more")
 
-        _threads._available_n_threads = lambda: 4
+        _threads.available_n_threads = lambda: 4
         n_items = int(sys.argv[1])
         assert list(_threads.map_in_order(square, range(n_items))) == [i**2 for i in range(n_items)]
         for error, function, failing in (ValueError, fail, range(9)), (TypeError, square, items()):
@@ -295,7 +295,7 @@ import fastclust
 from fastclust import _threads
 from threadpoolctl import threadpool_limits
 
-_threads._available_n_threads = lambda: 4
+_threads.available_n_threads = lambda: 4
 n_threads = _threads.effective_n_threads
 
 assert n_threads() == 4
@@ -342,7 +342,7 @@ def test_a_limit_is_positive(n_threads):
 
 
 def test_omp_num_threads_is_an_upper_limit(monkeypatch):
-    available_n_threads = _threads._available_n_threads.__wrapped__  # the function without cache
+    available_n_threads = _threads.available_n_threads.__wrapped__  # the function without cache
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert available_n_threads() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "1,4")  # for nested levels
@@ -351,7 +351,7 @@ def test_omp_num_threads_is_an_upper_limit(monkeypatch):
 
 @pytest.mark.parametrize("value", ["", "many", "0", "-1", "1000000"])
 def test_omp_num_threads_without_meaning_is_ignored(monkeypatch, value):
-    available_n_threads = _threads._available_n_threads.__wrapped__
+    available_n_threads = _threads.available_n_threads.__wrapped__
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     unlimited = available_n_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", value)

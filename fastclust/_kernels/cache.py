@@ -19,7 +19,6 @@ from pathlib import Path
 
 import llvmlite
 import numba
-import platformdirs
 
 VARIABLE = "FASTCLUST_CACHE_DIR"
 """Environment variable that names the directory; empty or "off" turns the cache off."""
@@ -41,6 +40,8 @@ def cache_directory():
     named = os.environ.get(VARIABLE)
     if named is not None and named.lower() in ("", "off", "0"):
         return None
+    import platformdirs  # here, as it is not there where a wheel is built
+
     directory = Path(named or platformdirs.user_cache_path("fastclust", appauthor=False))
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

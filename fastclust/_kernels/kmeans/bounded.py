@@ -230,7 +230,7 @@ def _label_block(rows, centers, labels, chunk, block, n_candidates, own):
 def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
     """Update the bounds of a batch; list and prefetch blocks to be labelled; return how many."""
     bounds, block_panels = own.bounds, own.block_panels
-    n_features, lanes = rows.panels.shape[1], rows.panels.shape[2]
+    n_features, lanes = rows.panels.shape[1], max(rows.panels.shape[2], 1)  # no range steps by 0
     largest_shift = _largest(shifts)
     n_active = 0
     for block in range(batch, min(batch + BATCH_BLOCKS, stop)):
@@ -252,7 +252,8 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
     chunk, stop = chunks[s, 0], chunks[s, 2]
     if from_scratch:
         touch_all(chunk_sums.touched_out[chunk])
-    n_panels, n_features, lanes = rows.panels.shape
+    n_panels, n_features = rows.panels.shape[0], rows.panels.shape[1]
+    lanes = max(rows.panels.shape[2], 1)  # no range steps by 0
     assigned_out = own.bounds.assigned_out
     n_changed, n_active_blocks, n_evaluated = 0, 0, 0
     for batch in range(chunks[s, 1], stop, BATCH_BLOCKS):

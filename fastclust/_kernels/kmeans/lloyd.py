@@ -162,7 +162,7 @@ def _assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, ow
     if from_scratch:
         touch_all(chunk_sums.touched_out[chunk])
     n_clusters = centers.centers_out.shape[0]
-    batch_panels = labels.new_labels_out.shape[1]
+    batch_panels = max(labels.new_labels_out.shape[1], 1)  # so that no range has a step of 0
     n_changed = 0
     for first in range(chunks[s, 1], chunks[s, 2], batch_panels):
         last = min(first + batch_panels, chunks[s, 2])

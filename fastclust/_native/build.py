@@ -1,0 +1,197 @@
+"""Build the extension: kernels compiled for some CPU levels, linked with `runtime.c`.
+
+    python fastclust/_native/build.py FOLDER [LEVEL ...]
+
+writes `_fastclust_kernels.abi3.so` into a folder, for the level of this machine or for those named.
+
+This file is loaded by its path (`hatch_build.py`): importing the package would import scikit-learn,
+which is not there where a wheel is built. So it imports nothing of the package.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+EXTENSION = "_fastclust_kernels.abi3.so"
+GLIBC = "x86_64-linux-gnu.2.17"
+"""What zig links for: manylinux_2_17."""
+
+
+class Level(NamedTuple):
+    """A CPU level of x86-64, as its psABI defines it.
+
+    Attributes
+    ----------
+    cpu : str
+        LLVM's name of a CPU that has this level and no more.
+    features : str
+        LLVM's names of its features, each after a plus.
+    """
+
+    cpu: str
+    features: str
+
+    @property
+    def environment(self):
+        """Settings under which Numba compiles for this level, whatever the machine is."""
+        return {"NUMBA_CPU_NAME": self.cpu, "NUMBA_CPU_FEATURES": self.features}
+
+
+_V2 = "+cx16,+popcnt,+sahf,+sse3,+ssse3,+sse4.1,+sse4.2"
+_V3 = f"{_V2},+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave"
+_V4 = f"{_V3},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+
+LEVELS = {
+    "v2": Level("x86-64-v2", _V2),
+    "v3": Level("x86-64-v3", _V3),
+    "v4": Level("x86-64-v4", _V4),
+}
+"""Levels by name, each of which has all that those before it have."""
+
+
+class BuildError(Exception):
+    """The extension cannot be built, and why."""
+
+
+def build(folder, levels, objects, compiler):
+    """Build the extension.
+
+    Parameters
+    ----------
+    folder : path
+        Where it is written.
+    levels : list of str
+        Names in LEVELS, or ["native"] for the level of this machine.
+    objects : path
+        Where objects are kept from one build to the next.
+    compiler : list of str or None
+        Command of a C compiler, if there is one.
+
+    Returns
+    -------
+    extension : Path
+        The file.
+
+    Raises
+    ------
+    BuildError
+        If this machine, the compiler or a kernel does not allow it.
+    """
+    if compiler is None:
+        raise BuildError("there is no C compiler (the package ziglang brings one)")
+    unknown = set(levels) - {"native", *LEVELS}
+    if unknown:
+        raise BuildError(f"levels are {', '.join(LEVELS)}, not {', '.join(sorted(unknown))}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if levels == ["native"]:
+        levels = [native_level(compiler, folder)]
+    made = {level: _emit(level, Path(objects) / level, folder) for level in levels}
+    (folder / "table.h").write_text(_table(made))
+    return _link(compiler, folder, made)
+
+
+def find_compiler():
+    """Command of a C compiler: that of the environment's CC, one that is installed, or zig's."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        if name and shutil.which(name.split()[0]):
+            return name.split()
+    return zig()
+
+
+def zig():
+    """Command of zig's C compiler, for an old glibc; None if it is not installed."""
+    if importlib.util.find_spec("ziglang") is None:
+        return None
+    return [sys.executable, "-m", "ziglang", "cc", "-target", GLIBC]
+
+
+def native_level(compiler, folder):
+    """The best level of this machine, by the function of `runtime.c` that decides in the end."""
+    probe = folder / "level"
+    _run([*compiler, "-O1", str(HERE / "level.c"), "-o", str(probe)])
+    level = subprocess.run([probe], capture_output=True, text=True, check=False).stdout.strip()
+    if level not in LEVELS:
+        raise BuildError("this CPU has not all of x86-64-v2")
+    return level
+
+
+def _emit(level, objects, folder):
+    """Compile the kernels of a level; return what `emit` says of them."""
+    as_package = (
+        "import sys, types; package = types.ModuleType('fastclust');"
+        f"package.__path__ = [{str(HERE.parent)!r}]; sys.modules['fastclust'] = package;"
+        "from fastclust._native import emit; emit.main()"
+    )
+    report = folder / f"{level}.json"
+    environment = {name: value for name, value in os.environ.items() if "NUMBA_" not in name}
+    environment |= LEVELS[level].environment
+    environment |= {"FASTCLUST_JIT": "1", "FASTCLUST_CACHE_DIR": "off"}
+    _run([sys.executable, "-c", as_package, level, str(objects), str(report)], env=environment)
+    return json.loads(report.read_text())
+
+
+def _run(command, **options):
+    result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if result.returncode != 0:
+        said = (result.stderr or result.stdout).strip().splitlines()
+        raise BuildError(said[-1] if said else f"{command[0]}: exit status {result.returncode}")
+
+
+def _table(made):
+    """C source of the table of kernels."""
+    first, *_ = made.values()
+    symbols: dict[tuple[str, str], list[str]] = {}
+    for one in made.values():
+        for each in one["objects"]:
+            symbols.setdefault((each["kernel"], each["dtype"]), []).append(each["symbol"])
+    lines, rows, most_words = [], [], 0
+    for number, each in enumerate(first["objects"]):
+        entries = symbols[each["kernel"], each["dtype"]]
+        parameters, n_words, team_word = [], 0, -1
+        for name, dtype, ndim, is_written in each["parameters"]:
+            kind, itemsize = dtype[0], int(dtype[-2:]) // 8
+            parameters.append(f"{{\"{name}\", '{kind}', {itemsize}, {ndim}, {int(is_written)}}}")
+            team_word = n_words if name == "team_out" else team_word
+            n_words += 1 + ndim
+        most_words = max(most_words, n_words)
+        lines += [f"extern int32_t {entry}(const int64_t *);" for entry in entries]
+        lines.append(f"static const entry_t E{number}[] = {{{', '.join(entries)}}};")
+        lines.append(f"static const parameter_t P{number}[] = {{{', '.join(parameters)}}};")
+        names = f'"{each["kernel"]}", "{each["dtype"]}"'
+        rows.append(f"{{{names}, {len(parameters)}, P{number}, {team_word}, E{number}}},")
+    levels = ", ".join(f'"{level}"' for level in made)
+    return "\n".join([
+        *lines, "static const kernel_t KERNELS[] = {", *rows, "};",
+        f"enum {{ N_KERNELS = {len(rows)}, N_LEVELS = {len(made)}, MOST_WORDS = {most_words} }};",
+        f"static const char *const LEVELS[] = {{{levels}}};",
+        f'#define SOURCES "{first["sources"]}"',
+        f'#define BUILD "{first["compiler"]}"', "",
+    ])  # fmt: skip
+
+
+def _link(compiler, folder, made):
+    """Link the objects with `runtime.c`."""
+    import numpy as np
+
+    objects = [each["path"] for one in made.values() for each in one["objects"]]
+    includes = [folder, sysconfig.get_path("include"), np.get_include()]
+    extension = folder / EXTENSION
+    _run([
+        *compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread",
+        *(f"-I{path}" for path in includes), str(HERE / "runtime.c"), *objects, "-lm", "-s",
+        "-o", str(extension),
+    ])  # fmt: skip
+    return extension
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    print(build(folder, sys.argv[2:] or ["native"], folder / "objects", find_compiler()))

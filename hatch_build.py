@@ -1,0 +1,98 @@
+"""Makes wheels with kernels that are compiled ahead of time (fastclust/_native/build.py).
+
+The environment variable FASTCLUST_AOT says for which CPU levels: "native", the default, for that of
+this machine; "all", or names as in "v2,v3"; "off" for none. Levels that are named go into a wheel
+for manylinux_2_17, which zig links. Where anything fails, the wheel has no such kernels: Numba then
+compiles them when they are first called, and `fastclust.show_config()` says why.
+
+An editable install has none, as its sources are meant to change.
+"""
+
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+NUMBA = 'numba==0.68.1; python_version < "3.15"'
+"""What compiles the kernels: one version, as private names of it are used."""
+
+NUMPY = "numpy>=2"
+"""Of which the C API is used: what is compiled with 2 also runs with 1.26."""
+
+ZIG = "ziglang>=0.13"
+
+
+def load_build():
+    """The module `build`, by its path: importing the package would import scikit-learn."""
+    path = Path(__file__).parent / "fastclust/_native/build.py"
+    spec = importlib.util.spec_from_file_location("fastclust_build", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def wanted_levels():
+    """Names of levels, or "native"; an empty list for none."""
+    wanted = os.environ.get("FASTCLUST_AOT", "native")
+    if wanted == "off":
+        return []
+    return list(load_build().LEVELS) if wanted == "all" else wanted.split(",")
+
+
+def why_not():
+    """Why kernels are not compiled ahead of time here, or None."""
+    if not wanted_levels():
+        return "FASTCLUST_AOT was off when this was built"
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return f"not for {platform.system()} on {platform.machine()} yet"
+    if not hasattr(sys, "abiflags") or "t" in sys.abiflags:
+        return "not for free-threaded Python"
+    return None
+
+
+class CompiledKernels(BuildHookInterface):
+    """Adds the extension to a wheel, or the reason why there is none."""
+
+    def dependencies(self):
+        """What building the extension needs."""
+        if why_not():
+            return []
+        needs_zig = wanted_levels() != ["native"] or load_build().find_compiler() is None
+        return [NUMBA, NUMPY, *([ZIG] if needs_zig else [])]
+
+    def initialize(self, version, build_data):
+        """Build the extension, unless the wheel is for an editable install."""
+        if version == "editable":
+            return
+        self._folder = tempfile.TemporaryDirectory()
+        reason, folder = why_not(), Path(self._folder.name)
+        if reason is None:
+            try:
+                self._add_extension(folder, build_data)
+                return
+            except Exception as error:  # an install never fails for it
+                reason = f"building it failed: {error}"
+        self.app.display_warning(f"fastclust without compiled kernels: {reason}")
+        file = folder / "no_extension.txt"
+        file.write_text(f"{reason}\n")
+        build_data["force_include"][str(file)] = "fastclust/_native/no_extension.txt"
+
+    def finalize(self, version, build_data, artifact_path):
+        """Remove what was made on the way."""
+        if version != "editable":
+            self._folder.cleanup()
+
+    def _add_extension(self, folder, build_data):
+        build, levels = load_build(), wanted_levels()
+        is_portable = levels != ["native"]
+        compiler = build.zig() if is_portable else build.find_compiler()
+        self.app.display_info("compiling the kernels, about 80 s of one core for each level")
+        extension = build.build(folder, levels, Path(self.root) / "build/objects", compiler)
+        build_data["force_include"][str(extension)] = extension.name
+        build_data["pure_python"] = False
+        system = "manylinux_2_17" if is_portable else "linux"
+        build_data["tag"] = f"cp311-abi3-{system}_x86_64"
