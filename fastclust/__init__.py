@@ -1,6 +1,7 @@
 """K-means and Gaussian mixtures for CPUs: scikit-learn's answers, many times faster."""
 
 from fastclust import _threadpoolctl  # noqa: F401  (it registers itself)
+from fastclust._config import show_config
 from fastclust._threads import limit_threads
 from fastclust._version import __version__
 from fastclust._warmup import warmup
@@ -9,5 +10,5 @@ from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
 
 __all__ = [
     "GaussianMixture", "KMeans", "__version__", "k_means", "kmeans_plusplus", "limit_threads",
-    "warmup",
+    "show_config", "warmup",
 ]  # fmt: skip

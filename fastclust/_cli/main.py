@@ -1,4 +1,4 @@
-"""The command line: ``python -m fastclust fit|select|predict|warmup|demo``, or ``fastclust``."""
+"""The command line: ``python -m fastclust fit|select|predict|warmup|config|demo``, or ``fastclust``."""
 
 import argparse
 import contextlib
@@ -229,6 +229,8 @@ def _parser():
     predict = _add_command(commands, "predict", text, PREDICT_EXAMPLE)
     _add_rows(predict, saves="no")
     _add_warmup(commands)
+    text = "say which kernels run here, on how many threads, and why"
+    _add_command(commands, "config", text, "example:\n  FASTCLUST_LEVEL=v3 fastclust config")
     _add_demo(commands)
     return parser
 
@@ -244,6 +246,12 @@ def _run_warmup(options):
     print(f"every kernel is compiled ({time.perf_counter() - start:.1f} s)")
 
 
+def _run_config(options):
+    import fastclust
+
+    fastclust.show_config()
+
+
 def _call(options):
     """Run a command; return the exit status, and why it failed or None."""
     from fastclust._cli import commands, demo
@@ -255,6 +263,7 @@ def _call(options):
         "select": commands.run_fit,
         "predict": commands.run_predict,
         "warmup": _run_warmup,
+        "config": _run_config,
         "demo": demo.run_demo,
     }[options.command]
     try:
