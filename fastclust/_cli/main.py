@@ -1,4 +1,4 @@
-"""The command line: ``python -m fastclust fit|select|predict|warmup|config|demo``, or ``fastclust``."""
+"""The command line: ``fastclust COMMAND``, or ``python -m fastclust COMMAND``."""
 
 import argparse
 import contextlib
