@@ -56,7 +56,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def limit_launches(monkeypatch):
     """Function that sets the work of one launch: a constant of all kernels, which none takes."""
-    return functools.partial(monkeypatch.setattr, "fastclust._kernels.jit.LAUNCH_WORK")
+    return functools.partial(monkeypatch.setattr, "fastclust._kernels.launch.LAUNCH_WORK")
 
 
 @pytest.fixture(scope="session")

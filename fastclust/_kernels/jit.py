@@ -12,14 +12,16 @@ A kernel declares its signature by annotations (`signature`). The dtype of the s
 what the declaration calls `real`. Each kernel has a variant for each real type and each of two
 drivers, serial (for one chunk) and parallel (for any other number of chunks). A variant is compiled
 from the declaration alone, when it is first called or ahead of that; `registry` lists the kernels
-and the real types that the package calls them with.
+and the real types that the package calls them with. `launch` cuts a call into launches.
 """
 
 import numba
 import numpy as np
+from numba.core import types
 from numba.core.options import DefaultOptions
 
 from fastclust import _threads
+from fastclust._kernels import launch
 from fastclust._kernels.cache import attach_cache
 from fastclust._kernels.link_only import PARTS, parts_linked_only
 from fastclust._kernels.signature import Signature
@@ -29,9 +31,6 @@ if hasattr(DefaultOptions, "_nrt"):  # a private name of Numba's
     # Kernels allocate nothing, so no references are counted. Where arrays are passed in groups,
     # counting took 8 % of an iteration at 273,280 x 3, k=32, and a third of the machine code.
     OPTIONS["_nrt"] = False
-
-LAUNCH_WORK = 5e9
-"""Multiply-adds per thread in one launch: under 0.2 s, so that Ctrl-C is seen between launches."""
 
 
 def inner(function):
@@ -71,27 +70,17 @@ def variant(name):
     return rename
 
 
-# Rows of a team, the counters of the threads that share many steps: see `simd.team`.
-TAKEN = 0  # chunks taken so far, in all steps
-DONE = 1  # chunks finished so far
-OPEN = 2  # chunks of all steps opened so far; DISMISSED at the end
+def numba_types(signature, real):
+    """Numba's types of the declared parameters, with this dtype for `real`."""
+    return tuple(
+        _numba_type(dtype, ndim, not name.endswith("_out"))
+        for name, dtype, ndim in signature.resolved(real)
+    )
 
 
-def open_team(team_out, n_chunks):
-    """Open the first step: a turn for each chunk; without chunks, one for the end of the step."""
-    team_out[TAKEN, 0] = 0
-    team_out[DONE, 0] = 0
-    team_out[OPEN, 0] = max(n_chunks, 1)
-
-
-def n_workers(chunks):
-    """Threads that share these chunks."""
-    return 1 if len(chunks) == 1 else _threads.effective_n_threads()
-
-
-def steps_in_launch(chunks, work):
-    """How many steps of this many multiply-adds one launch may hold; less than 1 for none."""
-    return LAUNCH_WORK * n_workers(chunks) / max(work, 1.0)
+def _numba_type(dtype, ndim, readonly):
+    scalar = numba.from_dtype(dtype)
+    return types.Array(scalar, ndim, "C", readonly=readonly) if ndim > 0 else scalar
 
 
 def kernel(function):
@@ -132,19 +121,16 @@ class Kernel:
             integer is looked for in the first call of each variant only.
         """
         try:
-            parallel = _is_parallel(chunks, alone)
+            parallel = launch.is_parallel(chunks, alone)
             compiled = self._compiled.get((args[0].dtype.char, parallel))
             if compiled is None:
                 self.signature.check((chunks, *args))
                 compiled = self._compile(args[0].dtype, parallel)
-            if not parallel and work < LAUNCH_WORK:
+            if not parallel and work < launch.LAUNCH_WORK:
                 self._launch(compiled, chunks, args)
                 return
             n_threads = _threads.effective_n_threads() if parallel else 1
-            n_launches = int(work / (LAUNCH_WORK * n_threads)) + 1
-            most_launches = max(1, len(chunks) // n_threads)  # each with work for every thread
-            n_launches = min(n_launches, most_launches)
-            for part in np.array_split(chunks, n_launches) if n_launches > 1 else [chunks]:
+            for part in launch.cut(chunks, work, n_threads):
                 with _threads.launching(n_threads, parallel):
                     self._launch(compiled, part, args)
         except (AttributeError, IndexError, TypeError):
@@ -153,12 +139,12 @@ class Kernel:
 
     def _launch(self, compiled, chunks, args):
         if self._team is not None:
-            open_team(args[self._team], len(chunks))
+            launch.open_team(args[self._team], len(chunks))
         compiled(chunks, *args)
 
     def prepare(self, chunks, dtype):
         """Compile what a call with these chunks and this real type would run."""
-        self.compile(dtype, _is_parallel(chunks, alone=False))
+        self.compile(dtype, launch.is_parallel(chunks, alone=False))
 
     def compile(self, dtype, parallel):
         """Compile a variant, unless it is compiled already.
@@ -182,12 +168,7 @@ class Kernel:
                 dispatcher = numba.njit(parallel=parallel, **OPTIONS)(self.function)
                 driver = "parallel" if parallel else "serial"
                 attach_cache(dispatcher, f"{self.__name__}-{key[0]}-{driver}")
-                dispatcher.compile(self.signature.numba_types(dtype))
+                dispatcher.compile(numba_types(self.signature, dtype))
                 dispatcher.disable_compile()
                 self._compiled[key] = dispatcher
         return self._compiled[key]
-
-
-def _is_parallel(chunks, alone):
-    """Whether the chunks are shared by threads."""
-    return len(chunks) != 1 and not alone and _threads.parallel_is_safe()

@@ -14,14 +14,14 @@ Arrays are C-contiguous. An array whose name ends in `_out` is written to; every
 declared read-only, which accepts both read-only and writable arrays. The first parameter is
 `chunks`, which is the same in every kernel and has no annotation; the second is an array of `real`,
 because its dtype decides at each call which variant runs.
+
+This needs no Numba: `jit` says what Numba's types are.
 """
 
 import inspect
 from dataclasses import dataclass
 
-import numba
 import numpy as np
-from numba.core import types
 
 REAL_DTYPES = "float32", "float64"
 """What `real` may stand for."""
@@ -90,14 +90,14 @@ class Signature:
     def _error(self, name, problem):
         return TypeError(f"{self._kernel}: {name} {problem}")
 
-    def numba_types(self, real):
-        """Numba's types of the parameters, with this dtype for `real`."""
+    def resolved(self, real):
+        """Name, dtype and number of axes of each parameter, with this dtype for `real`."""
         if np.dtype(real).name not in REAL_DTYPES:
             raise TypeError(f"{self._kernel} is of {' or '.join(REAL_DTYPES)}, not of {real}")
-        return tuple(
-            _numba_type(declared.dtype(real), declared.ndim, not name.endswith("_out"))
+        return [
+            (name, declared.dtype(real), declared.ndim)
             for name, declared in self.parameters.items()
-        )
+        ]
 
     def check(self, arguments):
         """Raise a TypeError that names the first argument which does not fit its declaration.
@@ -122,11 +122,6 @@ class Signature:
                     f"is declared as {declared} (real: {real}), but the argument is "
                     f"{_described(argument)}",
                 )
-
-
-def _numba_type(dtype, ndim, readonly):
-    scalar = numba.from_dtype(dtype)
-    return types.Array(scalar, ndim, "C", readonly=readonly) if ndim > 0 else scalar
 
 
 def _array_fits(argument, declared, real, is_written):

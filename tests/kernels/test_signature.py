@@ -57,7 +57,7 @@ def test_types_of_numba(dtype, scalar):
         types.Array(types.float32, 1, "C", readonly=True),
         types.Array(scalar, 1, "C", readonly=False),
     )
-    assert Signature(function).numba_types(dtype) == expected
+    assert jit.numba_types(Signature(function), dtype) == expected
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float16", "complex64"])
@@ -66,7 +66,7 @@ def test_real_is_float32_or_float64(dtype):
         pass
 
     with pytest.raises(TypeError, match=f"function is of float32 or float64, not of {dtype}"):
-        Signature(function).numba_types(dtype)
+        Signature(function).resolved(dtype)
 
 
 def without_type(chunks, X: real[:], n_samples):

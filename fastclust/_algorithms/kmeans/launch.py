@@ -7,8 +7,8 @@ from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
-from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import lloyd
+from fastclust._kernels.launch import n_workers, steps_in_launch
 
 NEVER = 0
 """Value of `resum_every` with which sums are never formed anew."""

@@ -17,7 +17,6 @@ from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows.order import RowOrder
-from fastclust._kernels.jit import n_workers, steps_in_launch
 from fastclust._kernels.kmeans import seeding
 from fastclust._kernels.kmeans.assign import (
     assign_by_differences,
@@ -26,6 +25,7 @@ from fastclust._kernels.kmeans.assign import (
 )
 from fastclust._kernels.kmeans.centers import sum_clusters
 from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
+from fastclust._kernels.launch import n_workers, steps_in_launch
 from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
 from fastclust._kernels.simd.tiles import DISTANCE_TILE
 from fastclust._kernels.simd.vectors import VECTOR_BYTES

@@ -18,7 +18,7 @@ The chunks do not depend on which thread takes them, so results are the same to 
                 end_step(team, n_chunks, goes_on)
             chunk = take_chunk(team, n_chunks)
 
-Who launches a kernel with a parameter `team_out` opens the first step (`jit.open_team`), so that
+Who launches a kernel with a parameter `team_out` opens the first step (`launch.open_team`), so that
 a thread joins by calling the kernel. Without chunks there is one turn, for the end of the step.
 
 The view `team` is needed. Numba promises LLVM that the arrays of a prange do not overlap, and LLVM
@@ -33,7 +33,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastclust._kernels.jit import DONE, OPEN, TAKEN, inner
+from fastclust._kernels.jit import inner
+from fastclust._kernels.launch import DONE, OPEN, TAKEN
 from fastclust._kernels.simd.vectors import emit_address
 
 N_COUNTERS, COUNTER_VALUES = 3, 16

@@ -9,9 +9,9 @@ from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels, aligned_empty, tiles_of
-from fastclust._kernels.jit import n_workers
 from fastclust._kernels.kmeans import assign, centers, distances, lloyd
 from fastclust._kernels.kmeans.seeding import WIDEST_TILE
+from fastclust._kernels.launch import n_workers
 from fastclust._kernels.rows import pack
 from fastclust._kernels.simd.tiles import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
 from tests import reference

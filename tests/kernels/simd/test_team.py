@@ -10,7 +10,7 @@ from numba import prange
 
 import fastclust
 from fastclust._algorithms.chunks import new_team
-from fastclust._kernels.jit import open_team
+from fastclust._kernels.launch import open_team
 from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from tests.kernels.conftest import chunks_of
 
