@@ -1,7 +1,7 @@
 """How long do fit, predict and a pass of the E and M steps take, and how does scikit-learn compare?
 
-`Pass` chose BLOCK_PANELS (`_kernels/mixture/passes.py`) and the tiles of
-`_kernels/simd/products.py`: change a constant and run it again. `Separated` shows what the two ways
+`Pass` chose BLOCK_PANELS (`_kernels/mixture/layout.py`) and the tiles of
+`_kernels/simd/sizes.py`: change a constant and run it again. `Separated` shows what the two ways
 to pass over components are worth, where components are far apart: rows of like components side by
 side, and separators.
 """

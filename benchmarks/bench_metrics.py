@@ -1,6 +1,6 @@
 """How much faster than scikit-learn's are the metrics, and how long do large silhouettes take?
 
-`Silhouettes` chose PAIR_TILE (`_kernels/simd/tiles.py`) and the block of
+`Silhouettes` chose PAIR_TILE (`_kernels/simd/sizes.py`) and the block of
 `_kernels/metrics/silhouette.py`: change a constant and run it again.
 """
 

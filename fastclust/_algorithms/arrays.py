@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclust._algorithms.chunks import split
 from fastclust._kernels.kmeans.centers import tile_centers
-from fastclust._kernels.simd.vectors import VECTOR_BYTES
+from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 LINE_BYTES = 64
 """Bytes of a cache line. Two threads that write to one line keep taking it from each other: an

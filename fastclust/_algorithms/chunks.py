@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from fastclust._kernels.simd.team import COUNTER_VALUES, N_COUNTERS
+from fastclust._kernels.simd.sizes import COUNTER_VALUES, N_COUNTERS
 
 MIN_CHUNK_WORK = 2**20
 """Multiply-adds below which a chunk is not worth a thread: about 20 us, as much as a launch."""

@@ -18,17 +18,19 @@ from fastclust._kernels.kmeans import (
     lloyd,
     seeding,
 )
+from fastclust._kernels.kmeans.constants import WIDEST_SEEDING_TILE
 from fastclust._kernels.metrics import silhouette
 from fastclust._kernels.mixture import m_step, passes
+from fastclust._kernels.mixture.layout import COVARIANCES
 from fastclust._kernels.rows import pack, sort
 from fastclust._kernels.signature import REAL_DTYPES
 
-SEEDING_WIDTHS = range(2, seeding.WIDEST_TILE + 1)
+SEEDING_WIDTHS = range(2, WIDEST_SEEDING_TILE + 1)
 """Points in a tile of seeding: the last seed and the candidates, of which there is at least one.
 Candidates that are too many for the widest tile are divided among several tiles of the same width,
 which is then more than half of the widest (`Panels.run_seeding`)."""
 
-COVARIANCE_TYPES = tuple(m_step.COVARIANCES)
+COVARIANCE_TYPES = tuple(COVARIANCES)
 
 BOTH_TYPES = (
     pack.sum_columns,

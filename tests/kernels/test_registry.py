@@ -14,7 +14,6 @@ import fastclust._kernels
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels import registry
 from fastclust._kernels.jit import Kernel
-from fastclust._kernels.kmeans import seeding
 from tests.processes import run_python
 
 RECORD = """
@@ -102,7 +101,7 @@ def test_every_width_of_seeding_is_there(monkeypatch):
         widths.add(width)
         return lambda *args, **options: None
 
-    monkeypatch.setattr(seeding, "seeding_kernel", record)
+    monkeypatch.setattr("fastclust._algorithms.rows.panels.seeding_kernel", record)
     panels = Panels(np.arange(40.0).reshape(20, 2), None, np.zeros(2))
     for n_candidates in range(1, 200):
         panels.run_seeding(0, np.zeros((1, n_candidates)))

@@ -16,7 +16,7 @@ from fastclust._algorithms.metrics import silhouette
 from fastclust._algorithms.metrics.dispersion import Dispersion
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels.metrics.silhouette import add_distances
-from fastclust._kernels.simd.tiles import PAIR_TILE
+from fastclust._kernels.simd.sizes import PAIR_TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of
 

@@ -4,7 +4,14 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, in_lines
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.kmeans import bounded, lloyd
+from fastclust._kernels.kmeans.bounded import iterate_bounded
+from fastclust._kernels.kmeans.constants import (
+    BATCH_BLOCKS,
+    LIST_TILE,
+    N_ACTIVE,
+    N_EVALUATED,
+    N_ITER,
+)
 from fastclust._kernels.kmeans.first_bounds import start_bounds
 
 
@@ -55,7 +62,7 @@ class BlockBounds:
         eps = float(np.finfo(dtype).eps)
         self._error = 4 * (n_features + 4) * (eps * radius_sq + float(np.finfo(dtype).tiny))
         n_chunks = len(self.chunks)
-        n_listed = in_lines(n_clusters + bounded.LIST_TILE, 4)
+        n_listed = in_lines(n_clusters + LIST_TILE, 4)
         n_label_panels = in_lines(self._block_panels, 4 * lanes)
         self._arrays = (
             np.empty(self._n_blocks, dtype=np.int32),
@@ -64,7 +71,7 @@ class BlockBounds:
             aligned_empty((n_chunks, n_listed), np.int32),
             aligned_empty((n_chunks, n_listed), np.int64),
             aligned_empty((n_chunks, n_listed), dtype),
-            aligned_empty((n_chunks, bounded.BATCH_BLOCKS), np.int64),
+            aligned_empty((n_chunks, BATCH_BLOCKS), np.int64),
             np.empty((n_chunks, 2), dtype=np.int64),
             aligned_empty((n_chunks, n_label_panels, lanes), np.int32),
         )
@@ -88,12 +95,12 @@ class BlockBounds:
     def call(self, budget):
         """Kernel of iterations that stop at this cost, its chunks, and its own arguments."""
         own = self._error, self._block_panels, *self._costs, float(budget), *self._arrays
-        return bounded.iterate_bounded, self.chunks, own
+        return iterate_bounded, self.chunks, own
 
     def note(self, counts):
         """Count what a launch did; return its cost."""
-        n_iter, n_active = int(counts[lloyd.N_ITER]), int(counts[lloyd.N_ACTIVE])
-        n_evaluated = int(counts[lloyd.N_EVALUATED])
+        n_iter, n_active = int(counts[N_ITER]), int(counts[N_ACTIVE])
+        n_evaluated = int(counts[N_EVALUATED])
         self.n_iter += n_iter
         self.labelled += n_active / self._n_blocks
         self.evaluated += n_evaluated / (self._n_blocks * self._n_clusters)

@@ -12,7 +12,7 @@ from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import may_be_far_from_means, search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
-from fastclust._kernels.kmeans.centers import LEAST_OF_MAX_WEIGHT
+from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT
 
 
 class CsrLloyd:

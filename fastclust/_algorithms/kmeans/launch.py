@@ -7,7 +7,7 @@ from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
-from fastclust._kernels.kmeans import lloyd
+from fastclust._kernels.kmeans.constants import IMPRECISE, N_COUNTS
 from fastclust._kernels.launch import n_workers, steps_in_launch
 
 NEVER = 0
@@ -44,7 +44,7 @@ class Launcher:
         Largest weight of each cluster since its sum was formed from all rows: the rounding error of
         the sum is proportional to it.
     counts, shift_sq : ndarray
-        What the last iterations did; see `_kernels.kmeans.lloyd`.
+        What the last iterations did; see `_kernels.kmeans.constants`.
     """
 
     def __init__(self, panels, centers, n_chunks, policy):
@@ -56,7 +56,7 @@ class Launcher:
         self.labels = panels.new_labels()
         self.statistics = ClusterStatistics.zeros(n_clusters, n_features)
         self.max_weights = np.zeros(n_clusters)
-        self.counts, self.shift_sq = np.zeros(lloyd.N_COUNTS, dtype=np.int64), np.zeros(1)
+        self.counts, self.shift_sq = np.zeros(N_COUNTS, dtype=np.int64), np.zeros(1)
         batch_panels = in_lines(policy.batch_panels, 4 * panels.lanes)
         self.new_labels = aligned_empty((n_chunks, batch_panels, panels.lanes), np.int32)
         self._chunk_sums = (
@@ -102,8 +102,8 @@ class Launcher:
             self._launch(call, 1, first_iteration, n_steps, self._policy.resum_every, tol)
             return
         self._iterate_in_parts(call, first_iteration, tol)
-        if self.counts[lloyd.IMPRECISE]:  # the launch that finished had no rows to sum anew
-            self.counts[lloyd.IMPRECISE] = 0
+        if self.counts[IMPRECISE]:  # the launch that finished had no rows to sum anew
+            self.counts[IMPRECISE] = 0
             self._iterate_in_parts(call, first_iteration, tol)
 
     def _iterate_in_parts(self, call, iteration, tol):

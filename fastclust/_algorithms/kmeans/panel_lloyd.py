@@ -19,10 +19,12 @@ from fastclust._algorithms.kmeans.precision import may_be_far_from_means
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import is_available
 from fastclust._algorithms.rows.protocol import Iterations
-from fastclust._kernels.kmeans import bounded, filtered, lloyd
-from fastclust._kernels.kmeans.centers import ROUND_UP
+from fastclust._kernels.kmeans.bounded import iterate_bounded
+from fastclust._kernels.kmeans.constants import N_CHANGED, N_EMPTY, N_ITER, ROUND_UP
 from fastclust._kernels.kmeans.distances import distances_to_labels
+from fastclust._kernels.kmeans.filtered import iterate_filtered
 from fastclust._kernels.kmeans.first_bounds import start_bounds
+from fastclust._kernels.kmeans.lloyd import iterate
 from fastclust._kernels.rows.sort import sort_rows
 
 
@@ -124,7 +126,7 @@ class PanelLloyd:
             distances_to_labels.prepare(panels.value_chunks(), dtype)
             sort_rows.prepare(self.order.segments(k)[1], dtype)
             start_bounds.prepare(blocks, dtype)
-            bounded.iterate_bounded.prepare(blocks, dtype)
+            iterate_bounded.prepare(blocks, dtype)
 
     # -- iterations ------------------------------------------------------------------------------
 
@@ -137,30 +139,30 @@ class PanelLloyd:
         else:
             self._iterate_bounded(self._bounds, first_iteration, n_steps, tol)
         counts, shift_sq = self._run.counts, float(self._run.shift_sq[0])
-        if counts[lloyd.N_EMPTY]:
+        if counts[N_EMPTY]:
             shift_sq = self._relocate()
-        return Iterations(int(counts[lloyd.N_ITER]), int(counts[lloyd.N_CHANGED]), shift_sq)
+        return Iterations(int(counts[N_ITER]), int(counts[N_CHANGED]), shift_sq)
 
     def _goes_on(self, tol):
         """Whether another iteration follows, with the bounds still valid."""
         counts = self._run.counts
-        no_cluster_is_empty = counts[lloyd.N_EMPTY] == 0
-        return no_cluster_is_empty and counts[lloyd.N_CHANGED] > 0 and self._run.shift_sq[0] > tol
+        no_cluster_is_empty = counts[N_EMPTY] == 0
+        return no_cluster_is_empty and counts[N_CHANGED] > 0 and self._run.shift_sq[0] > tol
 
     def _plain_call(self):
         """Kernel of plain iterations, its chunks, and its own arguments."""
         new_labels = self._run.new_labels
         if self._filter is None:
-            return lloyd.iterate, self._chunks, (new_labels,)
+            return iterate, self._chunks, (new_labels,)
         own = *self._filter.arguments(self._run.tiles), new_labels
-        return filtered.iterate_filtered, self._chunks, own
+        return iterate_filtered, self._chunks, own
 
     def _iterate_plain(self, first_iteration, n_steps, tol):
         """Run plain iterations, then regroup the rows if that pays."""
         run, plan = self._run, self._plan
         n_steps = plan.plain_steps(n_steps)
         run.iterate(self._plain_call(), first_iteration, n_steps, tol)
-        n_iter = int(run.counts[lloyd.N_ITER])
+        n_iter = int(run.counts[N_ITER])
         self._n_plain += n_iter
         plan.note_plain(n_iter)
         if self._filter is not None and not self._filter.helps:
@@ -177,9 +179,9 @@ class PanelLloyd:
         run.statistics = ClusterStatistics(*panels.sum_clusters(labels, k))
         run.max_weights[:] = run.statistics.weights
         run.counts[:] = 0
-        run.counts[lloyd.N_ITER], run.counts[lloyd.N_CHANGED] = 1, n_changed
-        run.counts[lloyd.N_EMPTY] = np.count_nonzero(run.statistics.counts == 0)
-        if run.counts[lloyd.N_EMPTY] == 0:
+        run.counts[N_ITER], run.counts[N_CHANGED] = 1, n_changed
+        run.counts[N_EMPTY] = np.count_nonzero(run.statistics.counts == 0)
+        if run.counts[N_EMPTY] == 0:
             run.shift_sq[0] = run.move_centers(run.statistics.sums, run.statistics.weights)
         self.leave_bounds()
 
@@ -205,7 +207,7 @@ class PanelLloyd:
         n_steps, budget = plan.bounded_steps(n_steps)
         run.iterate(block_bounds.call(budget), first_iteration, n_steps, tol)
         cost = block_bounds.note(run.counts)
-        plan.note_bounded(int(run.counts[lloyd.N_ITER]), cost)
+        plan.note_bounded(int(run.counts[N_ITER]), cost)
         if not self._goes_on(tol):
             return
         follows = plan.after_bounded(cost)
@@ -231,7 +233,7 @@ class PanelLloyd:
 
     def _relocate(self):
         """M step where clusters are empty; return the sum of the squared shifts."""
-        far_rows = self._find_far_rows(int(self._run.counts[lloyd.N_EMPTY]))
+        far_rows = self._find_far_rows(int(self._run.counts[N_EMPTY]))
         sums, weights = relocate_empty_clusters(self.statistics, far_rows)
         shift_sq = self._run.move_centers(sums, weights)
         self.leave_bounds()
@@ -259,7 +261,7 @@ class PanelLloyd:
 
         The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
         """
-        if self._run.counts[lloyd.N_EMPTY]:  # centers that were relocated are no means of labels
+        if self._run.counts[N_EMPTY]:  # centers that were relocated are no means of labels
             return
         if may_be_far_from_means(self._run.tiles[1].ravel()[: len(self.centers)]):
             self._run.centers += self._panels.mean_differences(self.centers, self.labels)

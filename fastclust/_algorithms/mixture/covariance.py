@@ -13,9 +13,8 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_filled
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.mixture.gaussian import factor_place
-from fastclust._kernels.mixture.moments import product_place
-from fastclust._kernels.simd.products import MOMENT_WIDTH, N_PRODUCTS, PANELS, WIDTH
+from fastclust._kernels.mixture.layout import factor_place, product_place
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH, N_PRODUCTS, PANELS, WIDTH
 
 MAX_SEPARATOR_BYTES = 2**24
 """Most memory that separators may take; it grows with the square of the number of components."""

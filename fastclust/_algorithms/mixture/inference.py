@@ -8,7 +8,8 @@ from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.passes import e_scratch, pass_chunks
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.scale import is_in_range
-from fastclust._kernels.mixture.passes import BLOCK_PANELS, posterior_kernel
+from fastclust._kernels.mixture.layout import BLOCK_PANELS
+from fastclust._kernels.mixture.passes import posterior_kernel
 
 MOST_OF_LEAST = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
 """Times the least magnitude of a mean up to which the mean of the mixture is subtracted: it costs

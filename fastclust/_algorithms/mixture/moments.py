@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclust._algorithms.mixture.covariance import padded
-from fastclust._kernels.simd.products import MOMENT_WIDTH
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH
 
 
 @dataclass

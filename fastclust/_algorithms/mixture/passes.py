@@ -10,8 +10,9 @@ from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded, unpack_products
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._kernels.mixture.arguments import EScratch, MomentScratch
-from fastclust._kernels.mixture.passes import BLOCK_PANELS, moments_kernel
-from fastclust._kernels.simd.products import MOMENT_WIDTH, WIDTH
+from fastclust._kernels.mixture.layout import BLOCK_PANELS
+from fastclust._kernels.mixture.passes import moments_kernel
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH, WIDTH
 
 SCRATCH_BYTES, MIN_CHUNKS = 2**25, 4
 """Memory of all chunks of a pass, which limits their number; MIN_CHUNKS are allowed in any case."""

@@ -15,7 +15,7 @@ from fastclust._kernels.kmeans.csr import (
     distances_sq_csr,
     distances_to_labels_csr,
 )
-from fastclust._kernels.simd.vectors import VECTOR_BYTES
+from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 ELEMENT_WORK = 4
 """Cost of one stored element and one center, in multiply-adds of the dense kernels."""

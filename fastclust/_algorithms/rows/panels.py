@@ -17,18 +17,18 @@ from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows.order import RowOrder
-from fastclust._kernels.kmeans import seeding
 from fastclust._kernels.kmeans.assign import (
     assign_by_differences,
     assign_nearest,
     assign_with_inertia,
 )
 from fastclust._kernels.kmeans.centers import sum_clusters
+from fastclust._kernels.kmeans.constants import SEEDING_BLOCK_PANELS, WIDEST_SEEDING_TILE
 from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
+from fastclust._kernels.kmeans.seeding import seeding_kernel
 from fastclust._kernels.launch import n_workers, steps_in_launch
 from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
-from fastclust._kernels.simd.tiles import DISTANCE_TILE
-from fastclust._kernels.simd.vectors import VECTOR_BYTES
+from fastclust._kernels.simd.sizes import DISTANCE_TILE, VECTOR_BYTES
 
 PACK_WORK = 8
 """Cost of packing one value, in multiply-adds of the vector kernels."""
@@ -413,9 +413,9 @@ class Panels:
         """
         self.start_run()  # draws look rows up in the order of X
         n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
-        n_tiles = -(-(n_candidates + 1) // seeding.WIDEST_TILE)  # of the last seed and candidates
+        n_tiles = -(-(n_candidates + 1) // WIDEST_SEEDING_TILE)  # of the last seed and candidates
         width = -(-(n_candidates + 1) // n_tiles)
-        n_blocks = -(-n_panels // seeding.BLOCK_PANELS)
+        n_blocks = -(-n_panels // SEEDING_BLOCK_PANELS)
         round_work = self.work(2 * n_tiles * width)
         chunks = split(n_blocks, round_work / n_blocks)
         indices = filled(n_rounds + 1, np.int64, first)
@@ -430,8 +430,9 @@ class Panels:
         )
         point_work = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
         step = max(1, int(steps_in_launch(chunks, round_work + point_work)))
+        seed_rounds = seeding_kernel(width)
         for j in range(0, n_rounds + 1, step):
-            seeding.seeding_kernel(width)(
+            seed_rounds(
                 chunks, self.values, self.weights, uniforms, n_workers(chunks),
                 j, min(j + step, n_rounds + 1), new_team(), filled(1, np.int64, j - 1),
                 indices, *buffers,

@@ -99,7 +99,7 @@ class Plan(NamedTuple):
 class Status(NamedTuple):
     """What a launch has done.
 
-    counts_out : (N_COUNTS,), int64: see `lloyd`
+    counts_out : (N_COUNTS,), int64: see `constants`
     shift_sq_out : (1,), float64: sum of the squared shifts of the centers in the last iteration
     max_weights_out : (n_clusters,), float64: largest weight of each cluster since its sum was
         formed from all rows

@@ -1,7 +1,7 @@
 """The nearest center of every row.
 
 The label of row x is argmin_j |c_j|^2 - 2 x.c_j, which leaves out |x|^2 (Lloyd 1982). The centers
-come as tiles of `simd.tiles.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
+come as tiles of `simd.sizes.TILE` centers: tiles[t, f, j] = -2 c[t * TILE + j, f] and
 center_sq[t, j] = |c|^2, infinite for the padding centers, so that the search takes one multiply-add
 per (row, center, feature). TILE was chosen by benchmarks/bench_kernels.py.
 
@@ -16,10 +16,8 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.kmeans.distances import own_distance_sq
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.sizes import HALF_TILE, HAS_AVX512, NARROW_TILE, TILE
 from fastclust._kernels.simd.tiles import (
-    HALF_TILE,
-    NARROW_TILE,
-    TILE,
     argmin_first_tile,
     argmin_tile,
     fma_tile,
@@ -28,7 +26,6 @@ from fastclust._kernels.simd.tiles import (
     zero_tile,
 )
 from fastclust._kernels.simd.vectors import (
-    HAS_AVX512,
     add_products,
     lane,
     load,

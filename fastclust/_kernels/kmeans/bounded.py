@@ -44,17 +44,18 @@ from fastclust._kernels.kmeans.arguments import (
     Status,
 )
 from fastclust._kernels.kmeans.centers import touch_all
-from fastclust._kernels.kmeans.lloyd import (
+from fastclust._kernels.kmeans.constants import (
+    BATCH_BLOCKS,
+    LIST_TILE,
     N_ACTIVE,
     N_EVALUATED,
     N_ITER,
     REDO,
-    make_team_work,
-    take_labels,
 )
+from fastclust._kernels.kmeans.lloyd import make_team_work, take_labels
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.sizes import TILE
 from fastclust._kernels.simd.tiles import (
-    TILE,
     argmin_listed,
     fma_listed,
     splat_listed,
@@ -72,12 +73,6 @@ from fastclust._kernels.simd.vectors import (
     splat_labels,
     store,
 )
-
-LIST_TILE = 4
-"""Candidates evaluated at a time."""
-
-BATCH_BLOCKS = 64
-"""Blocks whose bounds are tested before the first of them is read: rows are fetched meanwhile."""
 
 PREFETCH_VALUES = 32
 """Vectors of a block that are prefetched: the CPU's own prefetcher does the rest."""

@@ -5,16 +5,10 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.arguments import Centers, ClusterSums, Rows
+from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT, ROUND_UP
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_rows
 from fastclust._kernels.simd.vectors import load
-
-LEAST_OF_MAX_WEIGHT = 1e-4
-"""Sums are formed anew if a cluster's weight falls below this share of its largest: above, they
-have 12 correct digits."""
-
-ROUND_UP = 1 + 1e-6
-"""Factor that rounds shifts up: they are square roots of sums of n_features rounded squares."""
 
 
 @inner

@@ -15,6 +15,7 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.arguments import ClusterSums
+from fastclust._kernels.kmeans.constants import CANCELS
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.vectors import fma, load, splat, store
 
@@ -122,10 +123,6 @@ def accumulate_csr(
                 _add_row(rows, i, weight, new, 1.0, sums)
             if first <= old < stop and not from_scratch:
                 _add_row(rows, i, weight, old, -1.0, sums)
-
-
-CANCELS = 2.0**-20
-"""Part of |x|^2 + |c|^2 below which |x - c|^2 is computed again: it has lost 20 bits of 53."""
 
 
 @inner

@@ -6,7 +6,8 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.signature import int32, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_square_diffs, load_transposed
-from fastclust._kernels.simd.tiles import DISTANCE_TILE, square_diff_tile, store_tile, zero_tile
+from fastclust._kernels.simd.sizes import DISTANCE_TILE
+from fastclust._kernels.simd.tiles import square_diff_tile, store_tile, zero_tile
 from fastclust._kernels.simd.vectors import fma, gather, load, splat, store
 
 

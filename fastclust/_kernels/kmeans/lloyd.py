@@ -28,19 +28,10 @@ from fastclust._kernels.kmeans.centers import (
     move_row,
     touch_all,
 )
+from fastclust._kernels.kmeans.constants import IMPRECISE, N_CHANGED, N_EMPTY, N_ITER, REDO
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
-
-# Entries of counts_out of a `Status`.
-N_ITER = 0  # iterations done
-N_CHANGED = 1  # rows whose label changed in the last iteration
-N_EMPTY = 2  # clusters without rows; if there are any, the last iteration moved no centers
-N_ACTIVE = 3  # blocks that bounded iterations labelled, in all of them
-N_EVALUATED = 4  # centers that were evaluated for these blocks
-REDO = 5  # 1 while the sums are being formed anew
-IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no chunks
-N_COUNTS = 7
 
 
 def make_team_work(name, assign_chunk, end_iteration):

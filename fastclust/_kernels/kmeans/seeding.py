@@ -10,7 +10,7 @@ which read the rows from the cache the second time, while memory idles).
 
 Potentials are kept per block of panels: a draw finds its block in their cumulative sum and its row
 inside the block, so no cumulative sum over the rows is ever formed. Inside a block they are summed
-lane by lane in the rows' own type (BLOCK_PANELS additions), and from there on in float64.
+lane by lane in the rows' own type (SEEDING_BLOCK_PANELS additions), and from there on in float64.
 """
 
 import functools
@@ -19,6 +19,7 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, noinline, variant
+from fastclust._kernels.kmeans.constants import SEEDING_BLOCK_PANELS
 from fastclust._kernels.signature import float64, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from fastclust._kernels.simd.tiles import (
@@ -30,12 +31,6 @@ from fastclust._kernels.simd.tiles import (
     zero_tile,
 )
 from fastclust._kernels.simd.vectors import load, minimum, splat, store
-
-BLOCK_PANELS = 16
-"""Panels whose potential is one sum."""
-
-WIDEST_TILE = 12
-"""Most points in a tile: 2 + log(k) candidates and a seed are more only for k > 22,000."""
 
 
 @functools.cache
@@ -73,8 +68,8 @@ def seeding_kernel(width):
     def estimate_potentials(panels, weights, start, stop, tiles, closest_sq_out, potentials_out):
         """Potentials of all points over each of the blocks from start to stop."""
         for block in range(start, stop):
-            first = block * BLOCK_PANELS
-            last = min(first + BLOCK_PANELS, panels.shape[0])
+            first = block * SEEDING_BLOCK_PANELS
+            last = min(first + SEEDING_BLOCK_PANELS, panels.shape[0])
             for t in range(tiles.shape[0]):
                 potentials = tile_potentials(panels, weights, first, last, tiles, t, closest_sq_out)
                 store_lane_sums(potentials_out, (block, t), potentials)
@@ -85,8 +80,9 @@ def seeding_kernel(width):
         """First row of a block at which the sum of w D^2 reaches the target; updates D first."""
         lanes = panels.shape[2]
         running = 0.0
-        row = block * BLOCK_PANELS * lanes
-        for p in range(block * BLOCK_PANELS, min((block + 1) * BLOCK_PANELS, panels.shape[0])):
+        first = block * SEEDING_BLOCK_PANELS
+        row = first * lanes
+        for p in range(first, min(first + SEEDING_BLOCK_PANELS, panels.shape[0])):
             acc = distances_sq(panels, p, tiles, 0)
             store(closest_sq_out, p, minimum(first_of_tile(acc), load(closest_sq_out, p)))
             for i in range(lanes):

@@ -5,7 +5,7 @@ the functions that it calls. Numba takes a group apart while it compiles, so tha
 nothing when the kernel runs. A field whose name ends in `_out` is written to.
 
 n_tiles counts tiles of WIDTH components in `Components` and of MOMENT_WIDTH features in
-`MomentScratch` and `Moments`; BLOCK is `passes.BLOCK_PANELS`.
+`MomentScratch` and `Moments`; BLOCK is `layout.BLOCK_PANELS`.
 """
 
 from typing import NamedTuple
@@ -82,7 +82,7 @@ class Moments(NamedTuple):
     nk_out : (n_components,), sums of r
     first_out : (n_components, n_tiles * MOMENT_WIDTH), sums of r d
     second_out : (n_components, n_second), sums of products of r d and d: for the type `full` of all
-        pairs of features (`moments.product_place`), for `diag` and `spherical` of each feature with
+        pairs of features (`layout.product_place`), for `diag` and `spherical` of each feature with
         itself, for `tied` none
     """
 

@@ -18,10 +18,8 @@ block, components, scratch : `Block`, `Components` and `EScratch` of   # IN
 import numpy as np
 
 from fastclust._kernels.jit import inner
-from fastclust._kernels.signature import real
+from fastclust._kernels.mixture.layout import FACTOR_TILE
 from fastclust._kernels.simd.products import (
-    PANELS,
-    WIDTH,
     add_squares_tile,
     affine_tile,
     all_above,
@@ -33,6 +31,7 @@ from fastclust._kernels.simd.products import (
     shrunk_squares,
     store_strided,
 )
+from fastclust._kernels.simd.sizes import PANELS, WIDTH
 from fastclust._kernels.simd.tiles import (
     fma_tile,
     splat_tile,
@@ -41,28 +40,6 @@ from fastclust._kernels.simd.tiles import (
     zero_tile,
 )
 from fastclust._kernels.simd.vectors import load, splat, store
-
-LAYOUTS = {
-    "full": (real[:, :], real[:, :], real[:, :, :, :]),
-    "tied": (real[:, :, :], real[:, :], real[:, :]),
-    "diag": (real[:, :, :], real[:, :, :], real[:, :]),
-    "spherical": (real[:, :, :], real[:, :, :], real[:, :]),
-}
-"""Types of `means`, `factors` and `extras` for each covariance type."""
-
-FACTOR_TILE = WIDTH * WIDTH
-"""Number of values of a factor in one tile."""
-
-
-def factor_place(f, g):
-    """Place of the element f, g >= f, of an upper triangular factor: column of tiles by column.
-
-    This plain Python function is compiled into kernels, and gives the number of values of a factor:
-    the place after the last tile.
-    """
-    t, c = f // WIDTH, g // WIDTH
-    return (c * (c + 1) // 2 + t) * FACTOR_TILE + (f % WIDTH) * WIDTH + g % WIDTH
-
 
 SHRINK = 0.99
 """Squared projections are multiplied by this, which leaves room for the rounding of a separator."""

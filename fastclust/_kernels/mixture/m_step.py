@@ -31,16 +31,9 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture.arguments import Moments, Parameters
-from fastclust._kernels.mixture.gaussian import LAYOUTS, factor_place
-from fastclust._kernels.mixture.moments import product_place
+from fastclust._kernels.mixture.layout import COVARIANCES, LAYOUTS, factor_place, product_place
 from fastclust._kernels.signature import float64, int64, real
-from fastclust._kernels.simd.products import WIDTH
-
-COVARIANCES = {
-    "full": float64[:, :, :], "tied": float64[:, :], "diag": float64[:, :],
-    "spherical": float64[:],
-}  # fmt: skip
-"""Type of the covariances, and of their factors, for each covariance type."""
+from fastclust._kernels.simd.sizes import WIDTH
 
 NEGLIGIBLE = 2.0**-10
 """Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""

@@ -22,9 +22,6 @@ counts_out : (n_chunks, 2), int64: how many responsibilities of rows     # IN, O
 
 from fastclust._kernels.jit import inner, variant
 from fastclust._kernels.simd.products import (
-    MOMENT_WIDTH,
-    N_DIAGONAL,
-    N_PRODUCTS,
     add_lane_sums,
     add_tile,
     add_tiles,
@@ -33,20 +30,9 @@ from fastclust._kernels.simd.products import (
     scale_tile,
     subtract_tile,
 )
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH, N_DIAGONAL, N_PRODUCTS
 from fastclust._kernels.simd.tiles import splat_tile, zero_tile
 from fastclust._kernels.simd.vectors import count_lanes, load, not_above_lanes, splat, store
-
-
-def product_place(f, g):
-    """Place of the product of features f >= g among those that `add_full_moments` sums.
-
-    Tile t, u of products, u <= t, is number t (t + 1) / 2 + u. Its rows follow one another; of a
-    tile on the diagonal they end at the diagonal, and the rest of the tile is not used. This plain
-    Python function takes integers, in kernels, and NumPy arrays.
-    """
-    t, row, u, column = f // MOMENT_WIDTH, f % MOMENT_WIDTH, g // MOMENT_WIDTH, g % MOMENT_WIDTH
-    row_start = (t == u) * (row * (row + 1) // 2) + (t != u) * (row * MOMENT_WIDTH)
-    return (t * (t + 1) // 2 + u) * N_PRODUCTS + row_start + column
 
 
 @inner

@@ -17,6 +17,7 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture import gaussian, moments
 from fastclust._kernels.mixture.arguments import Block, Components, EScratch, Moments, MomentScratch
+from fastclust._kernels.mixture.layout import BLOCK_PANELS, LAYOUTS
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.math import exp, log
 from fastclust._kernels.simd.tiles import argmin_tile
@@ -31,10 +32,6 @@ from fastclust._kernels.simd.vectors import (
     zero_doubles,
     zero_unless_above,
 )
-
-BLOCK_PANELS = 32
-"""Panels whose responsibilities are computed before their moments; it must be even, a multiple of
-PANELS (benchmarks/bench_gaussian_mixture.py)."""
 
 
 @inner
@@ -111,7 +108,7 @@ def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
 def moments_kernel(covariance_type):
     """The pass of a covariance type that does the E step and sums the moments for the M step."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
-    means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
+    means_type, factors_type, extras_type = LAYOUTS[covariance_type]
     moments_of = {"full": "full", "tied": "first", "diag": "diag", "spherical": "diag"}
     add_moments = getattr(moments, f"add_{moments_of[covariance_type]}_moments")
 
@@ -183,7 +180,7 @@ def moments_kernel(covariance_type):
 def posterior_kernel(covariance_type):
     """The E step alone, for a covariance type."""
     estimate_log_prob = getattr(gaussian, f"{covariance_type}_log_prob")
-    means_type, factors_type, extras_type = gaussian.LAYOUTS[covariance_type]
+    means_type, factors_type, extras_type = LAYOUTS[covariance_type]
 
     @kernel
     @variant(covariance_type)

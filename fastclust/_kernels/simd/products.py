@@ -4,9 +4,6 @@ A triangular product multiplies PANELS panels by WIDTH columns of a factor at a 
 the factor is broadcast once for PANELS multiply-adds, and PANELS * WIDTH of these are independent,
 which hides their latency. A moment tile holds MOMENT_WIDTH by MOMENT_WIDTH products of features,
 which are summed over the panels of a block, and only then over the lanes.
-
-The sizes suit CPUs with 32 registers of 64 bytes, or with 16 registers of 32 bytes
-(benchmarks/bench_gaussian_mixture.py).
 """
 
 from llvmlite import ir
@@ -14,8 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH, N_DIAGONAL, WIDTH
 from fastclust._kernels.simd.vectors import (
-    HAS_AVX512,
     Vector,
     emit_address,
     emit_fmuladd,
@@ -23,21 +20,6 @@ from fastclust._kernels.simd.vectors import (
     emit_sqrt,
     vector_of,
 )
-
-WIDTH = 4
-"""Columns in a tile of a product, and components in a tile of distances."""
-
-PANELS = 2 if HAS_AVX512 else 1
-"""Panels that are multiplied at a time."""
-
-MOMENT_WIDTH = 4 if HAS_AVX512 else 2
-"""Features on each side of a moment tile."""
-
-N_PRODUCTS = MOMENT_WIDTH**2
-"""Number of products in a moment tile."""
-
-N_DIAGONAL = MOMENT_WIDTH * (MOMENT_WIDTH + 1) // 2
-"""Number of different products in a moment tile on the diagonal, which is symmetric."""
 
 
 def _load_vectors(context, builder, array_type, array, index_type, index, count, vector_type):

@@ -37,9 +37,6 @@ from fastclust._kernels.jit import inner
 from fastclust._kernels.launch import DONE, OPEN, TAKEN
 from fastclust._kernels.simd.vectors import emit_address
 
-N_COUNTERS, COUNTER_VALUES = 3, 16
-"""Shape of a team: no two counters share a cache line."""
-
 DISMISSED = -1
 
 PATIENCE = 2000

@@ -10,7 +10,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastclust._kernels.simd.vectors import (
-    HAS_AVX512,
     emit_address,
     emit_fmuladd,
     emit_minimum,
@@ -18,21 +17,6 @@ from fastclust._kernels.simd.vectors import (
     load_elements,
     vector_of,
 )
-
-TILE = 8 if HAS_AVX512 else 6
-"""Centers in the register tile of the nearest-center search (benchmarks/bench_kernels.py)."""
-
-HALF_TILE = TILE // 2
-"""Centers in the tile that is used where a tile is at most half full."""
-
-NARROW_TILE = 2
-"""Centers in the tile for the last one or two centers: 0.62 -> 0.55 ms at 100,000 x 20, k=10."""
-
-DISTANCE_TILE = 4
-"""Centers in the register tile of |x - c|^2."""
-
-PAIR_TILE = 8 if HAS_AVX512 else 2
-"""Points whose distances to a panel are in registers at a time, beside sums over the panels."""
 
 
 @intrinsic(prefer_literal=True)

@@ -11,24 +11,12 @@ library call per lane (measured: 1.1 GFLOP/s against 15).
 
 import operator
 
-import llvmlite.binding
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-VECTOR_BYTES = 64
-
-
-def _find_avx512():
-    """Whether code is compiled for 32 registers of 64 bytes."""
-    if numba.config.CPU_NAME or numba.config.CPU_FEATURES:
-        return "+avx512f" in (numba.config.CPU_FEATURES or "")
-    return bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
-
-
-HAS_AVX512 = _find_avx512()
+from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 
 class Vector(types.Type):

@@ -11,7 +11,7 @@ from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels.kmeans.first_bounds import start_bounds
 from fastclust._kernels.rows.sort import sort_rows
-from fastclust._kernels.simd.tiles import TILE
+from fastclust._kernels.simd.sizes import TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 

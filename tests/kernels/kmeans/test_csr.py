@@ -5,7 +5,13 @@ import pytest
 import scipy.sparse
 
 from fastclust._algorithms.rows.csr import CsrRows, lanes_of
-from fastclust._kernels.kmeans import csr
+from fastclust._kernels.kmeans.constants import CANCELS
+from fastclust._kernels.kmeans.csr import (
+    accumulate_csr,
+    assign_csr,
+    distances_sq_csr,
+    distances_to_labels_csr,
+)
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 
@@ -30,12 +36,12 @@ def test_assign_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     centers_t, center_sq = lanes_of(C, dtype)
     dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=dtype)
     labels, n_changed = rows.new_labels(), np.empty(len(chunks), dtype=np.int64)
-    csr.assign_csr(chunks, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
+    assign_csr(chunks, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
     D = reference.all_distances_sq(X.toarray(), C)
     gap = D[np.arange(n_samples), labels] - D.min(axis=1)
     assert (gap <= tolerance(dtype, n_features + 1) * n_features).all()
     assert n_changed.sum() == n_samples
-    csr.assign_csr(chunks, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
+    assign_csr(chunks, *rows.arrays, centers_t, center_sq, dots, labels, n_changed)
     assert n_changed.sum() == 0
 
 
@@ -54,7 +60,7 @@ def test_accumulate_csr(rng, n_samples, n_features, weighted, dtype, max_chunks)
     new = np.where(rng.random(n_samples) < 0.3, (old + 1) % k, old).astype(np.int32)
     nowhere = np.full(n_samples, -1, dtype=np.int32)
     for before, labels, from_scratch in [(nowhere, old, 1), (old, new, 0)]:
-        csr.accumulate_csr(
+        accumulate_csr(
             chunks_of(k, max_chunks),
             *rows.arrays,
             rows.weights,
@@ -84,12 +90,12 @@ def test_distances_to_labels_csr(rng, n_samples, n_features, dtype, max_chunks):
     center_sq, n_nonzero = (C.astype(np.float64) ** 2).sum(axis=1), np.count_nonzero(C, axis=1)
     out = np.empty(n_samples, dtype=dtype)
     chunks = chunks_of(n_samples, max_chunks)
-    csr.distances_to_labels_csr(
+    distances_to_labels_csr(
         chunks, *rows.arrays, C.astype(np.float64), center_sq, n_nonzero, labels, out
     )
     expected = reference.distances_to_labels_csr(X, C, labels)
     # What has lost more than 20 bits is computed again.
-    rtol = tolerance(dtype, n_features) + tolerance(np.float64, n_features) / csr.CANCELS
+    rtol = tolerance(dtype, n_features) + tolerance(np.float64, n_features) / CANCELS
     np.testing.assert_allclose(out, expected, rtol=rtol)
     assert out[0] == 0 or labels[0] == 1
 
@@ -112,12 +118,12 @@ def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_chu
     chunks = chunks_of(n_samples, max_chunks)
     dots = np.empty((len(chunks), *centers_t.shape[1:]))
     out = np.empty((n_samples, n_clusters))
-    csr.distances_sq_csr(
+    distances_sq_csr(
         chunks, *rows.arrays, row_sq, C.astype(np.float64), np.count_nonzero(C, axis=1), centers_t,
         center_sq, dots, out,
     )  # fmt: skip
     # The expanded form in float64, of which no more than 20 bits are lost.
-    rtol = tolerance(np.float64, 4 * n_features) / csr.CANCELS
+    rtol = tolerance(np.float64, 4 * n_features) / CANCELS
     np.testing.assert_allclose(out, reference.distances_sq_csr(X, C), rtol=rtol)
     assert out[0, 0] == 0
 

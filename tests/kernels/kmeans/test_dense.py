@@ -9,11 +9,24 @@ from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels, aligned_empty, tiles_of
-from fastclust._kernels.kmeans import assign, centers, distances, lloyd
-from fastclust._kernels.kmeans.seeding import WIDEST_TILE
+from fastclust._kernels.kmeans.assign import (
+    assign_by_differences,
+    assign_nearest,
+    assign_with_inertia,
+)
+from fastclust._kernels.kmeans.centers import find_close_centers, sum_clusters, tile_centers
+from fastclust._kernels.kmeans.constants import (
+    N_CHANGED,
+    N_COUNTS,
+    N_EMPTY,
+    N_ITER,
+    WIDEST_SEEDING_TILE,
+)
+from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
+from fastclust._kernels.kmeans.lloyd import iterate
 from fastclust._kernels.launch import n_workers
-from fastclust._kernels.rows import pack
-from fastclust._kernels.simd.tiles import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
+from fastclust._kernels.rows.pack import pack_rows, sum_columns
+from fastclust._kernels.simd.sizes import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 
@@ -53,7 +66,7 @@ def test_sum_columns(rng, n_samples, n_features, dtype, max_chunks):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
     chunks = chunks_of(n_samples, max_chunks)
     sums = np.empty((len(chunks), 3, n_features))
-    pack.sum_columns(chunks, X.reshape(-1), n_features, sums.reshape(len(chunks), -1))
+    sum_columns(chunks, X.reshape(-1), n_features, sums.reshape(len(chunks), -1))
     # Both sums are in float64; only their order differs.
     atol = tolerance(np.float64, n_samples)
     np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=atol)
@@ -74,7 +87,7 @@ def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order):
     numbers = np.empty((len(chunks), lanes), dtype=np.int64)
     squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
     given = order[:0] if in_order else order
-    pack.pack_rows(chunks, X, mean, given, numbers, panels, squares, largest)
+    pack_rows(chunks, X, mean, given, numbers, panels, squares, largest)
     np.testing.assert_array_equal(panels, expected)
     row_sq = (reference.unpack(expected, n_samples).astype(np.float64) ** 2).sum(axis=1)
     # Only the order of these sums in float64 differs.
@@ -90,7 +103,7 @@ def test_tile_centers(rng, n_clusters, width, dtype, max_chunks):
     tiles_out, center_sq_out = np.empty(tiles.shape, dtype), np.empty(center_sq.shape, dtype)
     chunks = chunks_of(len(tiles), max_chunks)
     close = np.full(len(chunks), 7)
-    centers.tile_centers(chunks, C, -2.0, np.inf, tiles_out, center_sq_out, close)
+    tile_centers(chunks, C, -2.0, np.inf, tiles_out, center_sq_out, close)
     assert not close.any()
     np.testing.assert_array_equal(tiles_out, tiles)  # a power of two scales exactly
     np.testing.assert_allclose(center_sq_out, center_sq, rtol=tolerance(dtype, 1))
@@ -102,7 +115,7 @@ def test_assign_nearest(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
     chunks = chunks_of(len(panels.values), max_chunks)
-    assign.assign_nearest(chunks, panels.values, len(C), *tiles_of(C, TILE, -2.0)[:2], labels)
+    assign_nearest(chunks, panels.values, len(C), *tiles_of(C, TILE, -2.0)[:2], labels)
     assert_nearest(panels.order.row_labels(labels), X, C)
 
 
@@ -116,7 +129,7 @@ def test_assign_by_differences(rng, n_samples, n_features, n_clusters, dtype, ma
     labels = np.full((len(panels.values), panels.lanes), -7, dtype=np.int32)
     chunks = chunks_of(len(panels.values), max_chunks)
     tiles, *_ = tiles_of(C, TILE, -2.0)
-    assign.assign_by_differences(chunks, panels.values, n_clusters, tiles, labels)
+    assign_by_differences(chunks, panels.values, n_clusters, tiles, labels)
     D = reference.all_distances_sq(X, C)
     chosen = D[np.arange(n_samples), panels.order.row_labels(labels)]
     expected = D[np.arange(n_samples), reference.assign_by_differences(X, C)]
@@ -138,13 +151,13 @@ def test_centers_that_are_close(rng, n_clusters, dtype, max_chunks):
         C = (rng.choice([1e-3, 1.0, 1e3]) * (C + rng.choice([0, 300]))).astype(dtype)
         found.append(reference.find_close_centers(C, limit))
         center_sq = np.square(C).sum(axis=1)
-        centers.find_close_centers(chunks, C, center_sq, limit, close)
+        find_close_centers(chunks, C, center_sq, limit, close)
         assert bool(close.any()) == found[-1]
         tiles = (
             np.empty((n_tiles, 2, DISTANCE_TILE), dtype),
             np.empty((n_tiles, DISTANCE_TILE), dtype),
         )
-        centers.tile_centers(tile_chunks, C, 1.0, limit, *tiles, tile_close)
+        tile_centers(tile_chunks, C, 1.0, limit, *tiles, tile_close)
         assert bool(tile_close.any()) == found[-1]
     if n_clusters == 9:
         assert {False, True} == set(found)
@@ -165,7 +178,7 @@ def test_assign_with_inertia(rng, n_samples, n_features, weighted, dtype, max_ch
     labels = panels.new_labels()
     inertia = np.empty(len(chunks))
     tiles, center_sq, _ = tiles_of(C, TILE, -2.0)
-    assign.assign_with_inertia(
+    assign_with_inertia(
         chunks, panels.values, panels.weights, n_samples, C, tiles, center_sq, labels, inertia
     )
     assert_nearest(panels.order.row_labels(labels), X, C)
@@ -179,7 +192,7 @@ def test_distances_to_labels(rng, n_samples, n_features, dtype, max_chunks):
     labels = rng.integers(5, size=(len(panels.values), panels.lanes), dtype=np.int32)
     out = np.empty(labels.shape, dtype=dtype)
     chunks = chunks_of(len(panels.values), max_chunks)
-    distances.distances_to_labels(chunks, panels.values, C, labels, out)
+    distances_to_labels(chunks, panels.values, C, labels, out)
     expected = reference.distances_to_labels(X, C, panels.order.row_labels(labels))
     rtol = tolerance(dtype, n_features)
     np.testing.assert_allclose(panels.order.row_labels(out), expected, rtol=rtol)
@@ -194,7 +207,7 @@ def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     scratch = aligned_empty((len(chunks), DISTANCE_TILE, panels.lanes), dtype)
     out = np.full((n_samples, n_clusters), np.nan, dtype=dtype)
     tiles, *_ = tiles_of(C, DISTANCE_TILE, 1.0)
-    distances.transform_rows(chunks, panels.values, tiles, scratch, out)
+    transform_rows(chunks, panels.values, tiles, scratch, out)
     rtol = tolerance(dtype, n_features)
     np.testing.assert_allclose(out, reference.transform_rows(X, C), rtol=rtol)
     assert out[0, 0] == 0
@@ -224,10 +237,10 @@ def run_iterate(panels, C, max_chunks, n_steps, tol):
         "weights": np.full(k, np.nan),
         "counts": np.full(k, -1),
         "max_weights": np.full(k, np.nan),
-        "status_counts": np.zeros(lloyd.N_COUNTS, dtype=np.int64),
+        "status_counts": np.zeros(N_COUNTS, dtype=np.int64),
         "shift_sq": np.zeros(1),
     }
-    lloyd.iterate(
+    iterate(
         chunks, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
         tol, n_workers(chunks), *written.values(),
     )  # fmt: skip
@@ -256,9 +269,9 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
     written = run_iterate(panels, C, max_chunks, 100, 1e-9)
     status = written["status_counts"]
     assert n_iter > 2  # so that sums were formed from changes
-    assert status[lloyd.N_ITER] == n_iter
-    assert status[lloyd.N_CHANGED] == n_changed
-    assert status[lloyd.N_EMPTY] == 0
+    assert status[N_ITER] == n_iter
+    assert status[N_CHANGED] == n_changed
+    assert status[N_EMPTY] == 0
     np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
     # Sums of the changes instead of the rows: each row was added and taken away in each iteration.
     atol = tolerance(np.float64, 2 * 333 * n_iter)
@@ -290,15 +303,15 @@ def test_iterate_on_every_shape(rng, n_samples, n_features, n_steps, weighted, d
         reference.iterate(X, sample_weight, C, np.full(n_samples, -1), n, tol=0.0)
         for n in range(1, n_steps + 1)
     ]
-    for before in (C, *(iterate[4] for iterate in iterates[:-1])):
+    for before in (C, *(result[4] for result in iterates[:-1])):
         assert_clear(X, before)
     n_iter, n_changed, shift_sq, labels, expected, (sums, weights, counts) = iterates[-1]
     written = run_iterate(panels, C, max_chunks, n_steps, tol=0.0)
     np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
     status = written["status_counts"]
-    assert status[lloyd.N_ITER] == n_iter
-    assert status[lloyd.N_CHANGED] == n_changed
-    assert status[lloyd.N_EMPTY] == (counts == 0).sum()
+    assert status[N_ITER] == n_iter
+    assert status[N_CHANGED] == n_changed
+    assert status[N_EMPTY] == (counts == 0).sum()
     np.testing.assert_array_equal(written["counts"], counts)
     # Both sums are in float64: only their order differs. Centers are then rounded to their type.
     atol = tolerance(np.float64, n_steps * n_samples)
@@ -319,9 +332,7 @@ def test_sum_clusters(rng, n_features, dtype, max_chunks, weighted):
     n_chunks = len(chunks)
     sums, weights = np.zeros((n_chunks, 4, n_features)), np.zeros((n_chunks, 4))
     counts = np.zeros((n_chunks, 4), dtype=np.int64)
-    centers.sum_clusters(
-        chunks, panels.values, panels.weights, len(X), labels, sums, weights, counts
-    )
+    sum_clusters(chunks, panels.values, panels.weights, len(X), labels, sums, weights, counts)
     in_doubles = sample_weight.astype(np.float64)
     expected = reference.statistics(X, in_doubles, panels.order.row_labels(labels), 4)
     # Both sums are in float64; only their order differs.
@@ -335,8 +346,8 @@ def test_iterate_stops_at_an_empty_cluster_and_leaves_the_centers(rng, max_chunk
     panels, X, _ = make_panels(rng, 50, 2, np.float64)
     C = np.vstack([X[:3], [[1e3, 1e3]]])
     written = run_iterate(panels, C, max_chunks, 10, tol=0.0)
-    assert written["status_counts"][lloyd.N_EMPTY] == 1
-    assert written["status_counts"][lloyd.N_ITER] == 1
+    assert written["status_counts"][N_EMPTY] == 1
+    assert written["status_counts"][N_ITER] == 1
     np.testing.assert_array_equal(written["centers"], C)
     assert written["weights"][3] == 0
 
@@ -349,7 +360,7 @@ def test_a_cluster_that_loses_its_rows_keeps_no_rounding_of_them(rng):
         panels = Panels(X, rng.uniform(0.5, 2.0, size=400), np.zeros(1))
         assert run_iterate(panels, C, 3, 1, tol=0.0)["counts"][0] == 200
         written = run_iterate(panels, C, 3, 2, tol=0.0)
-        assert written["status_counts"][lloyd.N_EMPTY] == 1
+        assert written["status_counts"][N_EMPTY] == 1
         assert written["weights"][0] == 0
         assert written["sums"][0] == 0
 
@@ -394,7 +405,7 @@ def assert_seeds_are_right(panels, X, sample_weight, first, uniforms):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n_candidates", [1, 4, WIDEST_TILE])  # the last takes two tiles
+@pytest.mark.parametrize("n_candidates", [1, 4, WIDEST_SEEDING_TILE])  # the last takes two tiles
 def test_seed_rounds(rng, n_samples, n_features, n_candidates, weighted):
     panels, X, sample_weight = make_panels(rng, n_samples, n_features, np.float64, weighted)
     uniforms = rng.random((min(6, n_samples - 1), n_candidates))

@@ -11,9 +11,9 @@ from fastclust._algorithms.kmeans import panel_lloyd
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.mixture import em
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.kmeans.filtered import ROUNDING, TINY
-from fastclust._kernels.rows import pack
-from fastclust._kernels.simd.tiles import NARROW_TILE, TILE
+from fastclust._kernels.kmeans.constants import ROUNDING, TINY
+from fastclust._kernels.rows.pack import narrow_panels
+from fastclust._kernels.simd.sizes import NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 from tests.kernels.kmeans.test_bounds import make_data, run_to_bits
@@ -251,7 +251,7 @@ def test_narrow_panels(rng, n_samples, max_chunks):
     panels = panels_of(X)
     n_pairs = -(-len(panels.values) // 2)
     panels_f32 = np.full((n_pairs, 3, 16), np.nan, dtype=np.float32)
-    pack.narrow_panels(chunks_of(n_pairs, max_chunks), panels.values, panels_f32)
+    narrow_panels(chunks_of(n_pairs, max_chunks), panels.values, panels_f32)
     expected = np.zeros((16 * n_pairs, 3), dtype=np.float32)
     expected[:n_samples] = X
     np.testing.assert_array_equal(panels_f32.swapaxes(1, 2).reshape(-1, 3), expected)

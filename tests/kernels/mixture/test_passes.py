@@ -13,9 +13,8 @@ from fastclust._algorithms.mixture.inference import infer
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.mixture.moments import product_place
-from fastclust._kernels.mixture.passes import BLOCK_PANELS
-from fastclust._kernels.simd.products import MOMENT_WIDTH, N_DIAGONAL, N_PRODUCTS
+from fastclust._kernels.mixture.layout import BLOCK_PANELS, product_place
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH, N_DIAGONAL, N_PRODUCTS
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 

@@ -1,0 +1,42 @@
+"""Constants of the kernels of k-means that Python needs too, which loads no kernels for them."""
+
+# -- iterations ----------------------------------------------------------------------------------
+
+# Entries of counts_out of a `Status`.
+N_ITER = 0  # iterations done
+N_CHANGED = 1  # rows whose label changed in the last iteration
+N_EMPTY = 2  # clusters without rows; if there are any, the last iteration moved no centers
+N_ACTIVE = 3  # blocks that bounded iterations labelled, in all of them
+N_EVALUATED = 4  # centers that were evaluated for these blocks
+REDO = 5  # 1 while the sums are being formed anew
+IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no chunks
+N_COUNTS = 7
+
+LEAST_OF_MAX_WEIGHT = 1e-4
+"""Sums are formed anew if a cluster's weight falls below this share of its largest: above, they
+have 12 correct digits."""
+
+ROUND_UP = 1 + 1e-6
+"""Factor that rounds shifts up: they are square roots of sums of n_features rounded squares."""
+
+LIST_TILE = 4
+"""Candidates of a block that are evaluated at a time (`bounded`)."""
+
+BATCH_BLOCKS = 64
+"""Blocks whose bounds are tested before the first of them is read: rows are fetched meanwhile."""
+
+ROUNDING, TINY = 2.0**-24, 2.0**-126
+"""Relative error of float32, and absolute error of what underflows: u and v of `filtered`."""
+
+# -- sparse rows ---------------------------------------------------------------------------------
+
+CANCELS = 2.0**-20
+"""Part of |x|^2 + |c|^2 below which |x - c|^2 is computed again: it has lost 20 bits of 53."""
+
+# -- seeding -------------------------------------------------------------------------------------
+
+SEEDING_BLOCK_PANELS = 16
+"""Panels whose potential is one sum."""
+
+WIDEST_SEEDING_TILE = 12
+"""Most points in a tile: 2 + log(k) candidates and a seed are more only for k > 22,000."""
