@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.kmeans.centers import tile_centers
+from fastclust._calls import tile_centers
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 LINE_BYTES = 64

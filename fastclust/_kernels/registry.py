@@ -1,77 +1,24 @@
 """Every kernel, and the real types that the package calls it with: what there is to compile.
 
-`warmup` compiles these. Each has two variants, one for each driver; see `jit`. A new kernel is
-entered here, or tests/kernels/test_registry.py fails.
+`warmup` compiles these. Each has two variants, one for each driver; see `jit`. Where the kernels
+are is said in `places`.
 """
 
 from typing import NamedTuple
 
 from fastclust._kernels.jit import Kernel
-from fastclust._kernels.kmeans import (
-    assign,
-    bounded,
-    centers,
-    csr,
-    distances,
-    filtered,
-    first_bounds,
-    lloyd,
-    seeding,
-)
-from fastclust._kernels.kmeans.constants import WIDEST_SEEDING_TILE
-from fastclust._kernels.metrics import silhouette
-from fastclust._kernels.mixture import m_step, passes
-from fastclust._kernels.mixture.layout import COVARIANCES
-from fastclust._kernels.rows import pack, sort
+from fastclust._kernels.places import PLACES
 from fastclust._kernels.signature import REAL_DTYPES
 
-SEEDING_WIDTHS = range(2, WIDEST_SEEDING_TILE + 1)
-"""Points in a tile of seeding: the last seed and the candidates, of which there is at least one.
-Candidates that are too many for the widest tile are divided among several tiles of the same width,
-which is then more than half of the widest (`Panels.run_seeding`)."""
-
-COVARIANCE_TYPES = tuple(COVARIANCES)
-
-BOTH_TYPES = (
-    pack.sum_columns,
-    pack.pack_rows,
-    sort.sort_rows,
-    *(seeding.seeding_kernel(width) for width in SEEDING_WIDTHS),
-    centers.tile_centers,
-    centers.sum_clusters,
-    centers.update_centers,
-    centers.find_close_centers,
-    lloyd.iterate,
-    first_bounds.start_bounds,
-    bounded.iterate_bounded,
-    assign.assign_nearest,
-    assign.assign_with_inertia,
-    assign.assign_by_differences,
-    distances.distances_to_labels,
-    distances.transform_rows,
-    csr.assign_csr,
-    csr.accumulate_csr,
-    csr.distances_to_labels_csr,
-    csr.distances_sq_csr,
-    *(
-        factory(covariance_type)
-        for factory in (
-            m_step.lay_out_kernel,
-            m_step.update_kernel,
-            passes.moments_kernel,
-            passes.posterior_kernel,
-        )
-        for covariance_type in COVARIANCE_TYPES
-    ),
-)
-"""Kernels that are called with float32 and with float64, as the rows are."""
+BY_NAME = {name: place.load() for name, place in PLACES.items()}
+"""Every kernel, by its name."""
 
 FLOAT64_ONLY = (
-    pack.narrow_panels,  # makes float32 of float64
-    filtered.iterate_filtered,  # looks for labels of float64 rows in float32 first
-    silhouette.add_distances,  # silhouettes are computed in float64 whatever the rows are
+    "narrow_panels",  # makes float32 of float64
+    "iterate_filtered",  # looks for labels of float64 rows in float32 first
+    "add_distances",  # silhouettes are computed in float64 whatever the rows are
 )
-"""Kernels that are never called with float32."""
+"""Kernels that are never called with float32; the others are called with both, as the rows are."""
 
 
 class Entry(NamedTuple):
@@ -81,23 +28,19 @@ class Entry(NamedTuple):
     dtype: str
 
 
-REGISTRY = (
-    *(Entry(kernel, dtype) for kernel in BOTH_TYPES for dtype in REAL_DTYPES),
-    *(Entry(kernel, "float64") for kernel in FLOAT64_ONLY),
+REGISTRY = tuple(
+    Entry(kernel, dtype)
+    for name, kernel in BY_NAME.items()
+    for dtype in (("float64",) if name in FLOAT64_ONLY else REAL_DTYPES)
 )
 
 SCORES = tuple(
-    Entry(kernel, "float64")
-    for kernel in (
-        pack.sum_columns,
-        pack.pack_rows,
-        centers.tile_centers,
-        centers.sum_clusters,
-        distances.distances_to_labels,
-        distances.transform_rows,
-        silhouette.add_distances,
+    Entry(BY_NAME[name], "float64")
+    for name in (
+        "sum_columns", "pack_rows", "tile_centers", "sum_clusters", "distances_to_labels",
+        "transform_rows", "add_distances",
     )
-)
+)  # fmt: skip
 """What the scores in `fastclust.metrics` call for rows of any type, as they convert them."""
 
 

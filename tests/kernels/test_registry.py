@@ -12,7 +12,7 @@ import pytest
 
 import fastclust._kernels
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels import registry
+from fastclust._kernels import places, registry
 from fastclust._kernels.jit import Kernel
 from tests.processes import run_python
 
@@ -89,6 +89,11 @@ def test_every_function_that_makes_kernels_is_there():
     assert found <= makers
 
 
+def test_every_kernel_is_found_by_its_name():
+    assert all(kernel.__name__ == name for name, kernel in registry.BY_NAME.items())
+    assert len(set(registry.BY_NAME.values())) == len(places.PLACES)
+
+
 def test_every_entry_is_there_once():
     names = [(kernel.__name__, dtype) for kernel, dtype in registry.REGISTRY]
     assert len(set(names)) == len(names)
@@ -97,15 +102,15 @@ def test_every_entry_is_there_once():
 def test_every_width_of_seeding_is_there(monkeypatch):
     widths = set()
 
-    def record(width):
+    def record(name, width):
         widths.add(width)
         return lambda *args, **options: None
 
-    monkeypatch.setattr("fastclust._algorithms.rows.panels.seeding_kernel", record)
+    monkeypatch.setattr("fastclust._algorithms.rows.panels.variant", record)
     panels = Panels(np.arange(40.0).reshape(20, 2), None, np.zeros(2))
     for n_candidates in range(1, 200):
         panels.run_seeding(0, np.zeros((1, n_candidates)))
-    assert widths == set(registry.SEEDING_WIDTHS)
+    assert widths == set(places.SEEDING_WIDTHS)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

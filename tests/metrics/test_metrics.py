@@ -15,7 +15,7 @@ from fastclust import KMeans, metrics
 from fastclust._algorithms.metrics import silhouette
 from fastclust._algorithms.metrics.dispersion import Dispersion
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.metrics.silhouette import add_distances
+from fastclust._calls import add_distances
 from fastclust._kernels.simd.sizes import PAIR_TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, in_lines
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.kmeans.bounded import iterate_bounded
+from fastclust._calls import iterate_bounded, start_bounds
 from fastclust._kernels.kmeans.constants import (
     BATCH_BLOCKS,
     LIST_TILE,
@@ -12,7 +12,6 @@ from fastclust._kernels.kmeans.constants import (
     N_EVALUATED,
     N_ITER,
 )
-from fastclust._kernels.kmeans.first_bounds import start_bounds
 
 
 def split_blocks(panels, n_clusters, max_chunks, policy):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.kmeans.centers import update_centers
+from fastclust._calls import update_centers
 
 
 def move_centers(centers, sums, weights, tiles, shifts):

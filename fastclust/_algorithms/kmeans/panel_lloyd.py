@@ -19,13 +19,15 @@ from fastclust._algorithms.kmeans.precision import may_be_far_from_means
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import is_available
 from fastclust._algorithms.rows.protocol import Iterations
-from fastclust._kernels.kmeans.bounded import iterate_bounded
+from fastclust._calls import (
+    distances_to_labels,
+    iterate,
+    iterate_bounded,
+    iterate_filtered,
+    sort_rows,
+    start_bounds,
+)
 from fastclust._kernels.kmeans.constants import N_CHANGED, N_EMPTY, N_ITER, ROUND_UP
-from fastclust._kernels.kmeans.distances import distances_to_labels
-from fastclust._kernels.kmeans.filtered import iterate_filtered
-from fastclust._kernels.kmeans.first_bounds import start_bounds
-from fastclust._kernels.kmeans.lloyd import iterate
-from fastclust._kernels.rows.sort import sort_rows
 
 
 class PanelLloyd:

@@ -21,7 +21,7 @@ import numpy as np
 
 from fastclust._algorithms.arrays import PAIR_WORK, tiles_of
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.kmeans.centers import find_close_centers
+from fastclust._calls import find_close_centers
 from fastclust._kernels.simd.sizes import TILE
 
 LIMIT = {np.dtype(np.float32): 2.0**16, np.dtype(np.float64): 2.0**28}

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.metrics.silhouette import add_distances
+from fastclust._calls import add_distances
 from fastclust._kernels.simd.sizes import PAIR_TILE
 
 MOST_CHUNK_ROWS = 8192

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastclust._algorithms.mixture.covariance import MIN_SEPARATOR_FEATURES
+from fastclust._calls import variant
 from fastclust._kernels.mixture import arguments
-from fastclust._kernels.mixture.m_step import lay_out_kernel
 
 
 class Components:
@@ -49,7 +49,7 @@ class Components:
 
     def lay_out(self):
         """Bring the layout up to date with the parameters."""
-        lay_out_kernel(self.covariance.name)(
+        variant("lay_out_components", self.covariance.name)(
             self.chunks, self.about, self.weights, self.means, self.factors, self._epsilon,
             *self.layout, self._work,
         )  # fmt: skip

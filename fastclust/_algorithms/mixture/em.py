@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.moments import MixtureMoments
-from fastclust._kernels.mixture.m_step import update_kernel
+from fastclust._calls import variant
 from fastclust.exceptions import SingularCovarianceError
 
 RECOVERY_STEP = 10.0
@@ -86,7 +86,7 @@ class MStep:
 
     def _run(self, moments, total_weight, scatter):
         components = self.components
-        update_kernel(components.covariance.name)(
+        variant("update_components", components.covariance.name)(
             components.chunks, components.about, moments.nk, moments.first, moments.second,
             scatter, self.reg_covar, self._origin, self._floor, float(total_weight),
             *self._merged, components.weights, components.means, components.covariances,

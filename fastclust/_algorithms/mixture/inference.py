@@ -8,8 +8,8 @@ from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.passes import e_scratch, pass_chunks
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.scale import is_in_range
+from fastclust._calls import variant
 from fastclust._kernels.mixture.layout import BLOCK_PANELS
-from fastclust._kernels.mixture.passes import posterior_kernel
 
 MOST_OF_LEAST = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
 """Times the least magnitude of a mean up to which the mean of the mixture is subtracted: it costs
@@ -101,7 +101,7 @@ def _run(components, panels, resp_out):
     chunks = pass_chunks(-(-n_panels // BLOCK_PANELS), BLOCK_PANELS * lanes * row_work)
     labels = np.empty((n_panels, lanes), dtype=np.int32)
     log_density = np.empty((n_panels, lanes), dtype=dtype)
-    posterior_kernel(covariance.name)(
+    variant("estimate_posterior", covariance.name)(
         chunks, panels.values, *components.layout,
         *e_scratch(covariance, n_panels, len(chunks), k, d, lanes, dtype),
         labels, log_density, resp_out, work=row_work * panels.n_samples,

@@ -9,9 +9,9 @@ from fastclust._algorithms.chunks import MAX_CHUNKS, split
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded, unpack_products
 from fastclust._algorithms.mixture.moments import MixtureMoments
+from fastclust._calls import variant
 from fastclust._kernels.mixture.arguments import EScratch, MomentScratch
 from fastclust._kernels.mixture.layout import BLOCK_PANELS
-from fastclust._kernels.mixture.passes import moments_kernel
 from fastclust._kernels.simd.sizes import MOMENT_WIDTH, WIDTH
 
 SCRATCH_BYTES, MIN_CHUNKS = 2**25, 4
@@ -148,7 +148,7 @@ class MixtureRows:
     def _run(self, components, labels, labels_out):
         panels = self.panels
         weights = panels.weights if self._tail_weights is None else self._tail_weights
-        moments_kernel(self.covariance.name)(
+        variant("estimate_moments", self.covariance.name)(
             self._chunks, panels.values, weights, labels, components.about,
             *components.layout, *self._e_scratch, *self._m_scratch,
             self._moments.nk, self._moments.first, self._moments.second,

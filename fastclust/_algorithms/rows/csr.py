@@ -9,7 +9,7 @@ from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans.csr_lloyd import CsrLloyd
 from fastclust._algorithms.kmeans.precision import lose_digits
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
-from fastclust._kernels.kmeans.csr import (
+from fastclust._calls import (
     accumulate_csr,
     assign_csr,
     distances_sq_csr,

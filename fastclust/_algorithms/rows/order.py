@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastclust._algorithms.chunks import split
-from fastclust._kernels.rows.sort import sort_rows
+from fastclust._calls import sort_rows
 
 SORT_WORK, SORT_CHUNKS = 100, 16
 """Cost of sorting a row, in multiply-adds of the vector kernels; most chunks, since each has counts

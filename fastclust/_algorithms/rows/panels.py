@@ -17,17 +17,20 @@ from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows.order import RowOrder
-from fastclust._kernels.kmeans.assign import (
+from fastclust._calls import (
     assign_by_differences,
     assign_nearest,
     assign_with_inertia,
+    distances_to_labels,
+    narrow_panels,
+    pack_rows,
+    sum_clusters,
+    sum_columns,
+    transform_rows,
+    variant,
 )
-from fastclust._kernels.kmeans.centers import sum_clusters
 from fastclust._kernels.kmeans.constants import SEEDING_BLOCK_PANELS, WIDEST_SEEDING_TILE
-from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
-from fastclust._kernels.kmeans.seeding import seeding_kernel
 from fastclust._kernels.launch import n_workers, steps_in_launch
-from fastclust._kernels.rows.pack import narrow_panels, pack_rows, sum_columns
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, VECTOR_BYTES
 
 PACK_WORK = 8
@@ -430,7 +433,7 @@ class Panels:
         )
         point_work = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
         step = max(1, int(steps_in_launch(chunks, round_work + point_work)))
-        seed_rounds = seeding_kernel(width)
+        seed_rounds = variant("seed_rounds", width)
         for j in range(0, n_rounds + 1, step):
             seed_rounds(
                 chunks, self.values, self.weights, uniforms, n_workers(chunks),

@@ -9,8 +9,7 @@ from fastclust import KMeans
 from fastclust._algorithms.kmeans import panel_lloyd
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.kmeans.first_bounds import start_bounds
-from fastclust._kernels.rows.sort import sort_rows
+from fastclust._calls import sort_rows, start_bounds
 from fastclust._kernels.simd.sizes import TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance

@@ -5,13 +5,13 @@ import pytest
 import scipy.sparse
 
 from fastclust._algorithms.rows.csr import CsrRows, lanes_of
-from fastclust._kernels.kmeans.constants import CANCELS
-from fastclust._kernels.kmeans.csr import (
+from fastclust._calls import (
     accumulate_csr,
     assign_csr,
     distances_sq_csr,
     distances_to_labels_csr,
 )
+from fastclust._kernels.kmeans.constants import CANCELS
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 

@@ -9,12 +9,19 @@ from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.panels import Panels, aligned_empty, tiles_of
-from fastclust._kernels.kmeans.assign import (
+from fastclust._calls import (
     assign_by_differences,
     assign_nearest,
     assign_with_inertia,
+    distances_to_labels,
+    find_close_centers,
+    iterate,
+    pack_rows,
+    sum_clusters,
+    sum_columns,
+    tile_centers,
+    transform_rows,
 )
-from fastclust._kernels.kmeans.centers import find_close_centers, sum_clusters, tile_centers
 from fastclust._kernels.kmeans.constants import (
     N_CHANGED,
     N_COUNTS,
@@ -22,10 +29,7 @@ from fastclust._kernels.kmeans.constants import (
     N_ITER,
     WIDEST_SEEDING_TILE,
 )
-from fastclust._kernels.kmeans.distances import distances_to_labels, transform_rows
-from fastclust._kernels.kmeans.lloyd import iterate
 from fastclust._kernels.launch import n_workers
-from fastclust._kernels.rows.pack import pack_rows, sum_columns
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance

@@ -11,8 +11,8 @@ from fastclust._algorithms.kmeans import panel_lloyd
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.mixture import em
 from fastclust._algorithms.rows.panels import Panels
+from fastclust._calls import narrow_panels
 from fastclust._kernels.kmeans.constants import ROUNDING, TINY
-from fastclust._kernels.rows.pack import narrow_panels
 from fastclust._kernels.simd.sizes import NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance

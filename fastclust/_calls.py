@@ -1,0 +1,27 @@
+"""How Python calls kernels: by their names, `from fastclust._calls import assign_nearest`.
+
+Whoever calls a kernel need not know how it was compiled. It is loaded when it is first asked for.
+Constants that Python shares with the kernels are in modules of `_kernels` without Numba.
+"""
+
+import functools
+from typing import Any
+
+from fastclust._kernels.places import PLACES
+
+
+@functools.cache
+def _find(name: str) -> Any:
+    """The kernel of this name."""
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}, as no kernel has")
+    return PLACES[name].load()
+
+
+def __getattr__(name: str) -> Any:
+    return _find(name)
+
+
+def variant(name: str, key: object) -> Any:
+    """The kernel that is made for this width of a tile, or for this covariance type."""
+    return _find(f"{name}_{key}")
