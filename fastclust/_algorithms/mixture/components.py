@@ -44,12 +44,13 @@ class Components:
         cuts = np.empty(k, dtype=dtype)
         self.layout = arguments.Components(means, factors, extras, constants, cuts)
         self.chunks = covariance.component_chunks(k, d)
+        self._lay_out = variant("lay_out_components", covariance.name)
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
 
     def lay_out(self):
         """Bring the layout up to date with the parameters."""
-        variant("lay_out_components", self.covariance.name)(
+        self._lay_out(
             self.chunks, self.about, self.weights, self.means, self.factors, self._epsilon,
             *self.layout, self._work,
         )  # fmt: skip

@@ -50,6 +50,7 @@ class MStep:
         d = panels.n_features
         self._rows, self._origin, self._recover = rows, origin.astype(np.float64), recover
         self.components = Components(rows.covariance, k, d, panels.dtype)
+        self._update = variant("update_components", rows.covariance.name)
         self.reg_covar = np.full(k, float(reg_covar))
         self.recovered = set()
         # scikit-learn adds this to the sum of a component's responsibilities, by which its moments
@@ -86,7 +87,7 @@ class MStep:
 
     def _run(self, moments, total_weight, scatter):
         components = self.components
-        variant("update_components", components.covariance.name)(
+        self._update(
             components.chunks, components.about, moments.nk, moments.first, moments.second,
             scatter, self.reg_covar, self._origin, self._floor, float(total_weight),
             *self._merged, components.weights, components.means, components.covariances,

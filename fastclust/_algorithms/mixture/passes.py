@@ -67,6 +67,7 @@ class MixtureRows:
         n_blocks = -(-n_panels // BLOCK_PANELS)
         self._chunks = pass_chunks(n_blocks, BLOCK_PANELS * lanes * self._row_work, max_chunks)
         n_chunks = len(self._chunks)
+        self._estimate = variant("estimate_moments", covariance.name)
         self._n_passes = 0
         self._counts = np.zeros((n_chunks, 2), dtype=np.int64)
         self._e_scratch = e_scratch(covariance, n_panels, n_chunks, k, d, lanes, dtype)
@@ -148,7 +149,7 @@ class MixtureRows:
     def _run(self, components, labels, labels_out):
         panels = self.panels
         weights = panels.weights if self._tail_weights is None else self._tail_weights
-        variant("estimate_moments", self.covariance.name)(
+        self._estimate(
             self._chunks, panels.values, weights, labels, components.about,
             *components.layout, *self._e_scratch, *self._m_scratch,
             self._moments.nk, self._moments.first, self._moments.second,
