@@ -1,12 +1,15 @@
 """How Python calls kernels: by their names, `from fastclust._calls import assign_nearest`.
 
-Whoever calls a kernel need not know how it was compiled. It is loaded when it is first asked for.
+Whoever calls a kernel need not know how it was compiled: ahead of time, in the extension, or by
+Numba, whose kernels are loaded when they are first asked for (`_extension` says which).
 Constants that Python shares with the kernels are in modules of `_kernels` without Numba.
 """
 
 import functools
 from typing import Any
 
+from fastclust import _extension
+from fastclust._kernels.compiled import CompiledKernel
 from fastclust._kernels.places import PLACES
 
 
@@ -15,7 +18,8 @@ def _find(name: str) -> Any:
     """The kernel of this name."""
     if name not in PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}, as no kernel has")
-    return PLACES[name].load()
+    extension = _extension.machine_code().extension
+    return PLACES[name].load() if extension is None else CompiledKernel(extension, name)
 
 
 def __getattr__(name: str) -> Any:

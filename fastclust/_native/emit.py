@@ -105,8 +105,8 @@ def _emit_entry(level, folder, i):
     symbol = f"fastclust_{level}_{name}_{dtype}"
     path = folder / f"{name}-{dtype}-{_sources_hash(kernel.function.__module__, level)}.o"
     parameters = [
-        (parameter, declared.dtype(dtype).name, declared.ndim, parameter.endswith("_out"))
-        for parameter, declared in kernel.signature.parameters.items()
+        (parameter, declared.name, ndim, parameter.endswith("_out"))
+        for parameter, declared, ndim in kernel.signature.resolved(dtype)
     ]
     started = time.perf_counter()
     if not path.exists():
@@ -176,7 +176,7 @@ def _emit_module(kernel, dtype, symbol):
         dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **jit.OPTIONS)(
             kernel.function
         )
-        argument_types = kernel.signature.numba_types(dtype)
+        argument_types = jit.numba_types(kernel.signature, dtype)
         dispatcher.compile(argument_types)
         compiled = dispatcher.overloads[argument_types]
         module = compiled.library._final_module.clone()

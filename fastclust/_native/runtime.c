@@ -339,7 +339,7 @@ static PyObject *launch(PyObject *module, PyObject *const *args, Py_ssize_t n_ar
 
 /* -- the module -------------------------------------------------------------------------------- */
 
-/* find(kernel, dtype): its number */
+/* find(kernel, dtype): its number, or None */
 static PyObject *find(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -349,7 +349,7 @@ static PyObject *find(PyObject *module, PyObject *args)
     for (int i = 0; i < N_KERNELS; i++)
         if (!strcmp(KERNELS[i].name, name) && !strcmp(KERNELS[i].dtype, dtype))
             return PyLong_FromLong(i);
-    return PyErr_Format(PyExc_KeyError, "%s is not compiled for %s", name, dtype);
+    Py_RETURN_NONE;
 }
 
 /* kernels(): (name, dtype, ((parameter, kind, itemsize, ndim, is_written), ...)) of each */

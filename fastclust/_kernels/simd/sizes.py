@@ -12,8 +12,9 @@ VECTOR_BYTES = 64
 
 def _find_avx512():
     """Whether code is compiled for 32 registers of 64 bytes."""
-    if _extension.LEVEL is not None:
-        return _extension.LEVEL == "v4"
+    level = _extension.level()
+    if level is not None:
+        return level == "v4"
     import llvmlite.binding  # here, as kernels compiled ahead of time need neither
     import numba
 
