@@ -11,7 +11,7 @@ from {module} import {estimator}
 
 MAKE_ROWS = """
 import os
-os.environ["FASTCLUST_CACHE_DIR"] = {cache!r}
+os.environ["FASTCLUST_CACHE_DIR"], os.environ["FASTCLUST_JIT"] = {cache!r}, {jit!r}
 import numpy as np
 X = np.random.default_rng(0).standard_normal(({n_samples}, 2))
 """
@@ -35,7 +35,10 @@ class Import:
 
 
 class FirstFit:
-    """Seconds of the import and the first fit in a new process."""
+    """Seconds of the import and the first fit in a new process.
+
+    `ahead_of_time` is with the extension; the others are with kernels that Numba compiles.
+    """
 
     params = [list(SCIKIT_LEARN), [300]]
     param_names = ["estimator", "n_samples"]
@@ -58,10 +61,13 @@ class FirstFit:
     setup_cache.timeout = 300
 
     @staticmethod
-    def code_of(module, cache, estimator, n_samples):
+    def code_of(module, cache, estimator, n_samples, jit="1"):
         """What is timed, and what comes before."""
         fit = FIRST_FIT.format(module=module, estimator=estimator)
-        return fit, MAKE_ROWS.format(cache=cache, n_samples=n_samples)
+        return fit, MAKE_ROWS.format(cache=cache, n_samples=n_samples, jit=jit)
+
+    def timeraw_ahead_of_time(self, cache, estimator, n_samples):
+        return self.code_of("fastclust", "off", estimator, n_samples, jit="never")
 
     def timeraw_warm_cache(self, cache, estimator, n_samples):
         return self.code_of("fastclust", cache, estimator, n_samples)

@@ -7,9 +7,11 @@ What could not be measured is no pass: then it exits with 2.
     python benchmarks/slower.py v1.0 HEAD         # one commit against another
     python benchmarks/slower.py --quick HEAD~1    # fits, and kernels whose source changed
     python benchmarks/slower.py --bench Assign    # all cases of the benchmarks of that name
+    python benchmarks/slower.py --jit             # kernels that Numba compiles when they are called
 
-Both run in this environment, so nothing is built: fastclust is Python, and its kernels are compiled
-and cached by their source. Each commit brings its own `internals.py`, by which benchmarks find its
+Both run in this environment. The kernels of both are compiled ahead of time, into an extension for
+each, unless one of them has no way to: then Numba compiles those of both when they are called, as
+`--jit` asks for. Each commit brings its own `internals.py`, by which benchmarks find its
 kernels, whatever they are called there. Two processes, one of each commit, take turns call by call,
 so that what slows the machine down slows both; the median over the turns of the ratio of their
 seconds is one measurement. Where memory lies differs from process to process and may be worth some
@@ -137,10 +139,10 @@ def short_form(benchmarks, changed):
 class Worker:
     """A process with one commit's fastclust."""
 
-    def __init__(self, tree):
+    def __init__(self, tree, environment):
         self._process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("worker.py"), tree / INTERNALS],
-            env=os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{ROOT}"},
+            env=os.environ | environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -193,14 +195,14 @@ def measure(benchmark, workers, cache):
     benchmark.measured.append(tuple(map(statistics.median, zip(*turns, strict=True))))
 
 
-def measure_all(benchmarks, trees, caches):
+def measure_all(benchmarks, trees, environments, caches):
     """One measurement of each, in new processes; what fails is not measured again."""
     workers = []
     try:
         for benchmark in benchmarks:
             if benchmark.failure:
                 continue
-            workers = workers or [Worker(tree) for tree in trees]
+            workers = workers or list(map(Worker, trees, environments))
             try:
                 measure(benchmark, workers, caches[benchmark.owner])
             except (NotMeasured, BrokenPipeError) as error:
@@ -226,6 +228,39 @@ def make_caches(owners, directory):
             files[owner] = place / "cache.pickle"
             files[owner].write_bytes(pickle.dumps(owner().setup_cache()))
     return files
+
+
+# -- machine code ------------------------------------------------------------------------------
+
+
+def environments_of(trees, directory, jit):
+    """Environment of each tree's worker: all with extensions of their own, or all without one."""
+    extensions = [] if jit else build_extensions(trees, directory)
+    if len(extensions) < len(trees):
+        paths = [f"{tree}{os.pathsep}{ROOT}" for tree in trees]
+        return [{"PYTHONPATH": path, "FASTCLUST_JIT": "1"} for path in paths]
+    return [
+        {"PYTHONPATH": f"{tree}{os.pathsep}{folder}{os.pathsep}{ROOT}", "FASTCLUST_JIT": "never"}
+        for tree, folder in zip(trees, extensions, strict=True)
+    ]
+
+
+def build_extensions(trees, directory):
+    """Build the extension of each tree, until one cannot be; return their folders."""
+    folders = []
+    for i, tree in enumerate(trees):
+        folder, objects = directory / f"extension-{i}", ROOT / "build/objects"
+        build = tree / "fastclust/_native/build.py"
+        if not build.is_file():
+            print(f"{tree.name} has no extension: Numba compiles the kernels of both.")
+            break
+        command = [sys.executable, str(build), str(folder), str(objects)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            print(f"{result.stderr.strip()}\nNumba compiles the kernels of both.")
+            break
+        folders.append(folder)
+    return folders
 
 
 # -- commits ------------------------------------------------------------------------------------
@@ -298,6 +333,7 @@ def main():
     parser.add_argument("base", nargs="?", default="main", help="the commit before (main)")
     parser.add_argument("commit", nargs="?", help="the commit now (the files as they are)")
     parser.add_argument("--bench", metavar="NAME", help="benchmarks whose name holds this")
+    parser.add_argument("--jit", action="store_true", help="kernels that Numba compiles")
     parser.add_argument("--quick", action="store_true", help="fits, and changed kernels")
     options = parser.parse_args()
     benchmarks = list(find_benchmarks(options.bench))
@@ -311,12 +347,13 @@ def main():
         directory = Path(directory)
         trees = [tree_of(commit, directory) for commit in (options.base, options.commit)]
         lost = names_lost(*trees)
+        environments = environments_of(trees, directory, options.jit)
         caches = make_caches({benchmark.owner for benchmark in benchmarks}, directory)
         for _ in range(SCREEN):
-            measure_all(benchmarks, trees, caches)
+            measure_all(benchmarks, trees, environments, caches)
         suspects = [b for b in benchmarks if b.measured and b.ratio() > SUSPECT]
         for _ in range(DECIDE if suspects else 0):
-            measure_all(suspects, trees, caches)
+            measure_all(suspects, trees, environments, caches)
     print_table(benchmarks)
     slower = [benchmark for benchmark in benchmarks if benchmark.is_slower()]
     for benchmark in slower:

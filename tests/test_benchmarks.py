@@ -61,14 +61,14 @@ def test_a_slower_function_is_named(copy):
     file.write_text(replaced(source, f"    def assign_to_panels{signature}", twice))
     old, new = "    return rows.assign_to_panels(centers) if", "    return rows.label(centers) if"
     adapter.write_text(replaced(adapter_source, old, new))
-    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", name)
+    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--jit", "--bench", name)
     assert result.returncode == 1, result.stdout + result.stderr
     assert name in result.stdout.splitlines()[-1]
     file.write_text(source)  # now the adapter knows a name that is not there
-    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", name)
+    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--jit", "--bench", name)
     assert result.returncode == 2, result.stdout + result.stderr
     assert f"{name} 100,000 x 16, k=64, f4) could not be measured" in result.stdout
-    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--bench", "no such thing")
+    result = run_tool(copy / "benchmarks/slower.py", "HEAD", "--jit", "--bench", "no such thing")
     assert result.returncode == 2
     assert "no benchmark is named like" in result.stderr
 

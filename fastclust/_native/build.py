@@ -1,8 +1,10 @@
 """Build the extension: kernels compiled for some CPU levels, linked with `runtime.c`.
 
-    python fastclust/_native/build.py FOLDER [LEVEL ...]
+    python fastclust/_native/build.py FOLDER OBJECTS [LEVEL ...]
 
 writes `_fastclust_kernels.abi3.so` into a folder, for the level of this machine or for those named.
+Objects are kept in the other folder, from which later builds take what has not changed; it may be
+deleted at any time.
 
 This file is loaded by its path (`hatch_build.py`): importing the package would import scikit-learn,
 which is not there where a wheel is built. So it imports nothing of the package.
@@ -193,5 +195,8 @@ def _link(compiler, folder, made):
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    print(build(folder, sys.argv[2:] or ["native"], folder / "objects", find_compiler()))
+    to, objects, *levels = sys.argv[1:]
+    try:
+        print(build(to, levels or ["native"], objects, find_compiler()))
+    except BuildError as error:
+        sys.exit(f"no extension: {error}")

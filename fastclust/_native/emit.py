@@ -93,10 +93,7 @@ def emit_all(level, folder):
     emit = functools.partial(_emit_entry, level, folder)
     n_processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
     with multiprocessing.get_context("fork").Pool(n_processes) as pool:  # sources are loaded once
-        objects = pool.map(emit, range(len(REGISTRY)), chunksize=1)
-    for path in set(folder.glob("*.o")) - {Path(each.path) for each in objects}:
-        path.unlink()  # of other sources
-    return objects
+        return pool.map(emit, range(len(REGISTRY)), chunksize=1)
 
 
 def _emit_entry(level, folder, i):
