@@ -1,5 +1,7 @@
 """Kernels of the extension, which were compiled ahead of time; without Numba."""
 
+import numpy as np
+
 from fastclust import _threads
 from fastclust._kernels import launch
 from fastclust._kernels.signature import REAL_DTYPES
@@ -21,13 +23,9 @@ class CompiledKernel:
     def __init__(self, extension, name):
         self.__name__ = name
         self._launch = extension.launch
-        self._numbers = {}
-        for dtype in REAL_DTYPES:
-            number = extension.find(name, dtype)
-            if number is not None:
-                self._numbers[dtype] = number
-        if not self._numbers:
-            raise LookupError(f"the extension has no kernel {name}")
+        numbers = {dtype: extension.find(name, dtype) for dtype in REAL_DTYPES}
+        self._dtypes = [dtype for dtype, number in numbers.items() if number is not None]
+        self._numbers = {np.dtype(dtype).char: numbers[dtype] for dtype in self._dtypes}
 
     def __call__(self, chunks, *args, work=0.0, alone=False):
         """Run the kernel over the chunks; see `jit.Kernel`.
@@ -38,9 +36,9 @@ class CompiledKernel:
             If an argument does not fit its declaration.
         """
         try:
-            number = self._numbers[args[0].dtype.name]
+            number = self._numbers[args[0].dtype.char]
         except (AttributeError, IndexError, KeyError):
-            types = " or ".join(self._numbers)
+            types = " or ".join(self._dtypes)
             raise TypeError(
                 f"{self.__name__}: the second argument must be an array of {types}"
             ) from None

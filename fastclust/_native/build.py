@@ -144,7 +144,7 @@ def _run(command, **options):
     result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip().splitlines()
-        raise BuildError(said[-1] if said else f"{command[0]}: exit status {result.returncode}")
+        raise BuildError("\n".join([f"{command[0]}: status {result.returncode}", *said[-20:]]))
 
 
 def _table(made):

@@ -250,10 +250,11 @@ static int run(const kernel_t *kernel, const int64_t *block, int n_words, long n
 /* -- arguments --------------------------------------------------------------------------------- */
 
 /* What an argument is not: NULL if it fits. */
-static const char *problem_of(PyArrayObject *array, const parameter_t *parameter)
+static const char *problem_of(PyObject *value, const parameter_t *parameter)
 {
-    if (!PyArray_Check(array))
+    if (!PyArray_Check(value))
         return "an array";
+    PyArrayObject *array = (PyArrayObject *)value;
     if (PyArray_NDIM(array) != parameter->ndim)
         return "of as many axes";
     PyArray_Descr *descr = PyArray_DESCR(array);
@@ -270,14 +271,14 @@ static const char *problem_of(PyArrayObject *array, const parameter_t *parameter
 static int put_array(const kernel_t *kernel, const parameter_t *parameter, PyObject *value,
                      int64_t *block, int *n_words)
 {
-    PyArrayObject *array = (PyArrayObject *)value;
-    const char *problem = problem_of(array, parameter);
+    const char *problem = problem_of(value, parameter);
     if (problem) {
         PyErr_Format(PyExc_TypeError, "%s: %s is declared as %s%d with %d axes, but not %s",
                      kernel->name, parameter->name, parameter->kind == 'f' ? "float" : "int",
                      8 * parameter->itemsize, parameter->ndim, problem);
         return -1;
     }
+    PyArrayObject *array = (PyArrayObject *)value;
     block[(*n_words)++] = (int64_t)(intptr_t)PyArray_DATA(array);
     for (int axis = 0; axis < parameter->ndim; axis++)
         block[(*n_words)++] = PyArray_DIM(array, axis);
