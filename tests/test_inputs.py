@@ -340,3 +340,63 @@ def test_mixtures_that_are_none(covariance_type, name, change, words):
     setattr(mixture, name, change(getattr(mixture, name)))
     with pytest.raises(ValueError, match=words):
         mixture.predict(ROWS)
+
+
+# -- arrays that begin amid a value --------------------------------------------------------------
+
+
+def misaligned(values):
+    """A copy that begins at an odd byte, as arrays in messages of Dask's may."""
+    buffer = np.empty(values.nbytes + 8, dtype=np.uint8)
+    odd = buffer[1 : 1 + values.nbytes].view(values.dtype).reshape(values.shape)
+    odd[...] = values
+    assert not odd.flags.aligned
+    return odd
+
+
+def misaligned_csr(X):
+    X = X.copy()
+    X.data, X.indices, X.indptr = map(misaligned, (X.data, X.indices, X.indptr))
+    return X
+
+
+def misalign_attributes(estimator):
+    for name, value in vars(estimator).items():
+        if isinstance(value, np.ndarray) and value.dtype.itemsize > 1:
+            setattr(estimator, name, misaligned(value))
+    return estimator
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("X", [ROWS, CSR], ids=["dense", "csr"])
+def test_kmeans_takes_misaligned_arrays(X, dtype):
+    X, weights = X.astype(dtype), RNG.uniform(1, 2, 90).astype(dtype)
+    odd = misaligned_csr(X) if scipy.sparse.issparse(X) else misaligned(X)
+    kmeans = fastclust.KMeans(3, random_state=0, n_init=2).fit(X, sample_weight=weights)
+    other = fastclust.KMeans(3, random_state=0, n_init=2)
+    other = misalign_attributes(other.fit(odd, sample_weight=misaligned(weights)))
+    for method in "predict", "transform", "score":
+        expected = getattr(kmeans, method)(X)
+        np.testing.assert_array_equal(getattr(other, method)(odd), expected)
+    init = misaligned(other.cluster_centers_)
+    assert fastclust.KMeans(3, init=init, n_init=1).fit(odd).inertia_ > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_mixtures_take_misaligned_arrays(covariance_type, dtype):
+    X, weights = ROWS.astype(dtype), RNG.uniform(1, 2, 90).astype(dtype)
+    options = {"covariance_type": covariance_type, "random_state": 0}
+    mixture = fastclust.GaussianMixture(3, **options).fit(X, sample_weight=weights)
+    other = fastclust.GaussianMixture(3, **options)
+    odd = misaligned(X)
+    other = misalign_attributes(other.fit(odd, sample_weight=misaligned(weights)))
+    for method in "predict", "predict_proba", "score_samples":
+        expected = getattr(mixture, method)(X)
+        np.testing.assert_array_equal(getattr(other, method)(odd), expected)
+    other.set_params(warm_start=True).fit(odd)
+
+
+def test_scores_take_misaligned_rows():
+    for score in metrics.silhouette_score, metrics.davies_bouldin_score:
+        assert score(misaligned(ROWS), GROUPS) == score(ROWS, GROUPS)

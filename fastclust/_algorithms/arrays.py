@@ -24,6 +24,14 @@ def aligned_empty(shape, dtype):
     return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
 
 
+def readable(values):
+    """The array as kernels read it, C-contiguous and aligned: itself, or else a copy.
+
+    An array that came in a message, as one of Dask's, may begin at any byte.
+    """
+    return np.require(values, requirements="CA")
+
+
 def filled(shape, dtype, value):
     """Array filled with a value: np.full takes twice as long for few values."""
     values = np.empty(shape, dtype)
@@ -77,6 +85,7 @@ def tiles_of(centers, width, scale, limit=math.inf):
     are_close : bool
         Whether any two are close, but not equal.
     """
+    centers = readable(centers)
     n_clusters, n_features = centers.shape
     n_tiles = -(-n_clusters // width)
     tiles = np.empty((n_tiles, n_features, width), dtype=centers.dtype)

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import scipy.sparse
 
+from fastclust._algorithms.arrays import readable
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans.csr_lloyd import CsrLloyd
 from fastclust._algorithms.kmeans.precision import lose_digits
@@ -47,7 +48,7 @@ class CsrRows:
         self._X = X
         self.arrays = tuple(
             map(
-                np.ascontiguousarray,
+                readable,
                 (
                     X.data,
                     X.indices.astype(np.int32, copy=False),
@@ -55,7 +56,8 @@ class CsrRows:
                 ),
             )
         )
-        self.weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
+        weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
+        self.weights = readable(weights)
         self.origin = np.zeros(self.n_features, dtype=X.dtype)
 
     @functools.cached_property
@@ -161,7 +163,7 @@ class CsrRows:
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label."""
         distances_sq = np.empty(self.n_samples, dtype=self.dtype)
-        centers = np.ascontiguousarray(centers, dtype=np.float64)
+        centers = readable(centers.astype(np.float64, copy=False))
         center_sq = np.einsum("jf,jf->j", centers, centers)
         distances_to_labels_csr(
             self.chunks(2), *self.arrays, centers, center_sq, np.count_nonzero(centers, axis=1),
@@ -171,7 +173,7 @@ class CsrRows:
 
     def all_distances_sq(self, centers):
         """Squared distance of each row to each center, in float64."""
-        centers = np.ascontiguousarray(centers, dtype=np.float64)
+        centers = readable(centers.astype(np.float64, copy=False))
         centers_t, center_sq = lanes_of(centers, np.float64)
         distances_sq = np.empty((self.n_samples, len(centers)))
         chunks = self.chunks(len(centers))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.arrays import aligned_empty, filled, tiles_of
+from fastclust._algorithms.arrays import aligned_empty, filled, readable, tiles_of
 from fastclust._algorithms.chunks import (
     MAX_CHUNKS,
     MIN_CHUNK_WORK,
@@ -65,7 +65,8 @@ def estimate_mean(X):
     chunks = split(len(X), PACK_WORK * n_features)
     sums = aligned_empty((len(chunks), side_by_side, n_features), np.float64)
     flat_sums = sums.reshape(len(chunks), -1)
-    sum_columns(chunks, X.reshape(-1), n_features, flat_sums, work=PACK_WORK * X.size)
+    values = readable(X).reshape(-1)
+    sum_columns(chunks, values, n_features, flat_sums, work=PACK_WORK * X.size)
     with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
         return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
 
@@ -113,7 +114,7 @@ class Panels:
             needed = math.prod(shape) * self.dtype.itemsize + ROW_BYTES * self.n_samples
             check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
         self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
-        self._X, self.origin, self._sample_weight = X, origin, sample_weight
+        self._X, self.origin, self._sample_weight = readable(X), readable(origin), sample_weight
         self.order, self.scatter = self._order_of_X(), None
         self.total_square, self.largest_square = self.pack()
 
