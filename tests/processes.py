@@ -1,5 +1,6 @@
 """Python in a process of its own."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -15,3 +16,7 @@ def run_python(code, *args, timeout=120, **environment):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+run_jit = functools.partial(run_python, FASTCLUST_JIT="1")
+"""The same, with kernels that Numba compiles, where others were compiled ahead of time too."""

@@ -2,17 +2,24 @@
 
 import pytest
 
-from fastclust import _calls
+from fastclust import _calls, _extension
 from fastclust._kernels import registry
-from tests.processes import run_python
+from tests.processes import run_jit, run_python
 
 
 def test_names_are_those_of_the_registry():
+    """Its own kernels, where Numba compiles them."""
     from fastclust._calls import assign_nearest
 
-    assert assign_nearest is registry.BY_NAME["assign_nearest"]
-    assert _calls.variant("seed_rounds", 5) is registry.BY_NAME["seed_rounds_5"]
-    assert _calls.variant("update_components", "full") is registry.BY_NAME["update_components_full"]
+    kernels = {
+        "assign_nearest": assign_nearest,
+        "seed_rounds_5": _calls.variant("seed_rounds", 5),
+        "update_components_full": _calls.variant("update_components", "full"),
+    }
+    for name, kernel in kernels.items():
+        assert kernel.__name__ == name
+        if _extension.level() is None:
+            assert kernel is registry.BY_NAME[name]
 
 
 def test_unknown_names():
@@ -25,7 +32,7 @@ def test_unknown_names():
 
 
 def test_a_kernel_is_loaded_without_the_others():
-    run_python(
+    run_jit(
         "import sys\n"
         "from fastclust._calls import sort_rows\n"
         "loaded = {name for name in sys.modules if name.startswith('fastclust._kernels.rows.')}\n"
@@ -43,11 +50,11 @@ from fastclust import _extension
 _extension.level = lambda: sys.argv[1]  # as if kernels had been compiled ahead of time
 
 import fastclust
-from fastclust import _calls
+from fastclust import _calls, _extension
 
 _calls._find = lambda name: name
 for module in pkgutil.walk_packages(fastclust.__path__, "fastclust."):
-    if not module.name.startswith("fastclust._kernels."):
+    if not module.name.startswith(("fastclust._kernels.", "fastclust._native.")):
         importlib.import_module(module.name)
 assert not {"numba", "llvmlite"} & set(sys.modules)
 for name, module in sorted(sys.modules.items()):
@@ -63,7 +70,7 @@ print(TILE)
 def test_all_but_the_kernels_is_imported_without_numba(level, tile):
     *loaded, printed_tile = run_python(WITHOUT_NUMBA, level).split()
     assert loaded == [
-        "kmeans.constants", "launch", "mixture.arguments", "mixture.layout", "places", "signature",
-        "simd.sizes",
+        "compiled", "kmeans.constants", "launch", "mixture.arguments", "mixture.layout", "places",
+        "signature", "simd.sizes",
     ]  # fmt: skip
     assert int(printed_tile) == tile

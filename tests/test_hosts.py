@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.processes import run_python
+from tests.processes import run_jit, run_python
 
 ROWS = """
 import hashlib
@@ -148,11 +148,11 @@ def test_dask_workers(cache, workers):
 
 
 def test_a_container_without_libgomp(cache):
-    run_python(SILENT + ROWS + NO_LIBGOMP, FASTCLUST_CACHE_DIR=str(cache))
+    run_jit(SILENT + ROWS + NO_LIBGOMP, FASTCLUST_CACHE_DIR=str(cache))
 
 
 def test_a_home_that_cannot_be_written():
-    run_python(
+    run_jit(
         "import fastclust; fastclust.kmeans_plusplus([[0.0], [1.0], [5.0]], 2)",
         HOME="/proc/none", XDG_CACHE_HOME="/proc/none", FASTCLUST_CACHE_DIR=None,
     )  # fmt: skip
@@ -161,7 +161,7 @@ def test_a_home_that_cannot_be_written():
 def test_processes_that_fill_one_cache_at_once(tmp_path):
     tmp_path.chmod(0o700)
     code = SILENT + ROWS + "print(fastclust.kmeans_plusplus(X[:300], 3, random_state=0)[1])"
-    environment = {"FASTCLUST_CACHE_DIR": str(tmp_path)}
+    environment = {"FASTCLUST_CACHE_DIR": str(tmp_path), "FASTCLUST_JIT": "1"}
     command = [sys.executable, "-c", code]
     with contextlib.ExitStack() as processes:
         running = [

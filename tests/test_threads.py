@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from fastclust import _threads, limit_threads
-from tests.processes import run_python
+from tests.processes import run_jit, run_python
 
 FIT_SMALL = """
 import numpy as np
@@ -159,7 +159,7 @@ def seeded(tmp_path_factory):
     """What SEED_SMALL prints, and the cache directory that it filled; tests must not change it."""
     directory = tmp_path_factory.mktemp("seeded")
     directory.chmod(0o700)
-    return run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)), directory
+    return run_jit(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)), directory
 
 
 # -- threads -----------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_any_number_of_threads_gives_the_same_mixture(cache):
 
 
 def test_python_threads_may_fit_at_once(cache, layer):
-    run_python(
+    run_jit(
         FIT_IN_PARALLEL + CONCURRENT, layer, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2",
         FASTCLUST_CACHE_DIR=str(cache),
     )  # fmt: skip
@@ -206,7 +206,7 @@ def test_python_threads_may_fit_at_once(cache, layer):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("before", BEFORE_FORK)
 def test_a_forked_child_can_fit_whatever_its_parent_did(cache, before, layer):
-    run_python(
+    run_jit(
         FIT_IN_PARALLEL + FORK.format(before=BEFORE_FORK[before]),
         NUMBA_THREADING_LAYER=layer,
         FASTCLUST_CACHE_DIR=str(cache),
@@ -331,7 +331,7 @@ assert n_threads() == 4
 
 def test_limits_of_threads(cache, layer):
     code = FIT_IN_PARALLEL + LIMITS + (THREADPOOL_LIMITS if layer == "omp" else "")
-    run_python(code, NUMBA_NUM_THREADS="4", OMP_NUM_THREADS="4", NUMBA_THREADING_LAYER=layer,
+    run_jit(code, NUMBA_NUM_THREADS="4", OMP_NUM_THREADS="4", NUMBA_THREADING_LAYER=layer,
                FASTCLUST_CACHE_DIR=str(cache))  # fmt: skip
 
 
@@ -391,14 +391,14 @@ Kernel._compile = refuse
 policy.DEFAULT = replace(policy.DEFAULT, helps=float("inf"))
 hashed(rows, k=64, max_iter=60)
 """
-    run_python(FIT_IN_PARALLEL + code, FASTCLUST_CACHE_DIR=str(cache), timeout=240)
+    run_jit(FIT_IN_PARALLEL + code, FASTCLUST_CACHE_DIR=str(cache), timeout=240)
 
 
 def test_a_second_process_compiles_nothing(seeded):
     printed, directory = seeded
     before = files_in(directory)
     assert before
-    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)) == printed
+    assert run_jit(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)) == printed
     assert files_in(directory) == before
 
 
@@ -406,11 +406,11 @@ def test_kernels_that_several_processes_compiled_work_in_one(tmp_path):
     """Code is found by its name, in which Numba counts the functions of the process."""
     tmp_path.chmod(0o700)
     apart = [
-        run_python(SEED_VARIANTS, n_trials, FASTCLUST_CACHE_DIR=str(tmp_path))
+        run_jit(SEED_VARIANTS, n_trials, FASTCLUST_CACHE_DIR=str(tmp_path))
         for n_trials in (5, 2, 3)
     ]
     for order in (2, 5, 3), (5, 3, 2):
-        together = run_python(SEED_VARIANTS, *order, FASTCLUST_CACHE_DIR=str(tmp_path))
+        together = run_jit(SEED_VARIANTS, *order, FASTCLUST_CACHE_DIR=str(tmp_path))
         assert sorted(together.splitlines()) == sorted("".join(apart).splitlines())
 
 
@@ -425,7 +425,7 @@ def test_a_damaged_file_is_compiled_anew(seeded, tmp_path, damage):
     for path, content in zip(damaged, whole, strict=True):
         path.write_bytes(content[: len(content) // 2] if damage == "half" else damage)
     before = files_in(directory)
-    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)) == printed
+    assert run_jit(SEED_SMALL, FASTCLUST_CACHE_DIR=str(directory)) == printed
     after = files_in(directory)
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] != after[name]} == {p.name for p in damaged}
@@ -435,21 +435,21 @@ def test_a_damaged_file_is_compiled_anew(seeded, tmp_path, damage):
 @pytest.mark.parametrize("mode", [0o750, 0o770, 0o702])
 def test_a_directory_that_is_open_to_others_is_not_used(seeded, tmp_path, mode):
     tmp_path.chmod(mode)
-    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(tmp_path)) == seeded[0]
+    assert run_jit(SEED_SMALL, FASTCLUST_CACHE_DIR=str(tmp_path)) == seeded[0]
     assert not files_in(tmp_path)
 
 
 def test_a_directory_that_cannot_be_made_means_no_cache(seeded, tmp_path):
     (tmp_path / "file").touch()
     impossible = tmp_path / "file" / "cache"
-    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=str(impossible)) == seeded[0]
+    assert run_jit(SEED_SMALL, FASTCLUST_CACHE_DIR=str(impossible)) == seeded[0]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 @pytest.mark.parametrize("variable", ["off", None])
 def test_the_cache_is_the_users_own_unless_it_is_off(seeded, tmp_path, variable):
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    assert run_python(SEED_SMALL, FASTCLUST_CACHE_DIR=variable, **home) == seeded[0]
+    assert run_jit(SEED_SMALL, FASTCLUST_CACHE_DIR=variable, **home) == seeded[0]
     if variable == "off":
         assert not files_in(tmp_path)
     else:
@@ -463,4 +463,4 @@ def test_the_cache_is_the_users_own_unless_it_is_off(seeded, tmp_path, variable)
 @pytest.mark.parametrize("setting", [{"NUMBA_CPU_NAME": "generic"}, {"NUMBA_BOUNDSCHECK": "1"}])
 def test_other_compile_settings_give_the_same_labels(cache, setting):
     directory = {"FASTCLUST_CACHE_DIR": str(cache)}  # its keys hold these settings
-    assert run_python(FIT_SMALL, **setting, **directory) == run_python(FIT_SMALL, **directory)
+    assert run_jit(FIT_SMALL, **setting, **directory) == run_jit(FIT_SMALL, **directory)

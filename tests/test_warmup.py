@@ -3,7 +3,7 @@
 import pytest
 
 import fastclust
-from tests.processes import run_python
+from tests.processes import run_jit
 
 USE_EVERYTHING = """
 import sys
@@ -25,7 +25,7 @@ use_every_feature(dtype)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nothing_is_compiled_later(cache, dtype):
-    run_python(USE_EVERYTHING, dtype, FASTCLUST_CACHE_DIR=str(cache), timeout=600)
+    run_jit(USE_EVERYTHING, dtype, FASTCLUST_CACHE_DIR=str(cache), timeout=600)
 
 
 @pytest.mark.parametrize("dtypes", [["float16"], ["float64", int], "float64"])

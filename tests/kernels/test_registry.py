@@ -14,7 +14,7 @@ import fastclust._kernels
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels import places, registry
 from fastclust._kernels.jit import Kernel
-from tests.processes import run_python
+from tests.processes import run_jit
 
 RECORD = """
 import json
@@ -44,7 +44,7 @@ print(json.dumps([sorted(compiled), sorted(called)]))
 @pytest.fixture(scope="module", params=["1", "2"], ids=["1 thread", "2 threads"])
 def used(request, cache):
     """Names and real types of the kernels that all features compile, and of those they call."""
-    printed = run_python(
+    printed = run_jit(
         RECORD, FASTCLUST_CACHE_DIR=str(cache), OMP_NUM_THREADS=request.param, timeout=900
     )
     return [{tuple(pair) for pair in pairs} for pairs in json.loads(printed)]
