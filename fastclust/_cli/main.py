@@ -246,7 +246,7 @@ def _run_warmup(options):
     print(f"every kernel is compiled ({time.perf_counter() - start:.1f} s)")
 
 
-def _run_config(options):
+def _run_config():
     import fastclust
 
     fastclust.show_config()
@@ -254,6 +254,9 @@ def _run_config(options):
 
 def _call(options):
     """Run a command; return the exit status, and why it failed or None."""
+    if options.command == "config":  # also where settings are wrong, and all else cannot be loaded
+        _run_config()
+        return 0, None
     from fastclust._cli import commands, demo
     from fastclust._cli.files import CommandError
     from fastclust._progress_bar import show_progress
@@ -263,7 +266,6 @@ def _call(options):
         "select": commands.run_fit,
         "predict": commands.run_predict,
         "warmup": _run_warmup,
-        "config": _run_config,
         "demo": demo.run_demo,
     }[options.command]
     try:
