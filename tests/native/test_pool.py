@@ -92,7 +92,7 @@ def new_team():
 
 STATUS = """
 for _ in range(20):
-    assert error_of("fail", 3, chunks_of(9, 2)) == "fail failed with status 5"
+    assert error_of("fail", 3, chunks_of(12, 2)) == "fail failed with status 5"
     assert error_of("fail", 1, chunks_of(2, 2)) is None  # the main thread does not fail
     assert (launch("count", 3, chunks_of(9)) == 1).all()
     assert error_of("crew", 3, chunks_of(9), new_team()) == "crew failed with status 6"
@@ -140,6 +140,8 @@ for thread in threads:
 for thread in threads:
     thread.join()
 assert not failed
+for _ in range(200):
+    assert (launch("count", 4, chunks_of(5000)) == 1).all()
 """
 
 TEAMS = """
