@@ -16,7 +16,9 @@ class PoolController(LibController):
     filename_prefixes = (_extension.NAME,)
 
     def get_num_threads(self):
-        """Threads that a launch may use."""
+        """Threads that a launch may use; 1 where the extension is loaded, but not used."""
+        if not _is_used():
+            return 1
         limit = getattr(_threads.threadpoolctls, "limit", math.inf)
         return min(_threads.available_n_threads(), limit)
 
@@ -29,6 +31,12 @@ class PoolController(LibController):
         return __version__
 
 
+def _is_used():
+    """Whether the extension runs; no error, as other packages ask threadpoolctl."""
+    with contextlib.suppress(ValueError, RuntimeError):  # raised again where a kernel is called
+        return _extension.level() is not None
+    return False
+
+
 register(PoolController)
-with contextlib.suppress(ValueError, RuntimeError):  # raised again where a kernel is called
-    _extension.machine_code()  # threadpoolctl finds what is loaded
+_is_used()  # threadpoolctl finds what is loaded
