@@ -173,6 +173,7 @@ def test_an_extension_that_cannot_be_loaded(tmp_path):
         (BLOCKED, {}, "there is no extension"),
         ("", {"NUMBA_CPU_NAME": "generic"}, "NUMBA_CPU_NAME is set"),
     ],
+    ids=["none is there", "another CPU"],
 )
 def test_never_is_an_error_where_numba_would_compile(before, variables, reason):
     message = f"FASTCLUST_JIT=never, but no kernels are compiled ahead of time: {reason}."
@@ -219,6 +220,7 @@ def test_every_level_that_this_cpu_has_can_be_chosen(extension):
         ([("v3", False), ("v4", False)], None, "None: the extension is for v3, v4, which this CPU "
          "has not"),
     ],
+    ids=["all", "empty setting", "two of three", "chosen", "none"],
 )  # fmt: skip
 def test_the_best_level_of_this_cpu_runs_unless_one_is_chosen(levels, wanted, expected):
     assert run_python(FAKE, levels, FASTCLUST_LEVEL=wanted) == expected + "\n"

@@ -205,6 +205,7 @@ _extension.machine_code.cache_clear()
         (OTHER_SOURCES, {}),
         (OTHER_SOURCES, {"FASTCLUST_JIT": "never"}),
     ],
+    ids=["forced", "unknown setting", "never", "unknown level", "other sources", "never others"],
 )
 def test_threadpoolctl_works_where_the_extension_is_not_used(before, variables):
     run(UNUSED.format(before=before), **variables)
