@@ -29,7 +29,7 @@ def readable(values):
 
     An array that came in a message, as one of Dask's, may begin at any byte.
     """
-    return np.require(values, requirements="CA")
+    return np.require(values, requirements=["C", "A"])
 
 
 def filled(shape, dtype, value):

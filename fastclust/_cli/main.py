@@ -10,6 +10,8 @@ import time
 import warnings
 from pathlib import Path
 
+from fastclust._extension import machine_code
+
 FIT_EXAMPLES = {
     "kmeans": """example:
   fastclust fit kmeans rows.csv --scale --impute --clusters 8 --n-init 10 \\
@@ -257,6 +259,10 @@ def _call(options):
     if options.command == "config":  # also where settings are wrong, and all else cannot be loaded
         _run_config()
         return 0, None
+    try:
+        machine_code()
+    except (RuntimeError, ValueError) as error:
+        return 1, str(error)
     from fastclust._cli import commands, demo
     from fastclust._cli.files import CommandError
     from fastclust._progress_bar import show_progress
