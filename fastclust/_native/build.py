@@ -70,7 +70,7 @@ def build(folder, levels, objects, compiler):
     folder : path
         Where it is written.
     levels : list of str
-        Names in LEVELS, or ["native"] for the level of this machine.
+        Names in LEVELS, or ["native"] for the level of this machine, tuned for it.
     objects : path
         Where objects are kept from one build to the next.
     compiler : list of str or None
@@ -93,9 +93,10 @@ def build(folder, levels, objects, compiler):
         raise BuildError(f"levels are {', '.join(LEVELS)}, not {', '.join(sorted(unknown))}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if levels == ["native"]:
+    tuned = levels == ["native"]
+    if tuned:
         levels = [native_level(compiler, folder)]
-    made = {level: _emit(level, Path(objects) / level, folder) for level in levels}
+    made = {level: _emit(level, tuned, Path(objects) / level, folder) for level in levels}
     (folder / "table.h").write_text(_table(made))
     return _link(compiler, folder, made)
 
@@ -125,16 +126,16 @@ def native_level(compiler, folder):
     return level
 
 
-def _emit(level, objects, folder):
+def _emit(level, tuned, objects, folder):
     """Compile the kernels of a level; return what `emit` says of them."""
     as_package = (
         "import sys, types; package = types.ModuleType('fastclust');"
         f"package.__path__ = [{str(HERE.parent)!r}]; sys.modules['fastclust'] = package;"
+        f"from fastclust._native import target; target.set_target({level!r}, {tuned});"
         "from fastclust._native import emit; emit.main()"
     )
     report = folder / f"{level}.json"
     environment = {name: value for name, value in os.environ.items() if "NUMBA_" not in name}
-    environment |= LEVELS[level].environment
     environment |= {"FASTCLUST_JIT": "1", "FASTCLUST_CACHE_DIR": "off"}
     _run([sys.executable, "-c", as_package, level, str(objects), str(report)], env=environment)
     return json.loads(report.read_text())

@@ -1,6 +1,6 @@
 """Object files of all kernels for one CPU level; `build` runs it, in a process for each level.
 
-In that process Numba compiles for the level (`Level.environment`), whatever the machine is. It
+In that process Numba compiles for the level (`target`), whatever the machine is. It
 compiles a kernel without `parallel`, so that one thread runs the loop over the chunks that it is
 told of, and all functions to LLVM IR only, as in `_kernels.link_only`. To the kernel is added
 
@@ -43,7 +43,6 @@ from numba.np import arrayobj
 from fastclust._extension import sources_hash
 from fastclust._kernels import jit, link_only
 from fastclust._kernels.registry import REGISTRY
-from fastclust._native.build import LEVELS
 
 WORD = ir.IntType(64)
 STATUS = ir.IntType(32)
@@ -100,14 +99,14 @@ def _emit_entry(level, folder, i):
     kernel, dtype = REGISTRY[i]
     name = kernel.__name__
     symbol = f"fastclust_{level}_{name}_{dtype}"
-    path = folder / f"{name}-{dtype}-{_sources_hash(kernel.function.__module__, level)}.o"
+    path = folder / f"{name}-{dtype}-{_sources_hash(kernel.function.__module__)}.o"
     parameters = [
         (parameter, declared.name, ndim, parameter.endswith("_out"))
         for parameter, declared, ndim in kernel.signature.resolved(dtype)
     ]
     started = time.perf_counter()
     if not path.exists():
-        code = _machine(level).emit_object(_emit_module(kernel, dtype, symbol))
+        code = _machine().emit_object(_emit_module(kernel, dtype, symbol))
         temporary = path.with_suffix(f".{os.getpid()}")
         temporary.write_bytes(code)
         os.replace(temporary, path)
@@ -119,10 +118,11 @@ def _emit_entry(level, folder, i):
 
 
 @functools.cache
-def _sources_hash(module, level):
+def _sources_hash(module):
     """Hash of the sources that a kernel's module imports, itself included, and of the compiler."""
-    versions = numba.__version__, llvmlite.__version__, platform.python_version(), LEVELS[level]
-    digest = hashlib.sha256(repr(versions).encode())
+    versions = numba.__version__, llvmlite.__version__, platform.python_version()
+    target = numba.config.CPU_NAME, numba.config.CPU_FEATURES
+    digest = hashlib.sha256(repr((versions, target)).encode())
     for name in sorted(_imported(module) | {__name__}):
         digest.update(name.encode() + b"\0" + _source(name))
     return digest.hexdigest()[:16]
@@ -153,16 +153,13 @@ def _imported(module):
 # -- from a kernel to a module of LLVM IR ---------------------------------------------------------
 
 
-def _machine(level):
-    """LLVM's target machine of a level."""
+def _machine():
+    """LLVM's target machine, for the same CPU as Numba's."""
     target = ll.Target.from_triple(ll.get_process_triple())
     return target.create_target_machine(
-        cpu=LEVELS[level].cpu,
-        features=LEVELS[level].features,
-        opt=3,
-        reloc="pic",
+        cpu=numba.config.CPU_NAME, features=numba.config.CPU_FEATURES, opt=3, reloc="pic",
         codemodel="default",
-    )
+    )  # fmt: skip
 
 
 @global_compiler_lock
@@ -276,6 +273,6 @@ def main():
     """Write the objects of a level into a folder, and what they are, as JSON, into a file."""
     level, folder, report = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     objects = [emitted._asdict() for emitted in emit_all(level, folder)]
-    compiler = f"Numba {numba.__version__}"
+    compiler = f"Numba {numba.__version__} for {numba.config.CPU_NAME}"
     made = {"objects": objects, "sources": sources_hash(), "compiler": compiler}
     report.write_text(json.dumps(made))
