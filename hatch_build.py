@@ -6,6 +6,9 @@ for manylinux_2_17, which zig links. Where anything fails, the wheel has no such
 compiles them when they are first called, and `fastclust.show_config()` says why.
 
 An editable install has none, as its sources are meant to change.
+
+What builds need, NUMBA above all, must be there for pip to install: with FASTCLUST_AOT=off nothing
+is needed.
 """
 
 import importlib.util
@@ -35,23 +38,18 @@ def load_build():
     return module
 
 
-def wanted_levels():
-    """Names of levels, or "native"; an empty list for none."""
-    wanted = os.environ.get("FASTCLUST_AOT", "native")
-    if wanted == "off":
-        return []
-    return list(load_build().LEVELS) if wanted == "all" else wanted.split(",")
-
-
-def why_not():
-    """Why kernels are not compiled ahead of time here, or None."""
-    if not wanted_levels():
-        return "FASTCLUST_AOT was off when this was built"
+def plan():
+    """Levels to build, and why there are none: one of the two is empty."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
-        return f"not for {platform.system()} on {platform.machine()} yet"
-    if not hasattr(sys, "abiflags") or "t" in sys.abiflags:
-        return "not for free-threaded Python"
-    return None
+        return [], f"not for {platform.system()} on {platform.machine()} yet"
+    if "t" in getattr(sys, "abiflags", "t"):
+        return [], "not for free-threaded Python"
+    build = load_build()
+    try:
+        levels = build.parse_levels(os.environ.get("FASTCLUST_AOT", ""))
+    except build.BuildError as error:
+        return [], f"FASTCLUST_AOT: {error}"
+    return levels, "" if levels else "FASTCLUST_AOT was off when this was built"
 
 
 class CompiledKernels(BuildHookInterface):
@@ -59,9 +57,10 @@ class CompiledKernels(BuildHookInterface):
 
     def dependencies(self):
         """What building the extension needs."""
-        if why_not():
+        levels, _ = plan()
+        if not levels:
             return []
-        needs_zig = wanted_levels() != ["native"] or load_build().find_compiler() is None
+        needs_zig = levels != ["native"] or load_build().find_compiler() is None
         return [NUMBA, NUMPY, *([ZIG] if needs_zig else [])]
 
     def initialize(self, version, build_data):
@@ -69,16 +68,19 @@ class CompiledKernels(BuildHookInterface):
         if version == "editable":
             return
         self._folder = tempfile.TemporaryDirectory()
-        reason, folder = why_not(), Path(self._folder.name)
-        if reason is None:
+        folder = Path(self._folder.name)
+        levels, reason = plan()
+        if levels:
             try:
-                self._add_extension(folder, build_data)
+                self._add_extension(folder, levels, build_data)
                 return
             except Exception as error:  # an install never fails for it
-                reason = f"building it failed: {error}"
-        self.app.display_warning(f"fastclust without compiled kernels: {reason}")
+                self.app.display_warning(str(error))
+                last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+                reason = f"building it failed ({last_line})"
+        self.app.display_warning(f"fastclust has no kernels compiled ahead of time: {reason}")
         file = folder / "no_extension.txt"
-        file.write_text(f"{reason}\n")
+        file.write_text(f"{reason}\n", encoding="utf-8", errors="replace")
         build_data["force_include"][str(file)] = "fastclust/_native/no_extension.txt"
 
     def finalize(self, version, build_data, artifact_path):
@@ -86,9 +88,8 @@ class CompiledKernels(BuildHookInterface):
         if version != "editable":
             self._folder.cleanup()
 
-    def _add_extension(self, folder, build_data):
-        build, levels = load_build(), wanted_levels()
-        is_portable = levels != ["native"]
+    def _add_extension(self, folder, levels, build_data):
+        build, is_portable = load_build(), levels != ["native"]
         compiler = build.zig() if is_portable else build.find_compiler()
         self.app.display_info("compiling the kernels, about 80 s of one core for each level")
         extension = build.build(folder, levels, Path(self.root) / "build/objects", compiler)

@@ -4,10 +4,12 @@
     python benchmarks/fresh.py HEAD~1        # against another commit
     python benchmarks/fresh.py v1.0 HEAD     # one commit against another
 
-Prints a table, and exits with 1 if a first fit takes SLOWER times as long (import included, from an
-empty cache of kernels and from a filled one; `bench_startup.py`) or a fit or method peaks at LARGER
-times the memory (`bench_memory.py`), with 2 if a process fails. Processes of the two commits take
-turns; the median of their ratios decides. It takes some ten minutes, most of them for compiling.
+Kernels are those that Numba compiles: an installed extension belongs to one commit at most, and
+`first_fit.py` measures fits with it. Prints a table, and exits with 1 if a first fit takes SLOWER
+times as long (import included, from an empty cache of kernels and from a filled one;
+`bench_startup.py`) or a fit or method peaks at LARGER times the memory (`bench_memory.py`), with 2
+if a process fails. Processes of the two commits take turns; the median of their ratios decides. It
+takes some ten minutes, most of them for compiling.
 """
 
 import argparse

@@ -14,7 +14,7 @@ def show_config():
     >>> import fastclust
     >>> fastclust.show_config()  # doctest: +SKIP
     fastclust 0.7.0
-    kernels    compiled ahead of time (by Numba 0.68.1), for x86-64-v3; built for v3
+    kernels    compiled ahead of time (by Numba 0.68.1), for x86-64-v3; built for v2, v3, v4
     extension  /home/me/.venv/lib/python3.13/site-packages/_fastclust_kernels.abi3.so
     threads    8
     """

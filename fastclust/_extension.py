@@ -4,9 +4,9 @@ The extension `_fastclust_kernels` is a module of its own, beside the package. I
 was built from the sources that are here: by an installed package, and by a clone of the same
 commit. It has the kernels for one CPU level or several, and the best that this CPU has is used.
 
-Environment variables, read once:
+Environment variables:
 
-FASTCLUST_LEVEL : a level, "v2", "v3" or "v4", which must have been built
+FASTCLUST_LEVEL : a level, "v2", "v3" or "v4", which must have been built, unless Numba is forced
 FASTCLUST_JIT : "1" for Numba's, "never" for an error where there is no extension to use
 NUMBA_CPU_NAME : any CPU, which only Numba can compile for
 """
@@ -51,6 +51,8 @@ def sources_hash():
     package = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(path for pattern in BUILT_FROM for path in package.glob(pattern)):
+        if not path.is_file():  # the lock of an editor may be a link to nothing
+            continue
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -69,8 +71,12 @@ def machine_code():
     """
     setting = os.environ.get("FASTCLUST_JIT", "")
     if setting not in ("", "0", "1", "never"):
-        raise ValueError(f"FASTCLUST_JIT must be 1 or never. Got {setting!r} instead.")
+        raise ValueError(f"FASTCLUST_JIT must be 0, 1 or never. Got {setting!r} instead.")
     code = _find(setting)
+    is_forced = setting == "1" or bool(os.environ.get("NUMBA_CPU_NAME"))
+    wanted = os.environ.get("FASTCLUST_LEVEL")
+    if code.extension is None and wanted and not is_forced:
+        raise ValueError(f"FASTCLUST_LEVEL is {wanted!r}, but no level was built: {code.reason}.")
     if code.extension is None and setting == "never":
         raise RuntimeError(
             f"FASTCLUST_JIT=never, but no kernels are compiled ahead of time: {code.reason}."
@@ -111,7 +117,8 @@ def _find(setting):
 def _why_there_is_none(error):
     """What the build said, or the import."""
     try:
-        return (Path(__file__).parent / REASON_FILE).read_text().strip()
+        file = Path(__file__).parent / REASON_FILE
+        return file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         is_missing = isinstance(error, ModuleNotFoundError) and error.name == NAME
         return "there is no extension" if is_missing else f"it cannot be loaded ({error})"

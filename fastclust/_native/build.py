@@ -10,6 +10,7 @@ This file is loaded by its path (`hatch_build.py`): importing the package would 
 which is not there where a wheel is built. So it imports nothing of the package.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -62,6 +63,27 @@ class BuildError(Exception):
     """The extension cannot be built, and why."""
 
 
+def parse_levels(text):
+    """Levels named as in FASTCLUST_AOT, the best last; ["native"] by default, none for "off".
+
+    Raises
+    ------
+    BuildError
+        If one of them is no level.
+    """
+    names = {name.strip() for name in text.split(",")} - {""}
+    if not names or names == {"native"}:
+        return ["native"]
+    if names == {"off"}:
+        return []
+    if names == {"all"}:
+        return list(LEVELS)
+    if not names <= set(LEVELS):
+        unknown = ", ".join(sorted(names - set(LEVELS)))
+        raise BuildError(f"levels are {', '.join(LEVELS)}, not {unknown}")
+    return [level for level in LEVELS if level in names]
+
+
 def build(folder, levels, objects, compiler):
     """Build the extension.
 
@@ -70,9 +92,9 @@ def build(folder, levels, objects, compiler):
     folder : path
         Where it is written.
     levels : list of str
-        Names in LEVELS, or ["native"] for the level of this machine, tuned for it.
+        As of `parse_levels`: ["native"] is the level of this machine, tuned for it.
     objects : path
-        Where objects are kept from one build to the next.
+        Where objects are kept from one build to the next, if it can be written.
     compiler : list of str or None
         Command of a C compiler, if there is one.
 
@@ -88,24 +110,26 @@ def build(folder, levels, objects, compiler):
     """
     if compiler is None:
         raise BuildError("there is no C compiler (the package ziglang brings one)")
-    unknown = set(levels) - {"native", *LEVELS}
-    if unknown:
-        raise BuildError(f"levels are {', '.join(LEVELS)}, not {', '.join(sorted(unknown))}")
-    folder = Path(folder)
+    folder, objects = Path(folder), Path(objects)
     folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        objects.mkdir(parents=True, exist_ok=True)
+    if not os.access(objects, os.W_OK):
+        objects = folder / "objects"
     tuned = levels == ["native"]
     if tuned:
         levels = [native_level(compiler, folder)]
-    made = {level: _emit(level, tuned, Path(objects) / level, folder) for level in levels}
+    made = {level: _emit(level, tuned, objects / level, folder) for level in levels}
     (folder / "table.h").write_text(_table(made))
     return _link(compiler, folder, made)
 
 
 def find_compiler():
     """Command of a C compiler: that of the environment's CC, one that is installed, or zig's."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and shutil.which(name.split()[0]):
-            return name.split()
+    for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        words = command.split()
+        if words and shutil.which(words[0]):
+            return words
     return zig()
 
 
@@ -113,7 +137,9 @@ def zig():
     """Command of zig's C compiler, for an old glibc; None if it is not installed."""
     if importlib.util.find_spec("ziglang") is None:
         return None
-    return [sys.executable, "-m", "ziglang", "cc", "-target", GLIBC]
+    # Python's own header includes one of the system, where that is how Python was packaged.
+    system = ["-idirafter", "/usr/include"]
+    return [sys.executable, "-m", "ziglang", "cc", "-target", GLIBC, *system]
 
 
 def native_level(compiler, folder):
@@ -131,8 +157,9 @@ def _emit(level, tuned, objects, folder):
     as_package = (
         "import sys, types; package = types.ModuleType('fastclust');"
         f"package.__path__ = [{str(HERE.parent)!r}]; sys.modules['fastclust'] = package;"
+        "from fastclust._extension import sources_hash; sources = sources_hash();"
         f"from fastclust._native import target; target.set_target({level!r}, {tuned});"
-        "from fastclust._native import emit; emit.main()"
+        "from fastclust._native import emit; emit.main(sources)"
     )
     report = folder / f"{level}.json"
     environment = {name: value for name, value in os.environ.items() if "NUMBA_" not in name}
@@ -142,7 +169,9 @@ def _emit(level, tuned, objects, folder):
 
 
 def _run(command, **options):
-    result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    result = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, **options
+    )
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip().splitlines()
         raise BuildError("\n".join([f"{command[0]}: status {result.returncode}", *said[-20:]]))
@@ -198,6 +227,6 @@ def _link(compiler, folder, made):
 if __name__ == "__main__":
     to, objects, *levels = sys.argv[1:]
     try:
-        print(build(to, levels or ["native"], objects, find_compiler()))
+        print(build(to, parse_levels(",".join(levels)), objects, find_compiler()))
     except BuildError as error:
         sys.exit(f"no extension: {error}")

@@ -28,6 +28,7 @@ import os
 import platform
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,17 +44,15 @@ from numba.np import arrayobj
 from fastclust._extension import sources_hash
 from fastclust._kernels import jit, link_only
 from fastclust._kernels.registry import REGISTRY
+from fastclust._native.build import LEVELS
 
 WORD = ir.IntType(64)
 STATUS = ir.IntType(32)
 
-ALLOWED = {"memcpy", "memmove", "memset", "sched_yield", *(
-    f"{name}{suffix}" for name in ("exp", "exp2", "log", "log2", "pow", "sqrt", "fma", "ldexp")
-    for suffix in ("", "f")
-)}  # fmt: skip
-"""Functions of the C library that kernels may call. What an extension could not have, such as a
-part of Numba's runtime, is an error."""
-
+ALLOWED = {"log", "memcpy", "memset", "sched_yield", "sqrt", "sqrtf"}
+"""Functions of the C library that kernels call (roots become instructions). What an extension could
+not have, such as a part of Numba's runtime, is an error, and so is any other function: its bits may
+depend on the library."""
 
 MOST_PROCESSES = 8
 """Each takes some 100 MB."""
@@ -89,17 +88,20 @@ class Object(NamedTuple):
 def emit_all(level, folder):
     """Compile every kernel of the registry for a level, on all cores."""
     folder.mkdir(parents=True, exist_ok=True)
-    emit = functools.partial(_emit_entry, level, folder)
+    paths = [
+        folder / f"{kernel.__name__}-{dtype}-{_sources_hash(kernel.function.__module__)}.o"
+        for kernel, dtype in REGISTRY
+    ]
     n_processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
-    with multiprocessing.get_context("fork").Pool(n_processes) as pool:  # sources are loaded once
-        return pool.map(emit, range(len(REGISTRY)), chunksize=1)
+    context = multiprocessing.get_context("fork")  # which has the sources loaded
+    with ProcessPoolExecutor(n_processes, context) as pool:  # raises an error if one is killed
+        return list(pool.map(functools.partial(_emit_entry, level), range(len(paths)), paths))
 
 
-def _emit_entry(level, folder, i):
+def _emit_entry(level, i, path):
     kernel, dtype = REGISTRY[i]
     name = kernel.__name__
     symbol = f"fastclust_{level}_{name}_{dtype}"
-    path = folder / f"{name}-{dtype}-{_sources_hash(kernel.function.__module__)}.o"
     parameters = [
         (parameter, declared.name, ndim, parameter.endswith("_out"))
         for parameter, declared, ndim in kernel.signature.resolved(dtype)
@@ -269,10 +271,17 @@ def _check(module, symbol):
         raise RuntimeError(f"{symbol} needs {', '.join(sorted(missing))}")
 
 
-def main():
-    """Write the objects of a level into a folder, and what they are, as JSON, into a file."""
+def main(sources):
+    """Write the objects of a level into a folder, and what they are, as JSON, into a file.
+
+    `sources` is the hash of the sources before they were loaded.
+    """
     level, folder, report = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     objects = [emitted._asdict() for emitted in emit_all(level, folder)]
-    compiler = f"Numba {numba.__version__} for {numba.config.CPU_NAME}"
-    made = {"objects": objects, "sources": sources_hash(), "compiler": compiler}
+    if sources_hash() != sources:
+        raise RuntimeError("sources were edited while kernels were compiled")
+    compiler = f"Numba {numba.__version__}"
+    if numba.config.CPU_NAME != LEVELS[level].cpu:
+        compiler += f", tuned for {numba.config.CPU_NAME}"
+    made = {"objects": objects, "sources": sources, "compiler": compiler}
     report.write_text(json.dumps(made))

@@ -19,7 +19,7 @@ static int supports(const char *level)
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
         seven_b = b;
     if (one_c & 1u << 27) /* xgetbv is there */
-        __asm__("xgetbv" : "=a"(xcr0), "=d"(d) : "c"(0));
+        __asm__ __volatile__("xgetbv" : "=a"(xcr0), "=d"(d) : "c"(0));
     if ((one_c & v2_1c) != v2_1c || (extended_c & v2_81c) != v2_81c)
         return 0;
     if (!strcmp(level, "v2"))

@@ -52,7 +52,7 @@ typedef struct {
 enum { ADDRESS, N_CHUNKS, N_COLUMNS }; /* the first words of every block: those of `chunks` */
 
 /* Counters of a team (simd/team.py): rows of so many words. */
-enum { TAKEN, DONE, OPEN, COUNTER_VALUES = 16 };
+enum { TAKEN, DONE, OPEN, N_COUNTERS, COUNTER_VALUES = 16 };
 
 /* -- the level of the CPU ---------------------------------------------------------------------- */
 
@@ -63,8 +63,8 @@ static int level_in_use = -1;
 /* The thread that launches starts to work at once. Helpers join while there is work, and the
  * launch ends when those that have joined are done: it never waits for one that sleeps.
  *
- * The chunks are divided into ranges, one for each thread. A thread begins with its own, the same
- * rows in each pass, which its caches may still hold, and then helps with those of the others. */
+ * The chunks are divided into ranges, one for each thread. A thread begins with its own, in most
+ * passes the same rows, which its caches may still hold, and then helps with those of the others. */
 
 enum { MOST_RANGES = 64, LINE_BYTES = 64 };
 
@@ -217,8 +217,8 @@ static void work_with_helpers(launch_t *launch, int n_wanted)
         ;
     *place = launch;
     atomic_fetch_add(&n_launches, 1);
-    if (n_sleeping)
-        pthread_cond_broadcast(&a_launch_waits);
+    for (int i = 0; i < n_wanted && i < n_sleeping; i++)
+        pthread_cond_signal(&a_launch_waits);
     pthread_mutex_unlock(&lock);
 
     work_on(launch, 0);
@@ -339,7 +339,8 @@ static PyObject *launch(PyObject *module, PyObject *const *args, Py_ssize_t n_ar
     (void)module;
     if (n_args < 2)
         return PyErr_Format(PyExc_TypeError, "a kernel and a number of threads are missing");
-    long number = PyLong_AsLong(args[0]), n_threads = PyLong_AsLong(args[1]);
+    long number = PyLong_AsLong(args[0]);
+    long n_threads = PyErr_Occurred() ? 0 : PyLong_AsLong(args[1]);
     if (PyErr_Occurred())
         return NULL;
     if (number < 0 || number >= N_KERNELS || level_in_use < 0)
@@ -359,6 +360,10 @@ static PyObject *launch(PyObject *module, PyObject *const *args, Py_ssize_t n_ar
     }
     if (block[N_COLUMNS] != 3)
         return PyErr_Format(PyExc_TypeError, "%s: chunks have three columns", kernel->name);
+    int team = kernel->team_word;
+    if (team >= 0 && (block[team + 1] != N_COUNTERS || block[team + 2] != COUNTER_VALUES))
+        return PyErr_Format(PyExc_TypeError, "%s: team_out has %d x %d counters", kernel->name,
+                            N_COUNTERS, COUNTER_VALUES);
     int status;
     Py_BEGIN_ALLOW_THREADS
     status = run(kernel, block, n_words, n_threads);

@@ -10,8 +10,8 @@ import pytest
 from fastclust import _extension
 
 HERE = Path(__file__).parent
-NEEDS_NO_EXTENSION = {"test_pool.py"}
-"""These compile a pool of their own."""
+NEEDS_NO_EXTENSION = {"test_build.py", "test_pool.py"}
+"""These build their own, or none."""
 
 
 def pytest_collection_modifyitems(items):

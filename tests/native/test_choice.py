@@ -185,7 +185,7 @@ def test_never_is_an_error_where_numba_would_compile(before, variables, reason):
 
 @pytest.mark.parametrize("setting", ["yes", "2", "NEVER", "never "])
 def test_other_settings_of_fastclust_jit_are_errors(setting):
-    message = f"FASTCLUST_JIT must be 1 or never. Got {setting!r} instead."
+    message = f"FASTCLUST_JIT must be 0, 1 or never. Got {setting!r} instead."
     assert run_python(ERROR, FASTCLUST_JIT=setting) == f"ValueError: {message}\n"
     assert shown(FASTCLUST_JIT=setting)["kernels"] == f"none: {message}"
 
