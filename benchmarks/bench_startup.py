@@ -10,7 +10,10 @@ from {module} import {estimator}
 """
 
 MAKE_ROWS = """
+import importlib.util
 import os
+if {jit!r} == "never" and importlib.util.find_spec("_fastclust_kernels") is None:
+    raise ImportError("this commit, or this environment, has no extension")
 os.environ["FASTCLUST_CACHE_DIR"], os.environ["FASTCLUST_JIT"] = {cache!r}, {jit!r}
 import numpy as np
 X = np.random.default_rng(0).standard_normal(({n_samples}, 2))
