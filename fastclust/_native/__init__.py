@@ -2,6 +2,6 @@
 
 Nothing here runs in a fit. `build` compiles every kernel for some CPU levels, each in processes
 that run `emit`, and links the objects with `runtime.c`, which checks arguments, starts threads and
-chooses the level. `hatch_build.py` calls it when a wheel is made. `levels` says what a CPU level
-is. `_extension` finds what was built, and `_calls` calls it.
+chooses the level. `target` says what LLVM compiles for. `hatch_build.py` calls `build` when a wheel
+is made; `_extension` finds what was built, and `_calls` calls it.
 """

@@ -51,7 +51,7 @@ typedef struct {
 
 enum { ADDRESS, N_CHUNKS, N_COLUMNS }; /* the first words of every block: those of `chunks` */
 
-/* Counters of a team (simd/team.py): rows of so many words. */
+/* Counters of a team (_kernels/launch.py, simd/sizes.py): rows of so many words. */
 enum { TAKEN, DONE, OPEN, N_COUNTERS, COUNTER_VALUES = 16 };
 
 /* -- the level of the CPU ---------------------------------------------------------------------- */
@@ -93,9 +93,8 @@ static launch_t *queue; /* launches that want helpers */
 static int n_helpers, n_sleeping;
 static atomic_long n_launches; /* that asked for helpers: to be watched without the lock */
 
-/* How long a thread watches a counter before it sleeps. Python needs less between the launches of
- * a fit, and waking a helper for each took 1 to 4 % of fits of 30 to 130 ms (500,000 x 2, k=10;
- * benchmarks/slower.py). */
+/* How long a thread watches a counter before it sleeps: longer than Python mostly takes between the
+ * launches of a fit, so that a helper need not be woken for each. */
 enum { PATIENCE_NS = 300000, LOOKS = 64 };
 
 static int64_t now_ns(void)

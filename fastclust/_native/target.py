@@ -21,10 +21,9 @@ def set_target(level, tuned):
     level : str
         Name of the level.
     tuned : bool
-        Whether LLVM chooses among its instructions as is best for this machine: KMeans on
-        273,280 x 3 rows, k=64, takes 5 % less on a Zen 2 (benchmarks/slower.py --bench pixels).
-        Features that are not of the level are left out in any case, so that the code runs on
-        every CPU that has it.
+        Whether LLVM chooses and orders its instructions as suits this machine's CPU. Features
+        that are not of the level are left out in any case, so that the code runs on every CPU that
+        has it.
     """
     environment = LEVELS[level].environment
     if tuned:
