@@ -73,13 +73,11 @@ class PanelLloyd:
             self._filter = Float32Filter(
                 panels, len(self._chunks), self._radius_sq, policy.near_share
             )
-        self._unfiltered_cost = policy.plain_cost(n_panels, k, d, filtered=False)
-        self._plan = RegroupPlan(
-            policy,
-            policy.plain_cost(n_panels, k, d, filtered=self._filter is not None),
-            policy.regroup_cost(n_panels * panels.lanes, d),
-            may_skip,
-        )
+        self._unfiltered_cost = cost = policy.plain_cost(n_panels, k, d, filtered=False)
+        if self._filter is not None:
+            cost = policy.plain_cost(n_panels, k, d, filtered=True)
+        regroup_cost = policy.regroup_cost(n_panels * panels.lanes, d)
+        self._plan = RegroupPlan(policy, cost, regroup_cost, may_skip)
         self._n_plain = 0
         self._bounds: BlockBounds | None = None  # None in plain iterations
         self._all_bounds: BlockBounds | None = None  # allocated once: new memory is slow

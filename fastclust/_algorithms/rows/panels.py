@@ -129,11 +129,15 @@ class Panels:
         order : RowOrder
             The order of the rows in this run.
         """
-        order = self._order_of_X()
+        self._return_to_order_of_X()
+        self.order = self._order_of_X()  # a new one, which only this run may change
+        return self.order
+
+    def _return_to_order_of_X(self):
         if len(self.order.rows) > 0:
+            order = self._order_of_X()
             self._pack(order)
-        self.order = order  # now that it is true, as another thread may ask
-        return order
+            self.order = order  # now that it is true, as another thread may ask
 
     def _order_of_X(self):
         return RowOrder(self.n_samples, (len(self.values), self.lanes))
@@ -281,7 +285,7 @@ class Panels:
 
     def take(self, indices):
         """Return rows by number, less the origin, of shape (n_indices, n_features)."""
-        return self._X[np.asarray(indices)] - self.origin
+        return self._X.take(indices, axis=0) - self.origin
 
     def assign(self, centers, tiles=None):
         """Label of the nearest center of each row, in the order of X."""
@@ -415,7 +419,7 @@ class Panels:
         indices : ndarray of shape (n_clusters,), int64
             Rows of the seeds.
         """
-        self.start_run()  # draws look rows up in the order of X
+        self._return_to_order_of_X()  # draws look rows up in it
         n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
         n_tiles = -(-(n_candidates + 1) // WIDEST_SEEDING_TILE)  # of the last seed and candidates
         width = -(-(n_candidates + 1) // n_tiles)
