@@ -18,10 +18,11 @@ PAIR_WORK = 8
 
 def aligned_empty(shape, dtype):
     """Uninitialised array whose vectors do not straddle cache lines."""
-    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    buffer = np.empty(n_bytes + VECTOR_BYTES, dtype=np.uint8)
-    offset = -buffer.__array_interface__["data"][0] % VECTOR_BYTES  # .ctypes.data takes 5 us
-    return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
+    n_values = math.prod(shape)
+    buffer = np.empty(n_values + VECTOR_BYTES // 4, dtype)  # of 4 bytes or more each
+    n_bytes = -buffer.__array_interface__["data"][0] % VECTOR_BYTES  # .ctypes.data takes 5 us
+    first = n_bytes // buffer.itemsize
+    return buffer[first : first + n_values].reshape(shape)
 
 
 def readable(values):

@@ -127,20 +127,19 @@ class Kernel:
                 self.signature.check((chunks, *args))
                 compiled = self._compile(args[0].dtype, parallel)
             if not parallel and work < launch.LAUNCH_WORK:
-                self._launch(compiled, chunks, args)
+                if self._team is not None:
+                    launch.open_team(args[self._team], len(chunks))
+                compiled(chunks, *args)
                 return
             n_threads = _threads.effective_n_threads() if parallel else 1
             for part in launch.cut(chunks, work, n_threads):
+                if self._team is not None:
+                    launch.open_team(args[self._team], len(part))
                 with _threads.launching(n_threads, parallel):
-                    self._launch(compiled, part, args)
+                    compiled(part, *args)
         except (AttributeError, IndexError, TypeError):
             self.signature.check((chunks, *args))  # raises an error that names the parameter
             raise
-
-    def _launch(self, compiled, chunks, args):
-        if self._team is not None:
-            launch.open_team(args[self._team], len(chunks))
-        compiled(chunks, *args)
 
     def prepare(self, chunks, dtype):
         """Compile what a call with these chunks and this real type would run."""
