@@ -261,10 +261,12 @@ class PanelLloyd:
 
         The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
         """
-        if self._run.counts[N_EMPTY]:  # centers that were relocated are no means of labels
+        run = self._run
+        if run.counts[N_EMPTY]:  # centers that were relocated are no means of labels
             return
-        if may_be_far_from_means(self._run.tiles[1].ravel()[: len(self.centers)]):
-            self._run.centers += self._panels.mean_differences(self.centers, self.labels)
+        center_sq = run.tiles[1].ravel()
+        if may_be_far_from_means(center_sq[: len(run.centers)]):
+            run.centers += self._panels.mean_differences(run.centers, run.labels)
             self.leave_bounds()
 
     def inertia(self, centers):

@@ -62,4 +62,5 @@ def may_be_far_from_means(center_sq):
     The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
     """
     norms_sq = center_sq.tolist()
-    return max(norms_sq) / MOST_NORMS_SQ > min(filter(None, norms_sq), default=math.inf)
+    least = min(norms_sq) or min(filter(None, norms_sq), default=math.inf)
+    return max(norms_sq) / MOST_NORMS_SQ > least

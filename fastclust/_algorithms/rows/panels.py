@@ -325,7 +325,7 @@ class Panels:
             chunks, self.values, self.weights, self.n_samples, centers, tiles, center_sq, labels,
             inertia, work=self.work(len(centers)),
         )  # fmt: skip
-        return labels, float(inertia.sum())
+        return labels, float(np.add.reduce(inertia))
 
     def assign_by_differences(self, centers, tiles):
         """The labels of `assign_to_panels`, where squares of the centers would cancel."""
@@ -442,7 +442,7 @@ class Panels:
         for j in range(0, n_rounds + 1, step):
             seed_rounds(
                 chunks, self.values, self.weights, uniforms, n_workers(chunks),
-                j, min(j + step, n_rounds + 1), new_team(), filled(1, np.int64, j - 1),
+                j, min(j + step, n_rounds + 1), new_team(), np.array([j - 1]),
                 indices, *buffers,
             )  # fmt: skip
         return indices
