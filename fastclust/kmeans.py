@@ -1,22 +1,17 @@
 """KMeans, and its functions `k_means` and `kmeans_plusplus`."""
 
-import numpy as np
 import scipy.sparse
-from sklearn.base import (
-    ClassNamePrefixFeaturesOutMixin,
-    ClusterMixin,
-    TransformerMixin,
-)
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import check_array
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _parameters, _validation
+from fastclust._kmeans_base import CenterEstimator, is_string
 from fastclust._parameters import integer, is_array_like, one_of
-from fastclust._validation import FLOAT_DTYPES, Estimator
+from fastclust._validation import FLOAT_DTYPES
 
 
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Estimator):
+class KMeans(CenterEstimator):
     """K-means clustering: scikit-learn's `KMeans`, with its answers, on SIMD kernels.
 
     The same `random_state` gives the same labels, iterations and centers as scikit-learn, up to
@@ -182,30 +177,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             fit_kmeans(self, X, sample_weight)
         return self
 
-    def _check_rows(self, X):
-        """Check the rows; return them as they are computed with, and their mean."""
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
-        )
-        if scipy.sparse.issparse(X):
-            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
-            X = _validation.float_csr(X)
-        mean = _algorithms.rows.source.find_mean(X)
-        if not np.isfinite(mean).all():  # the mean's pass is the first over X
-            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
-        return X, mean
-
     def _set_result(self, result):
         """Make the outcome of the best run the estimator's attributes."""
         self.cluster_centers_ = result.centers
         self.labels_ = result.labels
         self.inertia_ = result.inertia
         self.n_iter_ = result.n_iter
-
-    @property
-    def _n_features_out(self):
-        """Number of columns of `transform`, for scikit-learn's get_feature_names_out."""
-        return len(self.cluster_centers_)
 
     def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
@@ -216,7 +193,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
             warn(RuntimeWarning(text))
         n_init = self.n_init
         if n_init == "auto":
-            n_init = 10 if callable(self.init) or _is_string(self.init, "random") else 1
+            n_init = 10 if callable(self.init) or is_string(self.init, "random") else 1
         if is_array_like(self.init) and n_init != 1:
             text = (
                 "Explicit initial center position passed: performing only"
@@ -252,9 +229,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
         rows, X, mean, exponent = in_range
         seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
         scaled = _algorithms.rows.scale.scaled
-        if _is_string(self.init, "k-means++"):
+        if is_string(self.init, "k-means++"):
             return seeding.kmeans_plusplus_starts(rows, k, sample_weight, random_state)
-        if _is_string(self.init, "random"):
+        if is_string(self.init, "random"):
 
             def draw_start():
                 indices = seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
@@ -279,133 +256,6 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Es
                 return lambda: centers
 
         return draw_start
-
-    def fit_predict(self, X, y=None, sample_weight=None):
-        """Cluster the rows of X and return their labels; the same as fit(X).predict(X).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to cluster.
-
-        y : Ignored
-            Present for the API's sake.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row; None for ones.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int32
-            Index of the cluster of each row.
-        """
-        return self.fit(X, sample_weight=sample_weight).labels_
-
-    def predict(self, X):
-        """Index of the nearest center of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            New rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int32
-            Index of the nearest center, the first of equally near ones.
-        """
-        return _algorithms.kmeans.inference.predict_labels(*self._check_test_data(X))
-
-    def transform(self, X):
-        """Distances of the rows to the centers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            New rows.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_clusters)
-            Euclidean distance of each row to each center, in the units of X.
-        """
-        return _algorithms.kmeans.inference.transform_to_distances(*self._check_test_data(X))
-
-    def fit_transform(self, X, y=None, sample_weight=None):
-        """Cluster the rows of X and return their distances to the centers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to cluster.
-
-        y : Ignored
-            Present for the API's sake.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row; None for ones.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_clusters)
-            Euclidean distance of each row to each center, in the units of X.
-        """
-        return self.fit(X, sample_weight=sample_weight).transform(X)
-
-    def score(self, X, y=None, sample_weight=None):
-        """Negative inertia of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            New rows.
-
-        y : Ignored
-            Present for the API's sake.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row; None for ones.
-
-        Returns
-        -------
-        score : float
-            Minus the weighted sum of the squared distances of the rows to their nearest centers.
-        """
-        X, centers, origin = self._check_test_data(X)
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
-        return -_algorithms.kmeans.inference.score_inertia(X, centers, origin, sample_weight)
-
-    def _check_test_data(self, X):
-        """Check new rows; return them, the centers and the origin of the last fit, in one dtype.
-
-        They are the numbers that `fit` made the labels with, so labels_ equals predict(X). The
-        centers may have been set by hand, after a fit or without one.
-        """
-        check_is_fitted(self, "cluster_centers_")
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
-        given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
-        _validation.check_n_features(X, given.shape[1], self)
-        if scipy.sparse.issparse(X):
-            X, origin = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
-        elif len(getattr(self, "_origin", ())) == X.shape[1]:
-            origin = self._origin
-        else:  # never fitted
-            origin = np.quantile(given, 0.5, axis=0, method="lower")
-        dtype = np.result_type(X.dtype, given.dtype)
-        centers = np.ascontiguousarray(given, dtype=dtype)
-        return X.astype(dtype, copy=False), centers, origin.astype(dtype, copy=False)
-
-    def __sklearn_tags__(self):
-        """Tags that scikit-learn's checks and pipelines read."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-def _is_string(value, string):
-    """Whether value is this string (an array compared with == would not answer)."""
-    return isinstance(value, str) and value == string
 
 
 def fit_kmeans(
@@ -465,16 +315,6 @@ def fit_kmeans(
             all_rows, kmeans.cluster_centers_, kmeans._origin
         )
     return best
-
-
-def origin_of(kmeans):
-    """What a fit has subtracted from the rows: with it, predict gives the labels of the fit."""
-    return kmeans._origin
-
-
-def set_origin(kmeans, origin):
-    """Give an estimator that was put together from its attributes the origin of its fit."""
-    kmeans._origin = origin
 
 
 _DATA_RULES = {

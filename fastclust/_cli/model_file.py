@@ -14,9 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._cli.files import CommandError
+from fastclust._kmeans_base import origin_of, set_origin
 from fastclust._version import __version__
 from fastclust.gaussian_mixture import GaussianMixture
-from fastclust.kmeans import KMeans, origin_of, set_origin
+from fastclust.kmeans import KMeans
 
 FORMAT, FORMAT_VERSION = "fastclust model", 2
 

@@ -1,0 +1,177 @@
+"""What the estimators of k-means share: checks of rows, predictions, distances, scores."""
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastclust import _algorithms, _validation
+from fastclust._validation import FLOAT_DTYPES, Estimator
+
+
+class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Estimator):
+    """Base of the estimators that have centers.
+
+    A fit sets `cluster_centers_`, and `_origin`: what it has subtracted from the rows, without
+    which predictions would be made with other numbers than the labels.
+    """
+
+    def _check_rows(self, X):
+        """Check the rows; return them as they are computed with, and their mean."""
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
+        )
+        if scipy.sparse.issparse(X):
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            X = _validation.float_csr(X)
+        mean = _algorithms.rows.source.find_mean(X)
+        if not np.isfinite(mean).all():  # the mean's pass is the first over X
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        return X, mean
+
+    @property
+    def _n_features_out(self):
+        """Number of columns of `transform`, for scikit-learn's get_feature_names_out."""
+        return len(self.cluster_centers_)
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Cluster the rows of X and return their labels; the same as fit(X).predict(X).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int32
+            Index of the cluster of each row.
+        """
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def predict(self, X):
+        """Index of the nearest center of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int32
+            Index of the nearest center, the first of equally near ones.
+        """
+        return _algorithms.kmeans.inference.predict_labels(*self._check_test_data(X))
+
+    def transform(self, X):
+        """Distances of the rows to the centers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_clusters)
+            Euclidean distance of each row to each center, in the units of X.
+        """
+        return _algorithms.kmeans.inference.transform_to_distances(*self._check_test_data(X))
+
+    def fit_transform(self, X, y=None, sample_weight=None):
+        """Cluster the rows of X and return their distances to the centers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_clusters)
+            Euclidean distance of each row to each center, in the units of X.
+        """
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Negative inertia of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New rows.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        score : float
+            Minus the weighted sum of the squared distances of the rows to their nearest centers.
+        """
+        X, centers, origin = self._check_test_data(X)
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        return -_algorithms.kmeans.inference.score_inertia(X, centers, origin, sample_weight)
+
+    def _check_test_data(self, X):
+        """Check new rows; return them, the centers and the origin of the last fit, in one dtype.
+
+        They are the numbers that `fit` made the labels with, so labels_ equals predict(X). The
+        centers may have been set by hand, after a fit or without one.
+        """
+        check_is_fitted(self, "cluster_centers_")
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
+        given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
+        _validation.check_n_features(X, given.shape[1], self)
+        if scipy.sparse.issparse(X):
+            X, origin = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
+        elif len(getattr(self, "_origin", ())) == X.shape[1]:
+            origin = self._origin
+        else:  # never fitted
+            origin = np.quantile(given, 0.5, axis=0, method="lower")
+        dtype = np.result_type(X.dtype, given.dtype)
+        centers = np.ascontiguousarray(given, dtype=dtype)
+        return X.astype(dtype, copy=False), centers, origin.astype(dtype, copy=False)
+
+    def __sklearn_tags__(self):
+        """Tags that scikit-learn's checks and pipelines read."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def is_string(value, string):
+    """Whether value is this string (an array compared with == would not answer)."""
+    return isinstance(value, str) and value == string
+
+
+def origin_of(kmeans):
+    """What a fit has subtracted from the rows: with it, predict gives the labels of the fit."""
+    return kmeans._origin
+
+
+def set_origin(kmeans, origin):
+    """Give an estimator that was put together from its attributes the origin of its fit."""
+    kmeans._origin = origin
