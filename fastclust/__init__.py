@@ -7,8 +7,9 @@ from fastclust._version import __version__
 from fastclust._warmup import warmup
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
+from fastclust.minibatch_kmeans import MiniBatchKMeans
 
 __all__ = [
-    "GaussianMixture", "KMeans", "__version__", "k_means", "kmeans_plusplus", "limit_threads",
-    "show_config", "warmup",
+    "GaussianMixture", "KMeans", "MiniBatchKMeans", "__version__", "k_means", "kmeans_plusplus",
+    "limit_threads", "show_config", "warmup",
 ]  # fmt: skip

@@ -7,10 +7,12 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _validation
+from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
 
@@ -21,11 +23,12 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     which predictions would be made with other numbers than the labels.
     """
 
-    def _check_rows(self, X):
+    def _check_rows(self, X, *, reset=True):
         """Check the rows; return them as they are computed with, and their mean."""
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
-        )
+            self, X, reset=reset, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
+            ensure_all_finite=False,
+        )  # fmt: skip
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
@@ -38,6 +41,62 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def _n_features_out(self):
         """Number of columns of `transform`, for scikit-learn's get_feature_names_out."""
         return len(self.cluster_centers_)
+
+    def _checked_n_init(self, most, warn):
+        """Number of runs, `most` of them where each draws all its first centers at once.
+
+        It warns, as scikit-learn does, of more than one run from centers that are given.
+        """
+        n_init = self.n_init
+        if n_init == "auto":
+            n_init = most if callable(self.init) or is_string(self.init, "random") else 1
+        if is_array_like(self.init) and n_init != 1:
+            text = (
+                "Explicit initial center position passed: performing only"
+                f" one init in {type(self).__name__} instead of n_init={n_init}."
+            )
+            warn(RuntimeWarning(text))
+            n_init = 1
+        return int(n_init)
+
+    def _tolerance(self, in_range):
+        """`tol` times the mean variance of the features of these rows."""
+        if not scipy.sparse.issparse(in_range.X):
+            return self.tol * in_range.variance
+        return self.tol * mean_variance_axis(in_range.X, axis=0)[1].mean() if self.tol else 0.0
+
+    def _start_drawer(self, in_range, sample_weight, random_state):
+        """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
+        rows, X, mean, exponent = in_range
+        seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
+        scaled = _algorithms.rows.scale.scaled
+        if is_string(self.init, "k-means++"):
+            return seeding.kmeans_plusplus_starts(rows, k, sample_weight, random_state)
+        if is_string(self.init, "random"):
+
+            def draw_start():
+                indices = seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
+                return lambda: rows.take(indices)
+
+        elif is_array_like(self.init):
+            centers = check_array(self.init, dtype=X.dtype, order="C")
+            _validation.check_centers_shape(centers, k, X.shape[1])
+
+            def draw_start():
+                return lambda: scaled(centers, -exponent) - in_range.origin
+
+        else:
+            X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
+
+            def draw_start():
+                centers = self.init(X_centered, k, random_state=random_state)
+                centers = check_array(centers, dtype=X.dtype, order="C")
+                _validation.check_centers_shape(centers, k, X.shape[1])
+                centers = scaled(centers, -exponent)  # a copy: the callable may reuse its array
+                centers += mean - in_range.origin
+                return lambda: centers
+
+        return draw_start
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their labels; the same as fit(X).predict(X).

@@ -2,12 +2,11 @@
 
 import scipy.sparse
 from sklearn.utils import check_array
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_string
-from fastclust._parameters import integer, is_array_like, one_of
+from fastclust._kmeans_base import CenterEstimator
+from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES
 
 
@@ -191,71 +190,23 @@ class KMeans(CenterEstimator):
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead."
             )
             warn(RuntimeWarning(text))
-        n_init = self.n_init
-        if n_init == "auto":
-            n_init = 10 if callable(self.init) or is_string(self.init, "random") else 1
-        if is_array_like(self.init) and n_init != 1:
-            text = (
-                "Explicit initial center position passed: performing only"
-                f" one init in {type(self).__name__} instead of n_init={n_init}."
-            )
-            warn(RuntimeWarning(text))
-            n_init = 1
-        return int(n_init)
+        return self._checked_n_init(10, warn)
 
     def _run(self, in_range, dtype, sample_weight, n_init, random_state, on_result):
         """Run n_init times, return the best result."""
-        rows, X, _, exponent = in_range
-        if not scipy.sparse.issparse(X):
-            variance = in_range.variance
-        else:
-            variance = mean_variance_axis(X, axis=0)[1].mean() if self.tol else 0.0
         return _algorithms.kmeans.lloyd.run_restarts(
-            rows,
+            in_range.rows,
             self._start_drawer(in_range, sample_weight, random_state),
             n_init,
             int(self.n_clusters),  # NumPy's integers may be too narrow for products
             on_result,
             max_iter=int(self.max_iter),
-            tol=self.tol * variance,
+            tol=self._tolerance(in_range),
             verbose=self.verbose,
             line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
-            exponent=exponent,
+            exponent=in_range.exponent,
             dtype=dtype,
         )
-
-    def _start_drawer(self, in_range, sample_weight, random_state):
-        """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
-        rows, X, mean, exponent = in_range
-        seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
-        scaled = _algorithms.rows.scale.scaled
-        if is_string(self.init, "k-means++"):
-            return seeding.kmeans_plusplus_starts(rows, k, sample_weight, random_state)
-        if is_string(self.init, "random"):
-
-            def draw_start():
-                indices = seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
-                return lambda: rows.take(indices)
-
-        elif is_array_like(self.init):
-            centers = check_array(self.init, dtype=X.dtype, order="C")
-            _validation.check_centers_shape(centers, k, X.shape[1])
-
-            def draw_start():
-                return lambda: scaled(centers, -exponent) - in_range.origin
-
-        else:
-            X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
-
-            def draw_start():
-                centers = self.init(X_centered, k, random_state=random_state)
-                centers = check_array(centers, dtype=X.dtype, order="C")
-                _validation.check_centers_shape(centers, k, X.shape[1])
-                centers = scaled(centers, -exponent)  # a copy: the callable may reuse its array
-                centers += mean - in_range.origin
-                return lambda: centers
-
-        return draw_start
 
 
 def fit_kmeans(

@@ -23,6 +23,7 @@ KERNELS = {
     "kmeans.first_bounds": ("start_bounds",),
     "kmeans.bounded": ("iterate_bounded",),
     "kmeans.filtered": ("iterate_filtered",),
+    "kmeans.minibatch": ("run_batches",),
     "kmeans.assign": ("assign_nearest", "assign_with_inertia", "assign_by_differences"),
     "kmeans.distances": ("distances_to_labels", "transform_rows"),
     "kmeans.csr": (

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fastclust._algorithms.kmeans.precision import search_tiles
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack, pack_blocks
@@ -54,6 +55,26 @@ def predict_labels(X, centers, origin):
     for part, rows, tiled_centers, _ in _blocks_in_range(X, None, centers, origin):
         labels[part] = rows.assign(*tiled_centers)
     return labels
+
+
+def predict_with_inertia(X, centers, origin, sample_weight):
+    """The labels of `predict_labels`, and the inertia of `score_inertia`."""
+    labels, inertia = np.empty(X.shape[0], dtype=np.int32), 0.0
+    for part, rows, tiled, exponent in _blocks_in_range(X, sample_weight, centers, origin):
+        labels[part], block_inertia = rows.assign_with_inertia(*tiled)
+        inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
+    return labels, inertia
+
+
+def cluster_statistics(X, centers, origin, sample_weight):
+    """Statistics of the clusters of these centers, relative to the origin."""
+    total = ClusterStatistics.zeros(*centers.shape)
+    for _, rows, (relative, _), exponent in _blocks_in_range(X, sample_weight, centers, origin):
+        block = rows.cluster_statistics(relative)
+        block.sums = scale.scaled(block.sums, exponent)
+        block.inertia = scale.scaled_up(block.inertia, 2 * exponent, "The inertia")
+        total += block
+    return total
 
 
 def transform_to_distances(X, centers, origin):

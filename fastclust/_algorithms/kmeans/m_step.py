@@ -25,3 +25,27 @@ def move_centers(centers, sums, weights, tiles, shifts):
     shift_sq = np.empty(1)
     update_centers(split(1, 0.0), centers, sums, weights, *tiles, shifts, shift_sq)
     return float(shift_sq[0])
+
+
+def move_gradually(centers, weights, statistics):
+    """Move centers to the means of all rows that they have ever had, those of a batch included.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers.
+    weights : ndarray of shape (n_clusters,), float64
+        Weights of the rows that each has had before.
+    statistics : ClusterStatistics
+        Sums over the rows of the batch.
+
+    Returns
+    -------
+    centers, weights : ndarray
+        The same afterwards; a center without rows in the batch stays.
+    """
+    after = weights + statistics.weights
+    moves = statistics.weights > 0
+    divisor = np.where(moves, after, 1.0)[:, np.newaxis]
+    means = (weights[:, np.newaxis] * centers + statistics.sums) / divisor
+    return np.where(moves[:, np.newaxis], means, centers).astype(centers.dtype), after

@@ -71,6 +71,11 @@ class CsrRows:
         """Largest squared norm of a row."""
         return float(self._row_sq.max())
 
+    @property
+    def total_square(self):
+        """Sum of the squares of all values."""
+        return float(self._row_sq.sum())
+
     def chunks(self, n_clusters):
         """Chunks of rows for a pass that computes the distance of every row to every center."""
         n_stored = len(self.arrays[0]) / self.n_samples

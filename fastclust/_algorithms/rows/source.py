@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.rows import scale
+from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.panels import Panels, estimate_mean
 from fastclust._algorithms.rows.protocol import Rows
@@ -90,7 +91,7 @@ class RowsInRange(NamedTuple):
     They may be in float64 where X is in float32.
     """
 
-    rows: Any  # Panels or CsrRows
+    rows: Any  # Panels, CsrRows or Batches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -118,6 +119,21 @@ def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
     X, sample_weight, mean, rows : ndarray or CSR matrix, ndarray or None, ndarray, Rows or None
         As in `pack_in_range`.
     """
+    return _for_distances(pack, X, sample_weight, mean, rows)
+
+
+def open_batches(X, mean) -> RowsInRange:
+    """Rows of X for mini-batches, as `pack_for_distances` has them; they are `Batches`.
+
+    Parameters
+    ----------
+    X, mean : ndarray or CSR matrix, ndarray
+        As in `pack_in_range`.
+    """
+    return _for_distances(lambda X, _, origin: Batches(X, origin), X, None, mean, None)
+
+
+def _for_distances(pack, X, sample_weight, mean, rows):
     rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
     if scale.is_in_range(rows.largest_square, X.dtype):
         return RowsInRange(rows, X, mean, 0)

@@ -108,3 +108,35 @@ class Status(NamedTuple):
     counts_out: object
     shift_sq_out: object
     max_weights_out: object
+
+
+class Batches(NamedTuple):
+    """Batches of rows, each by their numbers.
+
+    X : (n_samples, n_features), row by row
+    origin : (n_features,): what is subtracted from the rows
+    numbers : (n_steps * n_panels, LANES), int64: the rows of one batch after the other, in panels;
+        padding has the number of any row
+    n_rows : rows in a batch
+    n_steps : batches
+    """
+
+    X: object
+    origin: object
+    numbers: object
+    n_rows: object
+    n_steps: object
+
+
+class MiniBatchCenters(NamedTuple):
+    """Centers and weights before the first step and after each step, and tiles of the last.
+
+    centers_out : (n_steps + 1, n_clusters, n_features); the first are given
+    weights_out : (n_steps + 1, n_clusters), float64: rows that each center has had; the first given
+    tiles_out, center_sq_out : as of `Centers`, of the centers that the next step begins with
+    """
+
+    centers_out: object
+    weights_out: object
+    tiles_out: object
+    center_sq_out: object

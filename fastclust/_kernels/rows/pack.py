@@ -8,23 +8,8 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.signature import float32, float64, int32, int64, real
-from fastclust._kernels.simd.row_vectors import NARROW, WIDE, load_transposed
-from fastclust._kernels.simd.tiles import store_tile
-from fastclust._kernels.simd.vectors import (
-    add_squares,
-    greatest_lane,
-    lane,
-    load,
-    prefetch,
-    zero_doubles,
-)
-
-PREFETCH_PANELS, PREFETCH_VALUES = 4, 64
-"""Panels by which rows in another order than X's are prefetched ahead; values of each row that are,
-as the CPU's own prefetcher does the rest."""
-
-LINE_VALUES = 8
-"""Values in a cache line, of float64."""
+from fastclust._kernels.simd.panels import PREFETCH_PANELS, pack_panel, prefetch_rows
+from fastclust._kernels.simd.vectors import add_squares, greatest_lane, lane, load, zero_doubles
 
 
 @inner
@@ -67,35 +52,6 @@ def _number_rows(order, p, n_samples, chunk, numbers_out):
 
 
 @inner
-def _pack_panel(X, mean, p, chunk, numbers, panels_out):
-    """Fill one panel, in tiles of features, then one by one."""
-    n_features, lanes = panels_out.shape[1], panels_out.shape[2]
-    f = 0
-    if n_features >= WIDE:
-        for _ in range(n_features // WIDE):
-            store_tile(panels_out, (p, f), load_transposed(X, numbers, chunk, f, mean, WIDE))
-            f += WIDE
-    for _ in range((n_features - f) // NARROW):
-        store_tile(panels_out, (p, f), load_transposed(X, numbers, chunk, f, mean, NARROW))
-        f += NARROW
-    for f_left in range(f, n_features):
-        for i in range(lanes):
-            panels_out[p, f_left, i] = X[numbers[chunk, i], f_left] - mean[f_left]
-    for i in range(max(0, X.shape[0] - p * lanes), lanes):  # padding
-        for f_all in range(n_features):
-            panels_out[p, f_all, i] = 0
-
-
-@inner
-def _prefetch_rows(X, order, p):
-    """Prefetch the rows of a panel that is packed soon: they are far apart in X."""
-    for i in range(order.shape[1]):
-        row = min(order[p, i], X.shape[0] - 1)
-        for f in range(0, min(X.shape[1], PREFETCH_VALUES), LINE_VALUES):
-            prefetch(X, (row, f))
-
-
-@inner
 def _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out):
     """Pack the rows of a chunk; return the sum and the largest of their squared norms."""
     chunk, stop = chunks[s, 0], chunks[s, 2]
@@ -103,8 +59,9 @@ def _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out):
     for p in range(chunks[s, 1], stop):
         _number_rows(order, p, X.shape[0], chunk, numbers_out)
         if order.shape[0] > 0:
-            _prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
-        _pack_panel(X, mean, p, chunk, numbers_out, panels_out)
+            prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
+        n_rows = X.shape[0] - p * panels_out.shape[2]
+        pack_panel(X, mean, numbers_out, chunk, n_rows, panels_out, p)
         row_sq = zero_doubles(panels_out)
         for f in range(panels_out.shape[1]):
             row_sq = add_squares(row_sq, load(panels_out, (p, f)))

@@ -1,0 +1,369 @@
+"""MiniBatchKMeans."""
+
+import math
+
+import numpy as np
+
+from fastclust import _algorithms, _parameters, _validation
+from fastclust._kmeans_base import CenterEstimator
+from fastclust._parameters import integer, non_negative_float, one_of
+
+
+class MiniBatchKMeans(CenterEstimator):
+    """Mini-batch k-means: scikit-learn's `MiniBatchKMeans`, with its answers, on SIMD kernels.
+
+    Each step looks at a batch of rows only, so that the centers of many rows are found long before
+    all of them have been seen. The same `random_state` gives the same batches, steps, labels and
+    centers as scikit-learn, up to rounding, and the same bits on any number of threads. The README
+    lists the differences.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters and of centers.
+
+    init : {'k-means++', 'random'}, callable or array-like of shape \
+            (n_clusters, n_features), default='k-means++'
+        First centers, of `init_size` rows; see `KMeans`. A callable gets the rows as they are.
+
+    max_iter : int, default=100
+        Limit of the rows seen, in multiples of `n_samples`.
+
+    batch_size : int, default=1024
+        Rows in a batch.
+
+    verbose : int, default=0
+        Print scikit-learn's lines for each step.
+
+    compute_labels : bool, default=True
+        Compute the labels and the inertia of all rows in the end.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the draws of batches, first centers and rows that centers are moved to; an int
+        makes the result reproducible.
+
+    tol : float, default=0.0
+        A fit ends when the sum of the squared shifts of the centers is at most `tol` times the
+        mean variance of the features; never, if it is 0.
+
+    max_no_improvement : int, default=10
+        A fit ends after so many steps in which the smoothed inertia of the batches has not reached
+        a new minimum; None for never.
+
+    init_size : int, default=None
+        Rows drawn for the first centers, and again for their comparison; 3 * `batch_size`, or
+        3 * `n_clusters` if that is less than `n_clusters`.
+
+    n_init : 'auto' or int, default='auto'
+        Number of first centers that are tried; those of the smallest inertia are taken. 'auto' is
+        1 for 'k-means++' and arrays, 3 for 'random' and callables.
+
+    reassignment_ratio : float, default=0.01
+        A center that has had less than this share of the rows of the center with the most is moved
+        to a row of the batch.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Centers of the clusters.
+
+    labels_ : ndarray of shape (n_samples,), int32
+        Label of each row, equal to ``predict(X)``; only if `compute_labels`.
+
+    inertia_ : float
+        Sum of the squared distances of the rows to their centers, times their weights; without
+        `compute_labels`, an estimate from the last batches.
+
+    n_iter_ : int
+        Number of times that as many rows as X has were seen, rounded up.
+
+    n_steps_ : int
+        Number of batches.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in `fit`, if X has names that are all strings.
+
+    See Also
+    --------
+    KMeans : All rows in each iteration.
+
+    References
+    ----------
+    .. [1] D. Sculley, "Web-scale k-means clustering", WWW 2010, algorithm 1.
+
+    Examples
+    --------
+    >>> from fastclust import MiniBatchKMeans
+    >>> import numpy as np
+    >>> X = np.array([[1, 2], [1, 4], [1, 0],
+    ...               [10, 2], [10, 4], [10, 0]])
+    >>> kmeans = MiniBatchKMeans(n_clusters=2, random_state=0, batch_size=6, max_iter=10).fit(X)
+    >>> kmeans.predict([[0, 0], [12, 3]])
+    array([1, 0], dtype=int32)
+    >>> kmeans = MiniBatchKMeans(n_clusters=2, random_state=0)
+    >>> kmeans.partial_fit(X[:4]).partial_fit(X[4:]).n_steps_
+    2
+    """
+
+    _rules = {
+        "n_clusters": [integer(1)],
+        "init": [one_of("k-means++", "random"), _parameters.CALLABLE, _parameters.ARRAY_LIKE],
+        "max_iter": [integer(1)],
+        "batch_size": [integer(1)],
+        "verbose": _parameters.VERBOSE,
+        "compute_labels": _parameters.BOOLEAN,
+        "random_state": _parameters.RANDOM_STATE,
+        "tol": [non_negative_float()],
+        "max_no_improvement": [integer(0), _parameters.NONE],
+        "init_size": [integer(1), _parameters.NONE],
+        "n_init": [one_of("auto"), integer(1)],
+        "reassignment_ratio": [non_negative_float()],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        init="k-means++",
+        max_iter=100,
+        batch_size=1024,
+        verbose=0,
+        compute_labels=True,
+        random_state=None,
+        tol=0.0,
+        max_no_improvement=10,
+        init_size=None,
+        n_init="auto",
+        reassignment_ratio=0.01,
+    ):
+        self.n_clusters = n_clusters
+        self.init = init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.verbose = verbose
+        self.compute_labels = compute_labels
+        self.random_state = random_state
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.init_size = init_size
+        self.n_init = n_init
+        self.reassignment_ratio = reassignment_ratio
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Find centers by batches of rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to cluster. Anything but a C-contiguous float32 or float64 array, or a CSR matrix
+            of those, is converted, which takes a copy.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, by which it is drawn; None for ones.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter out of its range, NaN or infinity in X, fewer rows than clusters,
+            negative or only zero weights. An estimator fitted before stays as it was.
+
+        Warns
+        -----
+        RuntimeWarning
+            If `n_init` is not 1 for centers that are given, or `init_size` is too small.
+        """
+        with _validation.state_restored_on_error(self):
+            _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
+            self._fit(X, sample_weight)
+        return self
+
+    def _fit(self, X, sample_weight):
+        X, mean = self._check_rows(X)
+        n_samples, k = X.shape[0], int(self.n_clusters)
+        _validation.check_enough_samples(X, k)
+        n_init = self._checked_n_init(3, _validation.warn_user)
+        batch_size, init_size = self._check_sizes(n_samples)
+        random_state = _validation.check_random_state(self.random_state)
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        in_range = _algorithms.rows.source.open_batches(X, mean)
+        centers = self._best_start(in_range, sample_weight, n_init, init_size, random_state)
+        weights = np.ones(n_samples, dtype=X.dtype) if sample_weight is None else sample_weight
+        result = _algorithms.kmeans.minibatch.run_minibatch(
+            in_range.rows,
+            centers,
+            weights,
+            random_state,
+            batch_size=batch_size,
+            n_steps=int(self.max_iter) * n_samples // batch_size,
+            tol=self._tolerance(in_range),
+            max_no_improvement=self.max_no_improvement,
+            reassignment_ratio=self.reassignment_ratio,
+            verbose=self.verbose,
+            exponent=in_range.exponent,
+        )
+        self._batch_size = batch_size
+        self.n_steps_ = result.n_steps
+        self.n_iter_ = math.ceil(result.n_steps * batch_size / n_samples)
+        scaled = _algorithms.rows.scale.scaled
+        origin = scaled(in_range.origin, in_range.exponent).astype(X.dtype, copy=False)
+        public_centers = result.state.centers + in_range.origin
+        result.state.centers = scaled(public_centers, in_range.exponent).astype(X.dtype, copy=False)
+        self._set_state(result.state, origin)
+        if self.compute_labels:
+            self._label(X, sample_weight)
+        else:
+            self.__dict__.pop("labels_", None)  # those of another fit
+            inertia = result.mean_inertia * float(weights.sum(dtype=np.float64))
+            self.inertia_ = _algorithms.rows.scale.scaled_up(
+                inertia, 2 * in_range.exponent, "The inertia"
+            )
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Move the centers by one batch: all rows of X.
+
+        The first call makes the first centers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows of the batch.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None for ones.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`. The estimator stays as it was.
+        """
+        with _validation.state_restored_on_error(self):
+            _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
+            self._fit_batch(X, sample_weight)
+        return self
+
+    def _fit_batch(self, X, sample_weight):
+        is_first = not hasattr(self, "cluster_centers_")
+        X, mean = self._check_rows(X, reset=is_first)
+        if not hasattr(self, "_random_state"):
+            self._random_state = _validation.check_random_state(self.random_state)
+        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        source = _algorithms.rows.source
+        if is_first:
+            centers, origin = self._first_centers(X, mean, sample_weight)
+        else:
+            X, centers, _ = self._check_test_data(X)
+            mean = mean.astype(X.dtype, copy=False)
+            origin = source.find_origin(X, mean)
+            sample_weight = None if sample_weight is None else sample_weight.astype(X.dtype)
+        state = _algorithms.kmeans.minibatch.MiniBatchState(
+            centers,
+            getattr(self, "_counts", np.zeros(len(centers))).copy(),
+            getattr(self, "_n_since_reassigned", 0),
+        )
+        _algorithms.kmeans.minibatch.run_step(
+            state,
+            X,
+            origin,
+            sample_weight,
+            self._random_state,
+            batch_size=getattr(self, "_batch_size", self.batch_size),
+            reassignment_ratio=self.reassignment_ratio,
+            verbose=self.verbose,
+        )
+        self._set_state(state, origin)
+        self.n_steps_ = getattr(self, "n_steps_", 0) + 1
+        if self.compute_labels:
+            self._label(X, sample_weight)
+
+    def _first_centers(self, X, mean, sample_weight):
+        """First centers of `partial_fit`, and what is subtracted from them and from the rows."""
+        _validation.check_enough_samples(X, self.n_clusters)
+        self._checked_n_init(3, _validation.warn_user)
+        self._batch_size, init_size = self._check_sizes(X.shape[0])
+        in_range = _algorithms.rows.source.open_batches(X, mean)
+        centers = self._draw_centers(in_range, sample_weight, init_size, self._random_state)
+        scaled = _algorithms.rows.scale.scaled
+        centers = scaled(centers + in_range.origin, in_range.exponent)
+        origin = scaled(in_range.origin, in_range.exponent)
+        return centers.astype(X.dtype, copy=False), origin.astype(X.dtype, copy=False)
+
+    def _check_sizes(self, n_samples):
+        """Rows of a batch, and rows that first centers are made of."""
+        k, batch_size = int(self.n_clusters), min(int(self.batch_size), n_samples)
+        init_size = 3 * batch_size if self.init_size is None else int(self.init_size)
+        if init_size < k:
+            if self.init_size is not None:
+                text = (
+                    f"init_size={init_size} should be larger than n_clusters={k}. Setting it to "
+                    "min(3*n_clusters, n_samples)"
+                )
+                _validation.warn_user(RuntimeWarning(text))
+            init_size = 3 * k
+        return batch_size, min(init_size, n_samples)
+
+    def _best_start(self, in_range, sample_weight, n_init, init_size, random_state):
+        """Of n_init first centers those of the smallest inertia of some rows."""
+        batches = in_range.rows
+        indices = random_state.randint(0, batches.n_samples, init_size)
+        rows = batches.pack(indices, _of_rows(sample_weight, indices, batches.dtype))
+        best, least = None, math.inf
+        for i in range(n_init):
+            if self.verbose:
+                print(f"Init {i + 1}/{n_init} with method {self.init}")
+            centers = self._draw_centers(in_range, sample_weight, init_size, random_state)
+            inertia = rows.assign_with_inertia(centers)[1]
+            if self.verbose:
+                shown = _algorithms.rows.scale.scaled_up(
+                    inertia, 2 * in_range.exponent, "The inertia"
+                )
+                print(f"Inertia for init {i + 1}/{n_init}: {shown}")
+            if best is None or inertia < least:
+                best, least = centers, inertia
+        return best
+
+    def _draw_centers(self, in_range, sample_weight, init_size, random_state):
+        """First centers of some rows, scaled as these are, and relative to their origin."""
+        batches, X, _, exponent = in_range
+        indices = np.arange(batches.n_samples)
+        if init_size < batches.n_samples:
+            indices = random_state.randint(0, batches.n_samples, init_size)
+        weights = _of_rows(sample_weight, indices, batches.dtype)
+        part = _algorithms.rows.source.RowsInRange(
+            batches.pack(indices, weights), X[indices], np.zeros_like(batches.origin), exponent
+        )
+        return self._start_drawer(part, weights, random_state)()()
+
+    def _set_state(self, state, origin):
+        """Make what steps hand on attributes of the estimator."""
+        self.cluster_centers_, self._origin = state.centers, origin
+        self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
+
+    def _label(self, X, sample_weight):
+        """Label the rows by the centers."""
+        self.labels_, self.inertia_ = _algorithms.kmeans.inference.predict_with_inertia(
+            X, self.cluster_centers_, self._origin, sample_weight
+        )
+
+
+def _of_rows(sample_weight, indices, dtype):
+    """Weights of these rows, or None for ones."""
+    return None if sample_weight is None else sample_weight[indices].astype(dtype, copy=False)
