@@ -24,6 +24,7 @@ def use_every_feature(dtype):
             weights = np.linspace(0, 2, n_samples)
             use_kmeans(X, weights)
             use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
+            use_minibatches(X, weights)
             use_far_groups(X)
             use_statistics(X, weights)
             use_mixtures(X[:20_000], weights[:20_000])
@@ -52,6 +53,16 @@ def use_kmeans(X, weights):
         kmeans.score(X, sample_weight=weights)
     with contextlib.redirect_stdout(io.StringIO()):
         fastclust.KMeans(3, init="random", verbose=1, max_iter=3).fit(X)
+
+
+def use_minibatches(X, weights):
+    """Fit MiniBatchKMeans to dense and sparse rows, as a whole and batch by batch."""
+    for rows in X, scipy.sparse.csr_array(X[:1_000]):
+        for batch_size in 16, 4_000:
+            options = {"batch_size": batch_size, "max_no_improvement": 3, "random_state": 0}
+            kmeans = fastclust.MiniBatchKMeans(7, **options)
+            kmeans.fit(rows, sample_weight=weights[: rows.shape[0]])
+            kmeans.partial_fit(rows[:100])
 
 
 def use_sparse_kmeans(X, weights):

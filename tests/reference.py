@@ -103,6 +103,20 @@ def iterate(X, sample_weight, centers, labels, n_steps, tol):
     return step + 1, n_changed, shift_sq, labels, centers, (sums, weights, counts)
 
 
+def run_batches(X, batches, centers, weights):
+    """Mini-batch k-means: centers, weights, inertia after each step (before it, the last)."""
+    steps = []
+    for batch in batches:
+        labels, inertia = assign_with_inertia(X[batch], np.ones(len(batch)), centers)
+        sums, batch_weights, _ = statistics(X[batch], np.ones(len(batch)), labels, len(centers))
+        after = weights + batch_weights
+        moved = (weights[:, np.newaxis] * centers + sums) / np.maximum(after, 1)[:, np.newaxis]
+        centers = np.where(batch_weights[:, np.newaxis] > 0, moved, centers)
+        weights = after
+        steps.append((centers, weights, inertia))
+    return tuple(map(np.array, zip(*steps, strict=True)))
+
+
 def sort_rows(distances_sq, labels, segment_rows, n_bins):
     """Rows of each segment by label, then by bin of the distance, as `regroup` places the bins."""
     order = []

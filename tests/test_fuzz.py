@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fastclust import GaussianMixture, KMeans, metrics
+from fastclust import GaussianMixture, KMeans, MiniBatchKMeans, metrics
 from fastclust.exceptions import SingularCovarianceError
 
 EXPONENTS = {np.float32: (-18, 16), np.float64: (-150, 140)}
@@ -67,6 +67,22 @@ def test_kmeans(data, share, init):
         values = metrics.silhouette_samples(rows, model.labels_)
         assert is_finite(values)
         assert np.abs(values).max() <= 1 + 1e-12  # a rounding error of a quotient
+
+
+@given(data=data(), share=st.floats(0, 1), batch_size=st.integers(1, 200))
+@settings(max_examples=100)
+def test_minibatches(data, share, batch_size):
+    rows, weights = data
+    k = 1 + int(share * (len(rows) - 1))
+    model = MiniBatchKMeans(k, batch_size=batch_size, max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(rows, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    assert is_finite(model.cluster_centers_, model.inertia_)
+    model.partial_fit(rows, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    assert is_finite(model.cluster_centers_, model.inertia_)
 
 
 @given(

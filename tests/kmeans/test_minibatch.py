@@ -1,0 +1,367 @@
+"""MiniBatchKMeans: scikit-learn's draws, steps and answers, at any scale; what it keeps."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+import sklearn.cluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
+
+import fastclust
+from fastclust import MiniBatchKMeans
+from fastclust._algorithms.kmeans import minibatch
+from fastclust._algorithms.rows import batches as batches_module
+
+
+def blobs(seed, n_samples=2_000, n_features=5, k=7, spread=4.0):
+    """Rows around centers."""
+    rng = np.random.default_rng(seed)
+    centers = spread * rng.normal(size=(k, n_features))
+    return centers[rng.integers(k, size=n_samples)] + rng.normal(size=(n_samples, n_features))
+
+
+def fit_both(X, seed=0, sample_weight=None, **options):
+    """scikit-learn's and fastclust's fit, from generators in the same state; these too."""
+    theirs, ours = np.random.RandomState(seed), np.random.RandomState(seed)
+    expected = sklearn.cluster.MiniBatchKMeans(random_state=theirs, **options)
+    found = MiniBatchKMeans(random_state=ours, **options)
+    expected.fit(X, sample_weight=sample_weight)
+    found.fit(X, sample_weight=sample_weight)
+    return expected, found, theirs, ours
+
+
+def assert_same(expected, found, theirs, ours):
+    """The same steps, labels and centers up to rounding; generators in the same state."""
+    assert found.n_steps_ == expected.n_steps_
+    assert found.n_iter_ == expected.n_iter_
+    np.testing.assert_allclose(
+        found.cluster_centers_, expected.cluster_centers_, rtol=1e-9, atol=1e-11
+    )
+    assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-9)
+    if expected.compute_labels:
+        np.testing.assert_array_equal(found.labels_, expected.labels_)
+    np.testing.assert_array_equal(theirs.random_sample(3), ours.random_sample(3))
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_answers_are_scikit_learns(init, weighted, sparse):
+    X = blobs(1)
+    if sparse:
+        X = scipy.sparse.csr_matrix(np.where(np.abs(X) > 2, X, 0))
+    weights = np.random.default_rng(2).uniform(0, 3, size=2_000) if weighted else None
+    assert_same(*fit_both(X, 3, weights, n_clusters=7, init=init, batch_size=100, n_init=2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 1},
+        {"batch_size": 64, "tol": 1e-2, "max_no_improvement": None},
+        {"batch_size": 5_000},
+        {"batch_size": 64, "max_iter": 1, "max_no_improvement": None},
+        {"batch_size": 50, "init_size": 20},
+        {"batch_size": 50, "init_size": 5_000},
+        {"batch_size": 50, "compute_labels": False},
+        {"batch_size": 50, "max_no_improvement": 0},
+        {"n_clusters": 1},
+    ],
+    ids=str,
+)
+def test_parameters_do_what_scikit_learns_do(options):
+    assert_same(*fit_both(blobs(4), 5, **{"n_clusters": 6} | options))
+
+
+@pytest.mark.parametrize("batch_size", [10, 60, 300])
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.9])
+def test_clusters_of_little_weight_move_as_scikit_learns_do(batch_size, ratio):
+    options = {"batch_size": batch_size, "reassignment_ratio": ratio, "max_iter": 5}
+    assert_same(*fit_both(blobs(6, 600), 7, n_clusters=40, init="random", n_init=1, **options))
+
+
+def test_centers_that_are_given():
+    X = blobs(8)
+    given_centers = X[:7].copy()
+    assert_same(*fit_both(X, 9, n_clusters=7, init=given_centers, n_init=1, batch_size=100))
+    np.testing.assert_array_equal(given_centers, X[:7])
+
+
+def test_a_callable_gets_the_rows_of_the_start_as_they_are():
+    X, seen = blobs(10), []
+
+    def init(rows, k, random_state):
+        seen.append(rows.copy())
+        return rows[random_state.permutation(len(rows))[:k]]
+
+    assert_same(*fit_both(X, 11, n_clusters=5, init=init, n_init=2, batch_size=100))
+    for theirs, ours in zip(seen[:2], seen[2:], strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def test_float32_rows_have_float32_centers():
+    expected, found, *_ = fit_both(blobs(12).astype(np.float32), 13, n_clusters=5, batch_size=200)
+    assert found.cluster_centers_.dtype == np.float32
+    assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-3)  # other roundings, draws
+
+
+def test_batches_that_were_drawn_in_vain_change_nothing(monkeypatch):
+    X = blobs(14)
+    fits = []
+    for most in (1, 5, 64):
+        monkeypatch.setattr(minibatch, "MOST_STEPS", most)
+        random_state = np.random.RandomState(0)
+        model = MiniBatchKMeans(20, batch_size=64, random_state=random_state).fit(X)
+        fits.append((model.cluster_centers_.tobytes(), model.n_steps_, random_state.randint(2**30)))
+    assert len(set(fits)) == 1
+
+
+def test_memory_limits_the_steps_of_a_launch(monkeypatch):
+    X = blobs(15)
+    expected = MiniBatchKMeans(7, batch_size=64, random_state=0).fit(X)
+    monkeypatch.setattr(batches_module, "MOST_BYTES", 1)
+    found = MiniBatchKMeans(7, batch_size=64, random_state=0).fit(X)
+    np.testing.assert_array_equal(found.cluster_centers_, expected.cluster_centers_)
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    X = blobs(16, 20_000)
+    fits = []
+    for n_threads in (1, 2):
+        with fastclust.limit_threads(n_threads):
+            model = MiniBatchKMeans(7, batch_size=5_000, random_state=0).fit(X)
+        fits.append((model.cluster_centers_.tobytes(), model.labels_.tobytes(), model.inertia_))
+    assert fits[0] == fits[1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_samples", [1, 2, 1_000, 300_007])
+def test_draws_are_those_of_choice(n_samples, weighted):
+    rng = np.random.default_rng(17)
+    weights = rng.uniform(0, 1, size=n_samples) if weighted else np.ones(n_samples)
+    weights[0] = 1
+    theirs, ours = np.random.RandomState(18), np.random.RandomState(18)
+    draws = minibatch.BatchDraws(ours, weights, 500)
+    found = draws.draw(9)
+    expected = [theirs.choice(n_samples, 500, p=weights / weights.sum()) for _ in range(9)]
+    np.testing.assert_array_equal(found, expected)
+    draws.keep(4)
+    theirs.seed(18)
+    theirs.random_sample(4 * 500)
+    np.testing.assert_array_equal(theirs.random_sample(5), ours.random_sample(5))
+
+
+def test_draws_next_to_borders_between_rows():
+    n = 1_000_003
+    draws = minibatch.BatchDraws(np.random.RandomState(0), np.ones(n), 1)
+    cumulative = np.cumsum(np.full(n, 1 / n))
+    cumulative /= cumulative[-1]
+    borders = cumulative[np.random.default_rng(0).integers(n - 1, size=20_000)]
+    near = np.concatenate([np.nextafter(borders, 0), borders, np.nextafter(borders, 1), [0.0]])
+    expected = np.searchsorted(cumulative, near, side="right")
+    np.testing.assert_array_equal(draws._look_up(near), expected)
+
+
+# -- partial_fit ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_partial_fit_is_scikit_learns(weighted, sparse):
+    X = blobs(20)
+    weights = np.random.default_rng(2).uniform(0, 3, size=2_000) if weighted else None
+    expected = sklearn.cluster.MiniBatchKMeans(25, random_state=0, reassignment_ratio=0.1)
+    found = MiniBatchKMeans(25, random_state=0, reassignment_ratio=0.1)
+    for first in range(0, 2_000, 250):
+        part = slice(first, first + 250)
+        rows = scipy.sparse.csr_array(X[part]) if sparse else X[part]
+        part_weights = None if weights is None else weights[part]
+        expected.partial_fit(rows, sample_weight=part_weights)
+        found.partial_fit(rows, sample_weight=part_weights)
+        assert_close_batches(expected, found)
+        np.testing.assert_array_equal(found.predict(rows), found.labels_)
+
+
+def assert_close_batches(expected, found):
+    np.testing.assert_allclose(found.cluster_centers_, expected.cluster_centers_, rtol=1e-10)
+    np.testing.assert_array_equal(found.labels_, expected.labels_)
+    assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-10)
+    assert found.n_steps_ == expected.n_steps_
+
+
+def test_partial_fit_after_fit_goes_on_from_its_centers():
+    X = blobs(21)
+    models = sklearn.cluster.MiniBatchKMeans(5, random_state=0), MiniBatchKMeans(5, random_state=0)
+    for model in models:
+        model.fit(X).partial_fit(X[:100]).partial_fit(X[100:300])
+    assert_close_batches(*models)
+
+
+def test_partial_fit_needs_no_labels():
+    model = MiniBatchKMeans(3, compute_labels=False, random_state=0).partial_fit(blobs(22))
+    assert not hasattr(model, "labels_")
+
+
+def test_partial_fit_goes_on_from_centers_set_by_hand():
+    model = MiniBatchKMeans(2)
+    model.cluster_centers_ = np.array([[0.0], [10.0]])
+    model.partial_fit([[1.0], [2.0], [9.0]])
+    np.testing.assert_allclose(model.cluster_centers_, [[1.5], [9.0]])
+
+
+def test_parts_of_another_precision():
+    X = blobs(23)
+    model = MiniBatchKMeans(3, random_state=0).partial_fit(X.astype(np.float32)).partial_fit(X)
+    assert model.cluster_centers_.dtype == np.float64
+
+
+# -- where scikit-learn is wrong -----------------------------------------------------------------
+
+
+def test_one_step_without_labels():
+    """scikit-learn: TypeError, as the smoothed inertia is None."""
+    X = blobs(24, 50)
+    model = MiniBatchKMeans(3, batch_size=50, max_iter=1, compute_labels=False, random_state=0)
+    labelled = MiniBatchKMeans(3, batch_size=50, max_iter=1, random_state=0).fit(X)
+    model.fit(X)
+    assert model.n_steps_ == 1
+    assert 0.3 < model.inertia_ / labelled.inertia_ < 3
+
+
+def test_a_ratio_above_1_finds_all_clusters_light():
+    """scikit-learn: ValueError of an empty minimum."""
+    model = MiniBatchKMeans(3, reassignment_ratio=2.0, max_iter=2, random_state=0).fit(blobs(25))
+    assert np.isfinite(model.cluster_centers_).all()
+
+
+def test_labels_of_another_fit_are_gone():
+    X = blobs(26)
+    model = MiniBatchKMeans(3, random_state=0).fit(X)
+    assert not hasattr(model.set_params(compute_labels=False).fit(X[:500]), "labels_")
+
+
+@given(exponent=st.integers(-500, 500), sparse=st.booleans(), seed=st.integers(0, 100))
+@settings(max_examples=40, deadline=None)
+def test_rows_times_a_power_of_two(exponent, sparse, seed):
+    X = blobs(seed, 300)
+    scaled = np.ldexp(X, exponent)
+    rows = (scipy.sparse.csr_array(X), scipy.sparse.csr_array(scaled)) if sparse else (X, scaled)
+    model, other = (
+        MiniBatchKMeans(9, batch_size=40, random_state=seed, tol=1e-3) for _ in range(2)
+    )
+    model.fit(rows[0])
+    other.fit(rows[1])
+    np.testing.assert_array_equal(other.labels_, model.labels_)
+    assert other.n_steps_ == model.n_steps_
+    np.testing.assert_allclose(
+        np.ldexp(other.cluster_centers_, -exponent), model.cluster_centers_, rtol=1e-13, atol=1e-13
+    )
+
+
+@pytest.mark.parametrize("exponent", [-60, 60])
+def test_float32_rows_beyond_the_range_of_squares(exponent):
+    X = blobs(27, 500).astype(np.float32)
+    options = {"batch_size": 100, "random_state": 0}
+    model = MiniBatchKMeans(5, **options).fit(X.astype(np.float64))
+    other = MiniBatchKMeans(5, **options).fit(np.ldexp(X, exponent))
+    assert other.cluster_centers_.dtype == np.float32
+    np.testing.assert_array_equal(other.labels_, model.labels_)
+
+
+@pytest.mark.parametrize("exponent", [-500, 500])
+def test_partial_fit_of_rows_beyond_the_range_of_squares(exponent):
+    X = blobs(28, 300)
+    model, other = (MiniBatchKMeans(5, random_state=0) for _ in range(2))
+    for first in (0, 100, 200):
+        model.partial_fit(X[first : first + 100])
+        other.partial_fit(np.ldexp(X[first : first + 100], exponent))
+        np.testing.assert_array_equal(other.labels_, model.labels_)
+    np.testing.assert_allclose(
+        np.ldexp(other.cluster_centers_, -exponent), model.cluster_centers_, rtol=1e-12
+    )
+
+
+def test_an_inertia_above_the_largest_float_is_an_error():
+    with pytest.raises(ValueError, match="Divide X by a power of two"):
+        MiniBatchKMeans(2, random_state=0).fit(np.ldexp(blobs(29, 100), 520))
+
+
+def test_centers_whose_squares_cancel():
+    """The label of each row is its nearest center, as far as the groups may be from the origin."""
+    rng = np.random.default_rng(30)
+    groups = rng.normal(size=(6, 3)) + np.repeat([[0.0], [1e9]], 3, axis=0)
+    X = groups[rng.integers(6, size=3_000)] + 1e-3 * rng.normal(size=(3_000, 3))
+    model = MiniBatchKMeans(6, init=groups, n_init=1, batch_size=300, random_state=0).fit(X)
+    distances = ((X[:, np.newaxis] - model.cluster_centers_) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(model.labels_, distances.argmin(axis=1))
+    assert model.inertia_ < 3_000 * 3 * 1e-5
+
+
+# -- state ---------------------------------------------------------------------------------------
+
+
+def test_a_fit_that_fails_changes_nothing():
+    X = blobs(31)
+    model = MiniBatchKMeans(3, random_state=0).fit(X)
+    before = pickle.dumps(model)
+    bad = X.copy()
+    bad[5, 2] = np.nan
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match="contains NaN"):
+            method(bad)
+        with pytest.raises(ValueError, match="features"):
+            model.partial_fit(X[:, :2])
+        assert pickle.dumps(model) == before
+
+
+def test_a_pickle_goes_on_where_the_model_would():
+    X = blobs(32)
+    model = MiniBatchKMeans(15, random_state=0, reassignment_ratio=0.3).partial_fit(X[:300])
+    copy = pickle.loads(pickle.dumps(model))
+    for each in (model, copy):
+        each.partial_fit(X[300:600]).partial_fit(X[600:])
+    np.testing.assert_array_equal(copy.cluster_centers_, model.cluster_centers_)
+
+
+def test_a_first_batch_needs_as_many_rows_as_clusters():
+    with pytest.raises(ValueError, match="n_samples=3 should be >= n_clusters=8"):
+        MiniBatchKMeans().partial_fit(blobs(33, 3))
+
+
+def test_predict_before_fit():
+    with pytest.raises(NotFittedError):
+        MiniBatchKMeans().predict([[0.0]])
+
+
+def test_too_few_rows_for_the_start_are_a_warning():
+    text = "init_size=3 should be larger than n_clusters=5"
+    with pytest.warns(RuntimeWarning, match=text):
+        MiniBatchKMeans(5, init_size=3, random_state=0).fit(blobs(34))
+
+
+def test_more_than_one_run_from_given_centers_is_a_warning():
+    X = blobs(35)
+    with pytest.warns(RuntimeWarning, match="in MiniBatchKMeans instead of n_init=4"):
+        MiniBatchKMeans(5, init=X[:5], n_init=4).fit(X)
+
+
+def test_verbose_prints_scikit_learns_lines(capsys):
+    X = blobs(36)
+    options = {"n_clusters": 12, "batch_size": 100, "verbose": 1, "random_state": 0}
+    options |= {"reassignment_ratio": 0.5}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sklearn.cluster.MiniBatchKMeans(**options).fit(X)
+        expected = capsys.readouterr().out.split()
+        MiniBatchKMeans(**options).fit(X)
+        found = capsys.readouterr().out.split()
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        try:
+            assert float(ours.strip(",")) == pytest.approx(float(theirs.strip(",")), rel=1e-9)
+        except ValueError:
+            assert ours == theirs
