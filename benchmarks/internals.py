@@ -93,6 +93,14 @@ def start_lloyd(rows, centers, skip=True, **constants):
     return rows.start_lloyd(centers) if skip else rows.start_lloyd(centers, skip=False)
 
 
+def minibatch_steps(X, centers, indices):
+    """Steps of mini-batch k-means from these centers, one for each row of numbers of rows."""
+    from fastclust._algorithms.rows.batches import Batches
+
+    batches = Batches(X, np.zeros(X.shape[1], dtype=X.dtype))
+    return lambda: batches.run(indices, centers, np.zeros(len(centers)))
+
+
 def lloyd_constants():
     """Constants of the policy of Lloyd's algorithm, by name."""
     from dataclasses import asdict

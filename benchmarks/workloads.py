@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-SKLEARN_MODULES = {"KMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture"}
-OBJECTIVES = {"KMeans": "inertia_", "GaussianMixture": "lower_bound_"}
+SKLEARN_MODULES = {
+    "KMeans": "sklearn.cluster",
+    "MiniBatchKMeans": "sklearn.cluster",
+    "GaussianMixture": "sklearn.mixture",
+}
+OBJECTIVES = {
+    "KMeans": "inertia_",
+    "MiniBatchKMeans": "inertia_",
+    "GaussianMixture": "lower_bound_",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Workload:
     options : dict
         Further parameters of the estimator, over `n_init=1, random_state=0`.
     estimator_name : str
-        "KMeans" or "GaussianMixture".
+        Name of its class.
     """
 
     make: Callable[[], Any]
@@ -46,6 +54,11 @@ class Workload:
         module = "fastclust" if package == "fastclust" else SKLEARN_MODULES[name]
         options = {"n_init": 1, "random_state": 0} | self.options | options
         return getattr(importlib.import_module(module), name)(self.n_groups, **options)
+
+
+def mini_batches(make, n_clusters, batch_size):
+    """Workload of a MiniBatchKMeans."""
+    return Workload(make, n_clusters, {"batch_size": batch_size}, "MiniBatchKMeans")
 
 
 def mixture(make, n_components, **options):
@@ -180,4 +193,19 @@ MIXTURES = {
 }
 """Of GaussianMixture."""
 
-ALL = KMEANS | MIXTURES
+MINI_BATCHES = {
+    "digits 1,797 x 64, k=50, batches of 256": mini_batches(digits, 50, 256),
+    "words 20,000 x 5,000 CSR, k=20, batches of 1,024": mini_batches(words, 20, 1024),
+    "blobs 1,000,000 x 8, k=16, batches of 1,024": mini_batches(
+        lambda: blobs(1_000_000, 8, 16, "f8"), 16, 1024
+    ),
+    "blobs 1,000,000 x 8, k=16, batches of 16,384": mini_batches(
+        lambda: blobs(1_000_000, 8, 16, "f8"), 16, 16_384
+    ),
+    "blobs 20,000 x 128, k=1,000, batches of 4,096": mini_batches(
+        lambda: blobs(20_000, 128, 1000, "f4"), 1000, 4096
+    ),
+}
+"""Of MiniBatchKMeans."""
+
+ALL = KMEANS | MINI_BATCHES | MIXTURES

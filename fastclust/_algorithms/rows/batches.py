@@ -17,6 +17,9 @@ from fastclust._kernels.simd.sizes import VECTOR_BYTES
 GATHER_WORK = 2_000
 """Cost of fetching a row from anywhere in memory, in multiply-adds of the vector kernels."""
 
+CHUNK_ROWS = 512
+"""Least rows of a chunk: one thread merges the sums of all chunks in the end of each step."""
+
 MOST_BYTES = 2**24
 """Of the centers that are kept of the steps of one launch."""
 
@@ -115,7 +118,7 @@ class Batches:
         lanes = VECTOR_BYTES // self.dtype.itemsize
         n_panels = -(-batch_size // lanes)
         row_work = k * d + GATHER_WORK
-        chunks = split(n_panels, lanes * row_work)
+        chunks = split(n_panels, lanes * row_work, max(1, batch_size // CHUNK_ROWS))
         n_steps = min(len(indices), max(1, int(steps_in_launch(chunks, batch_size * row_work))))
         numbers = np.zeros((n_steps, n_panels * lanes), dtype=np.int64)
         numbers[:, :batch_size] = indices[:n_steps]

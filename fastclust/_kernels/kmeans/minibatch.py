@@ -50,25 +50,38 @@ def _sum_chunk(batches, step, start, stop, chunk, centers, panel_out, labels_out
     return inertia
 
 
+@inner
+def _merge_cluster(j, chunk_sums):
+    """Add the sums of cluster j of all chunks to those of the first, in their order."""
+    first = chunk_sums.sums_out[0, j]
+    for chunk in range(1, chunk_sums.weights_out.shape[0]):
+        weight = chunk_sums.weights_out[chunk, j]
+        if weight > 0.0:
+            chunk_sums.weights_out[0, j] += weight
+            chunk_sums.weights_out[chunk, j] = 0.0
+            chunk_sums.counts_out[chunk, j] = 0
+            other = chunk_sums.sums_out[chunk, j]
+            for f in range(first.shape[0]):
+                first[f] += other[f]
+                other[f] = 0.0
+
+
 @noinline
-def _move_centers(step, centers, chunk_sums, chunk_weights, chunk_counts):
-    """Centers and weights after the step; the sums of the chunks, merged in order, become 0."""
+def _move_centers(step, centers, chunk_sums):
+    """Centers and weights after the step; the sums of the chunks become 0."""
     before, after = centers.centers_out[step], centers.centers_out[step + 1]
     n_clusters, n_features = before.shape
     for j in range(n_clusters):
-        weight_before = centers.weights_out[step, j]
-        weight = weight_before
-        for chunk in range(chunk_weights.shape[0]):
-            weight += chunk_weights[chunk, j]
-            chunk_weights[chunk, j] = 0.0
-            chunk_counts[chunk, j] = 0
-        centers.weights_out[step + 1, j] = weight
+        _merge_cluster(j, chunk_sums)
+        sums = chunk_sums.sums_out[0, j]
+        weight_before, weight = centers.weights_out[step, j], chunk_sums.weights_out[0, j]
+        weight_after = weight_before + weight
+        centers.weights_out[step + 1, j] = weight_after
         for f in range(n_features):
-            total = weight_before * before[j, f]
-            for chunk in range(chunk_sums.shape[0]):
-                total += chunk_sums[chunk, j, f]
-                chunk_sums[chunk, j, f] = 0.0
-            after[j, f] = total / weight if weight > weight_before else before[j, f]
+            mean = (weight_before * before[j, f] + sums[f]) / max(weight_after, 1.0)
+            after[j, f] = mean if weight > 0.0 else before[j, f]
+            sums[f] = 0.0
+        chunk_sums.weights_out[0, j], chunk_sums.counts_out[0, j] = 0.0, 0
         tile_center(j, n_clusters, after, -2.0, centers.tiles_out, centers.center_sq_out)
 
 
@@ -112,6 +125,7 @@ def run_batches(
         s = take_chunk(team, n_chunks)
         while s >= 0:
             chunk = chunks[s, 0]
+            all_sums = ClusterSums(chunk_sums_out, chunk_weights_out, chunk_counts_out)
             sums = ClusterSums(
                 chunk_sums_out[chunk], chunk_weights_out[chunk], chunk_counts_out[chunk]
             )
@@ -122,7 +136,7 @@ def run_batches(
             if is_last_of_step(team):
                 step = step_out[0]
                 inertia_out[step] = _sum_in_order(chunk_inertia_out)
-                _move_centers(step, centers, chunk_sums_out, chunk_weights_out, chunk_counts_out)
+                _move_centers(step, centers, all_sums)
                 step_out[0] = step + 1
                 end_step(team, n_chunks, step + 1 < n_steps)
             s = take_chunk(team, n_chunks)
