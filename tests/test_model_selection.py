@@ -213,8 +213,7 @@ def test_references_of_the_gap_get_the_runs_of_the_data(monkeypatch):
         fits.append(kmeans.get_params() | {"random_state": None})
         return fastclust.kmeans.fit_kmeans(kmeans, *arguments, **options)
 
-    for module in ("_sweeps", "_criteria"):
-        monkeypatch.setattr(f"fastclust.model_selection.{module}.fit_kmeans", note)
+    monkeypatch.setattr("fastclust.model_selection._fits.fit_kmeans", note)
     select_kmeans(X, [2, 3], n_init=7, gap_references=2, random_state=0, max_iter=11, tol=0.5)
     assert len(fits) == 6
     for k in (2, 3):
@@ -565,3 +564,36 @@ def test_a_sweep_of_mixtures_checks_before_it_fits(monkeypatch):
         select_gaussian_mixture(X, 2, covariance_type=["full", "round"])
     with pytest.raises(ValueError, match="'covariance_type' parameter is empty"):
         select_gaussian_mixture(X, 2, covariance_type=[])
+
+
+# -- by batches ------------------------------------------------------------------------------------
+
+
+def test_a_sweep_by_batches_fits_mini_batches():
+    X, _ = make_blobs(3_000, centers=4, cluster_std=0.5, random_state=3)
+    selection = select_kmeans(X, range(2, 7), batch_size=256, n_init=3, random_state=0)
+    model = selection.best_estimator_
+    assert isinstance(model, fastclust.MiniBatchKMeans)
+    assert (model.n_clusters, model.batch_size, model.random_state) == (4, 256, 0)
+    assert selection.choices_["gap"] == selection.choices_["stability"] == 4
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    exact = select_kmeans(X, range(2, 7), n_init=3, random_state=0)
+    ratio = np.divide(selection.table_["inertia"], exact.table_["inertia"])
+    assert (ratio > 0.99).all()  # runs of KMeans may end in other minima
+    assert (ratio < 1.02).all()
+
+
+def test_a_sweep_by_batches_leaves_out_rows_without_weight():
+    X, _ = make_blobs(500, centers=3, random_state=0)
+    weights = np.ones(500)
+    weights[:50] = 0
+    options = {"batch_size": 100, "n_init": 2, "gap_references": 0, "random_state": 0}
+    selection = select_kmeans(X, range(2, 5), sample_weight=weights, **options)
+    others = select_kmeans(X[50:], range(2, 5), sample_weight=weights[50:], **options)
+    assert selection.table_["inertia"] == others.table_["inertia"]
+    assert len(selection.best_estimator_.labels_) == 500
+
+
+def test_a_batch_size_of_0_is_an_error():
+    with pytest.raises(fastclust.exceptions.InvalidParameterError, match="batch_size"):
+        select_kmeans(np.zeros((5, 2)), batch_size=0)

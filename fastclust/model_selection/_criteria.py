@@ -7,7 +7,6 @@ from sklearn.metrics import adjusted_rand_score
 from fastclust import _algorithms, metrics
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import PackedRows
-from fastclust.kmeans import KMeans, fit_kmeans
 
 LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
 KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
@@ -94,7 +93,7 @@ def _renumber(labels):
     return numbers[labels], len(present)
 
 
-def _gap_statistic(packed, ks, inertias, n_references, options):
+def _gap_statistic(packed, ks, inertias, n_references, fit, options):
     """Gap statistics and their standard errors, of uniform samples in the box around the rows.
 
     Parameters
@@ -107,6 +106,8 @@ def _gap_statistic(packed, ks, inertias, n_references, options):
         Their inertias.
     n_references : int
         Number of samples; their rows get the weights of the rows of X.
+    fit : callable
+        Fits k-means; see `_fits`.
     options : dict
         Parameters of the fits, as of those of X; "random_state" is the source of the samples too.
 
@@ -131,9 +132,10 @@ def _gap_statistic(packed, ks, inertias, n_references, options):
         panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, buffer)
         buffer, sample = panels.values, PackedRows(reference, mean, panels, sample_weight)
         for i, k in enumerate(ks):
-            estimator = KMeans(k, **options | {"verbose": 0})
-            fit_kmeans(estimator, reference, packed=sample, warn=_ignore_warning)
-            reference_logs[b, i] = _log(estimator.inertia_)
+            fitted = fit(
+                k, reference, packed=sample, options=options | {"verbose": 0}, warn=_ignore_warning
+            )
+            reference_logs[b, i] = _log(fitted.estimator.inertia_)
     reference_logs[np.isinf(reference_logs)] = np.nan  # too few numbers in the box
     gap = reference_logs.mean(axis=0) - [_log(inertia) for inertia in inertias]
     error = reference_logs.std(axis=0) * np.sqrt(1 + 1 / n_references)
