@@ -11,14 +11,16 @@ import numpy as np
 import scipy.sparse
 
 SKLEARN_MODULES = {
+    "BisectingKMeans": "sklearn.cluster",
+    "GaussianMixture": "sklearn.mixture",
     "KMeans": "sklearn.cluster",
     "MiniBatchKMeans": "sklearn.cluster",
-    "GaussianMixture": "sklearn.mixture",
 }
 OBJECTIVES = {
+    "BisectingKMeans": "inertia_",
+    "GaussianMixture": "lower_bound_",
     "KMeans": "inertia_",
     "MiniBatchKMeans": "inertia_",
-    "GaussianMixture": "lower_bound_",
 }
 
 
@@ -64,6 +66,11 @@ def mini_batches(make, n_clusters, batch_size):
 def mixture(make, n_components, **options):
     """Workload of a GaussianMixture."""
     return Workload(make, n_components, options, "GaussianMixture")
+
+
+def bisecting(make, n_clusters, **options):
+    """Workload of a BisectingKMeans."""
+    return Workload(make, n_clusters, options, "BisectingKMeans")
 
 
 def blobs(n_samples, n_features, n_clusters, dtype):
@@ -208,4 +215,15 @@ MINI_BATCHES = {
 }
 """Of MiniBatchKMeans."""
 
-ALL = KMEANS | MINI_BATCHES | MIXTURES
+BISECTING = {
+    "bisected digits 1,797 x 64, k=50": bisecting(digits, 50),
+    "bisected pixels 273,280 x 3, k=32": bisecting(pixels, 32),
+    "bisected words 20,000 x 5,000 CSR, k=20": bisecting(words, 20),
+    "bisected blobs 200,000 x 16, k=64": bisecting(lambda: blobs(200_000, 16, 64, "f8"), 64),
+    "bisected blobs 200,000 x 16, k=64, n_init=3, f4": bisecting(
+        lambda: blobs(200_000, 16, 64, "f4"), 64, n_init=3
+    ),
+}
+"""Of BisectingKMeans."""
+
+ALL = KMEANS | MINI_BATCHES | BISECTING | MIXTURES

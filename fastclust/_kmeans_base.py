@@ -37,6 +37,29 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
 
+    def _check_fit_rows(self, X, sample_weight):
+        """Check what `fit` was called with.
+
+        Returns
+        -------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+            The rows that have a weight: those of weight 0 are as if absent.
+        mean : ndarray of shape (n_features,)
+            Their mean.
+        sample_weight : ndarray of shape (n_samples,) or None
+            Their weights; None for ones.
+        all_rows : ndarray or CSR matrix
+            All rows; X itself where each has a weight.
+        """
+        all_rows, mean = self._check_rows(X)
+        _validation.check_enough_samples(all_rows, self.n_clusters)
+        sample_weight = _validation.check_sample_weight(sample_weight, all_rows)
+        X, sample_weight = _validation.rows_with_weight(all_rows, sample_weight)
+        if X is not all_rows:
+            _validation.check_enough_samples(X, self.n_clusters)
+            mean = _algorithms.rows.source.find_mean(X)
+        return X, mean, sample_weight, all_rows
+
     @property
     def _n_features_out(self):
         """Number of columns of `transform`, for scikit-learn's get_feature_names_out."""
@@ -68,35 +91,20 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def _start_drawer(self, in_range, sample_weight, random_state):
         """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
         rows, X, mean, exponent = in_range
-        seeding, k = _algorithms.kmeans.seeding, int(self.n_clusters)
-        scaled = _algorithms.rows.scale.scaled
-        if is_string(self.init, "k-means++"):
-            return seeding.kmeans_plusplus_starts(rows, k, sample_weight, random_state)
-        if is_string(self.init, "random"):
-
-            def draw_start():
-                indices = seeding.draw_random_rows(rows.n_samples, k, sample_weight, random_state)
-                return lambda: rows.take(indices)
-
-        elif is_array_like(self.init):
+        k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
+        if isinstance(self.init, str):
+            return drawn_starts(self.init, rows, k, sample_weight, random_state)
+        if is_array_like(self.init):
             centers = check_array(self.init, dtype=X.dtype, order="C")
             _validation.check_centers_shape(centers, k, X.shape[1])
 
             def draw_start():
                 return lambda: scaled(centers, -exponent) - in_range.origin
 
-        else:
-            X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
-
-            def draw_start():
-                centers = self.init(X_centered, k, random_state=random_state)
-                centers = check_array(centers, dtype=X.dtype, order="C")
-                _validation.check_centers_shape(centers, k, X.shape[1])
-                centers = scaled(centers, -exponent)  # a copy: the callable may reuse its array
-                centers += mean - in_range.origin
-                return lambda: centers
-
-        return draw_start
+            return draw_start
+        X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
+        offset = mean - in_range.origin
+        return called_starts(self.init, X_centered, k, random_state, offset, exponent)
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their labels; the same as fit(X).predict(X).
@@ -224,6 +232,43 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 def is_string(value, string):
     """Whether value is this string (an array compared with == would not answer)."""
     return isinstance(value, str) and value == string
+
+
+def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
+    """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
+    seeding = _algorithms.kmeans.seeding
+    starts = seeding.random_starts if init == "random" else seeding.kmeans_plusplus_starts
+    return starts(rows, n_clusters, sample_weight, random_state)
+
+
+def called_starts(init, X, n_clusters, random_state, offset, exponent):
+    """Return the `draw_start` of `run_restarts` for the `init` that is a callable.
+
+    Parameters
+    ----------
+    init : callable
+        The parameter.
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        The rows that it is called with.
+    n_clusters : int
+        Number of centers that it is to return.
+    random_state : RandomState
+        What it is to draw from.
+    offset : ndarray of shape (n_features,)
+        Added to the centers, times 2^-exponent, so that they are relative to the rows' origin.
+    exponent : int
+        The rows in the algorithm are those of X times 2^-exponent.
+    """
+
+    def draw_start():
+        centers = init(X, n_clusters, random_state=random_state)
+        centers = check_array(centers, dtype=X.dtype, order="C")
+        _validation.check_centers_shape(centers, n_clusters, X.shape[1])
+        scaled = _algorithms.rows.scale.scaled
+        centers = scaled(centers, -exponent) + offset  # a copy: the callable may reuse its array
+        return lambda: centers
+
+    return draw_start
 
 
 def origin_of(kmeans):

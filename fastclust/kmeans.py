@@ -238,24 +238,16 @@ def fit_kmeans(
     """
     _parameters.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
     if packed is None:
-        X, mean = kmeans._check_rows(X)
+        X, mean, sample_weight, all_rows = kmeans._check_fit_rows(X, sample_weight)
+        panels = None
     else:
         validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
-        X, mean = packed.X, packed.mean
-    _validation.check_enough_samples(X, kmeans.n_clusters)
+        X, mean, panels, sample_weight, all_rows = packed
+        all_rows = X if all_rows is None else all_rows
+        _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
     random_state = _validation.check_random_state(kmeans.random_state)
-    source, all_rows, panels = _algorithms.rows.source, X, None
-    if packed is not None:
-        sample_weight, panels = packed.sample_weight, packed.panels
-        all_rows = X if packed.all_rows is None else packed.all_rows
-    else:
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
-        X, sample_weight = _validation.rows_with_weight(X, sample_weight)
-        if X is not all_rows:
-            _validation.check_enough_samples(X, kmeans.n_clusters)
-            mean = source.find_mean(X)
-    in_range = source.pack_for_distances(X, sample_weight, mean, panels)
+    in_range = _algorithms.rows.source.pack_for_distances(X, sample_weight, mean, panels)
     origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
     kmeans._origin = origin.astype(X.dtype, copy=False)
     best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)

@@ -23,6 +23,7 @@ def use_every_feature(dtype):
             X = blobs(n_samples, n_features, 64).astype(dtype)
             weights = np.linspace(0, 2, n_samples)
             use_kmeans(X, weights)
+            use_bisecting(X, weights)
             use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
             use_minibatches(X, weights)
             use_far_groups(X)
@@ -72,6 +73,13 @@ def use_sparse_kmeans(X, weights):
     kmeans.predict(X)
     kmeans.transform(X)
     kmeans.score(X)
+
+
+def use_bisecting(X, weights):
+    """Fit and apply BisectingKMeans to dense and sparse rows."""
+    for rows in X, scipy.sparse.csr_array(X):
+        bisecting = fastclust.BisectingKMeans(6, n_init=2, max_iter=20, random_state=0).fit(rows)
+        bisecting.fit(rows, sample_weight=weights).predict(rows)
 
 
 def use_far_groups(X):

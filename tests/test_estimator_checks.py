@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastclust import GaussianMixture, KMeans, MiniBatchKMeans
+from fastclust import BisectingKMeans, GaussianMixture, KMeans, MiniBatchKMeans
 
 ESTIMATORS = [
     KMeans(),
@@ -11,6 +11,9 @@ ESTIMATORS = [
     KMeans(n_clusters=2, init="random", n_init=3, tol=0),
     MiniBatchKMeans(),
     MiniBatchKMeans(n_clusters=2, batch_size=10, init="random", compute_labels=True, tol=1e-2),
+    BisectingKMeans(),
+    BisectingKMeans(n_clusters=3, init="k-means++", n_init=2, algorithm="elkan"),
+    BisectingKMeans(n_clusters=4, bisecting_strategy="largest_cluster", tol=0),
     GaussianMixture(),
     GaussianMixture(n_components=2, covariance_type="tied", init_params="random"),
     GaussianMixture(covariance_type="diag", init_params="k-means++", warm_start=True),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fastclust import GaussianMixture, KMeans, MiniBatchKMeans, metrics
+from fastclust import BisectingKMeans, GaussianMixture, KMeans, MiniBatchKMeans, metrics
 from fastclust.exceptions import SingularCovarianceError
 
 EXPONENTS = {np.float32: (-18, 16), np.float64: (-150, 140)}
@@ -83,6 +83,26 @@ def test_minibatches(data, share, batch_size):
     model.partial_fit(rows, sample_weight=weights)
     np.testing.assert_array_equal(model.predict(rows), model.labels_)
     assert is_finite(model.cluster_centers_, model.inertia_)
+
+
+@given(
+    data=data(),
+    share=st.floats(0, 1),
+    strategy=st.sampled_from(["biggest_inertia", "largest_cluster"]),
+    init=st.sampled_from(["k-means++", "random"]),
+)
+@settings(max_examples=150)
+def test_bisecting_kmeans(data, share, strategy, init):
+    rows, weights = data
+    n_possible = len(rows) if weights is None else np.count_nonzero(weights)
+    k = 1 + int(share * (n_possible - 1))
+    model = BisectingKMeans(k, init=init, bisecting_strategy=strategy, random_state=0)
+    model.fit(rows, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    assert model.labels_.min() >= 0
+    assert model.labels_.max() < k
+    assert is_finite(model.cluster_centers_, model.inertia_, model.transform(rows))
+    assert model.inertia_ >= 0
 
 
 @given(

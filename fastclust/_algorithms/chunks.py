@@ -35,9 +35,10 @@ def split(n_items, item_work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
     """
     wanted = int(n_items * item_work / min_work)
     n_chunks = max(1, min(wanted, n_items, max_chunks))
-    number = np.arange(n_chunks + 1, dtype=np.int64)
-    borders = number * n_items // n_chunks
-    chunks = np.column_stack([number[:-1], borders[:-1], borders[1:]])
+    chunks = np.empty((n_chunks, 3), dtype=np.int64)
+    chunks[:, 0] = np.arange(n_chunks)
+    chunks[:, 1] = chunks[:, 0] * n_items // n_chunks
+    chunks[:-1, 2], chunks[-1, 2] = chunks[1:, 1], n_items
     chunks.flags.writeable = False
     return chunks
 

@@ -200,6 +200,8 @@ def _parameters(options):
 def _fit_one(options, X):
     if options.estimator == "kmeans":
         estimator = fastclust.KMeans(options.clusters)
+    elif options.estimator == "bisecting-kmeans":
+        estimator = fastclust.BisectingKMeans(options.clusters, bisecting_strategy=options.strategy)
     else:
         estimator = fastclust.GaussianMixture(
             options.components, covariance_type=options.covariance_type
@@ -251,7 +253,8 @@ def run_fit(options):
     watch.stop("writing")
     if options.json:
         summary = _summary(table, estimator, labels, watch) | score
-        summary["iterations"] = int(estimator.n_iter_)
+        if hasattr(estimator, "n_iter_"):  # each split of a tree of clusters has its own
+            summary["iterations"] = int(estimator.n_iter_)
         if options.estimator == "gmm":
             summary["converged"] = bool(estimator.converged_)
         if selection is not None:
@@ -276,7 +279,7 @@ def run_predict(options):
     except OSError as error:
         raise CommandError(f"cannot read {options.model}: {error.strerror or error}") from None
     *steps, (name, estimator) = model.pipeline.steps
-    if options.write == "probabilities" and name == "kmeans":
+    if options.write == "probabilities" and name != "gmm":
         raise CommandError(f"{options.model}: k-means has no probabilities")
 
     def choose(names, features):

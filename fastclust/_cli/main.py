@@ -16,6 +16,9 @@ FIT_EXAMPLES = {
     "kmeans": """example:
   fastclust fit kmeans rows.csv --scale --impute --clusters 8 --n-init 10 \\
       --model model.npz --output labels.csv --json""",
+    "bisecting-kmeans": """example:
+  fastclust fit bisecting-kmeans rows.csv --scale --clusters 8 --strategy largest_cluster \\
+      --model model.npz --output labels.csv""",
     "gmm": """example:
   fastclust fit gmm rows.parquet --columns a,b --scale --components 5 \\
       --model model.npz --output probabilities.parquet --write probabilities""",
@@ -36,6 +39,7 @@ KMEANS_CRITERIA = (
     "stability",
 )  # fmt: skip
 MIXTURE_CRITERIA = "bic", "aic", "icl"
+STRATEGIES = "biggest_inertia", "largest_cluster"
 COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
 DTYPES = "float32", "float64"
 
@@ -130,8 +134,11 @@ def _add_estimators(commands, command, text, examples, *, saves):
     estimators = parser.add_subparsers(dest="estimator", required=True)
     for name, title, tol, max_iter in (
         ("kmeans", "k-means", 1e-4, 300),
+        ("bisecting-kmeans", "bisecting k-means", 1e-4, 300),
         ("gmm", "Gaussian mixtures", 1e-3, 100),
     ):
+        if name not in examples:
+            continue
         parser = _add_command(estimators, name, title, examples[name])
         _add_rows(parser, saves=saves)
         add = parser.add_argument
@@ -154,8 +161,11 @@ def _add_estimators(commands, command, text, examples, *, saves):
 def _add_model(add, name):
     """Add what describes one model."""
     count = _integer(1, 2**31)
-    if name == "kmeans":
+    if name in ("kmeans", "bisecting-kmeans"):
         add("--clusters", type=count, default=8, metavar="N")
+        if name == "bisecting-kmeans":
+            add("--strategy", choices=STRATEGIES, default=STRATEGIES[0],
+                help="which cluster is split next (default: %(default)s)")  # fmt: skip
     else:
         add("--components", type=count, default=1, metavar="N")
         add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
@@ -307,7 +317,8 @@ def main(arguments=None):
     """Run the command line; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if getattr(options, "estimator", None) == "kmeans" and options.write == "probabilities":
+    of_kmeans = getattr(options, "estimator", None) in ("kmeans", "bisecting-kmeans")
+    if of_kmeans and options.write == "probabilities":
         parser.error("k-means has no probabilities")
     with _terminating_cleanly(), warnings.catch_warnings():
         warnings.simplefilter("default")

@@ -16,6 +16,7 @@ from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._cli.files import CommandError
 from fastclust._kmeans_base import origin_of, set_origin
 from fastclust._version import __version__
+from fastclust.bisecting_kmeans import BisectingKMeans, set_tree, tree_of
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
 
@@ -25,15 +26,20 @@ ARRAYS = {
     "impute": ["statistics_"],
     "scale": ["mean_", "scale_", "var_"],
     "kmeans": ["cluster_centers_", "origin"],
+    "bisecting-kmeans": ["cluster_centers_", "origin", "centers", "origins", "children"],
     "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
 }
-NUMBERS = {
+NUMBERS: dict[str, dict[str, type]] = {
     "kmeans": {"inertia_": float, "n_iter_": int},
+    "bisecting-kmeans": {"inertia_": float},
     "gmm": {"converged_": bool, "lower_bound_": float, "n_iter_": int},
 }
 """What is kept of each step: arrays, and numbers with their types."""
 
-ESTIMATORS = {"kmeans": KMeans, "gmm": GaussianMixture}
+INTEGERS = ["bisecting-kmeans.children"]
+"""Arrays that are not of floats."""
+
+ESTIMATORS = {"kmeans": KMeans, "bisecting-kmeans": BisectingKMeans, "gmm": GaussianMixture}
 
 WEIGHTS_ERROR = 1e-3
 """How far from 1 weights may add up to: those of float32 rows are less exact."""
@@ -46,7 +52,7 @@ class Model:
     Attributes
     ----------
     pipeline : Pipeline
-        Of the steps "impute" and "scale", each if asked for, and "kmeans" or "gmm".
+        Of the steps "impute" and "scale", each if asked for, and one of `ESTIMATORS`.
     names : list of str or None
         Names of the columns, None if the file had none.
     numbers : list of int
@@ -150,7 +156,7 @@ def _restore(header, arrays):
     if names is not None and len(names) != n_features:
         raise ValueError("names and numbers differ in length")
     for key, array in arrays.items():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
+        if array.dtype.kind != ("i" if key in INTEGERS else "f") or not np.isfinite(array).all():
             raise ValueError(f"{key} is not of finite numbers")
     steps = [(step["name"], _restore_step(step, arrays, n_features)) for step in header["steps"]]
     if steps[-1][0] not in ESTIMATORS:
@@ -164,6 +170,8 @@ def _restore_step(step, arrays, n_features):
     if name == "impute":  # fitted to its own statistics, it has them again
         return SimpleImputer(**step["parameters"]).fit(kept["statistics_"].reshape(1, n_features))
     result = StandardScaler() if name == "scale" else ESTIMATORS[name](**step["parameters"])
+    if name == "bisecting-kmeans":
+        set_tree(result, *(kept.pop(key) for key in ("centers", "origins", "children")))
     for key, array in kept.items():
         _set(result, key, array)
     for key, kind in NUMBERS.get(name, {}).items():
@@ -174,6 +182,8 @@ def _restore_step(step, arrays, n_features):
 
 
 def _get(step, key):
+    if key in ("centers", "origins", "children"):
+        return getattr(tree_of(step), key)
     return origin_of(step) if key == "origin" else getattr(step, key)
 
 
@@ -188,9 +198,7 @@ def _check_arrays(name, step, n_features):
     shapes: dict[str, tuple[int, ...]]
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
-    elif name == "kmeans":
-        shapes = {"cluster_centers_": (step.n_clusters, n_features), "origin": (n_features,)}
-    else:
+    elif name == "gmm":
         k = step.n_components
         of_type = COVARIANCE_TYPES[step.covariance_type].shape(k, n_features)
         shapes = dict.fromkeys(ARRAYS[name], of_type) | {
@@ -199,6 +207,15 @@ def _check_arrays(name, step, n_features):
         }
         if (step.weights_ < 0).any() or abs(step.weights_.sum() - 1) > WEIGHTS_ERROR:
             raise ValueError("weights_ are not shares")
+    else:
+        shapes = {"cluster_centers_": (step.n_clusters, n_features), "origin": (n_features,)}
+        if name == "bisecting-kmeans":
+            n_splits = step.n_clusters - 1
+            shapes |= {
+                "centers": (n_splits, 2, n_features),
+                "origins": (n_splits, n_features),
+                "children": (n_splits, 2),
+            }
     for key, shape in shapes.items():
         if _get(step, key).shape != shape:
             raise ValueError(f"{key} is not of shape {shape}")

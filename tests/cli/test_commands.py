@@ -54,6 +54,8 @@ def run(*arguments):
 
 # -- fit and predict -----------------------------------------------------------------------------
 
+BISECTING = sklearn.cluster.BisectingKMeans(4, n_init=3, random_state=0)
+
 
 @pytest.mark.parametrize("kind", WRITERS)
 @pytest.mark.parametrize(
@@ -61,6 +63,7 @@ def run(*arguments):
     [
         ("kmeans", sklearn.cluster.KMeans(4, n_init=3, random_state=0), "labels"),
         ("kmeans", sklearn.cluster.KMeans(4, n_init=3, random_state=0), "scores"),
+        ("bisecting-kmeans", BISECTING, "labels"),
         ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "probabilities"),
         ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "scores"),
     ],
@@ -71,7 +74,7 @@ def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
     rows, model = tmp_path / f"rows.{kind}", tmp_path / "model.npz"
     outputs = [tmp_path / f"{command}.{kind}" for command in ("fit", "predict")]
     WRITERS[kind](frame, rows)
-    count = "--clusters" if estimator == "kmeans" else "--components"
+    count = "--components" if estimator == "gmm" else "--clusters"
     columns = [] if kind == "npy" else ["--columns", "a,b"]
     how = ["--impute", "--scale", count, 4, "--n-init", 3, "--random-state", 0, *columns]
     run("fit", estimator, *how, rows, "--model", model, "--write", write, "--output", outputs[0])
@@ -99,6 +102,7 @@ def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
     X = frame.dropna()[["a", "b"]].to_numpy()
     for name, expected in (
         ("kmeans", fastclust.KMeans(8, random_state=0).fit(X)),
+        ("bisecting-kmeans", fastclust.BisectingKMeans(8, random_state=0).fit(X)),
         ("gmm", fastclust.GaussianMixture(random_state=0).fit(X)),
     ):
         run("fit", name, rows, "--columns", "a,b", "--random-state", 0, "--model", model)

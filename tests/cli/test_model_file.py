@@ -10,6 +10,7 @@ from fastclust._cli.main import main
 
 ESTIMATORS = [
     ["kmeans", "--clusters", "3"],
+    ["bisecting-kmeans", "--clusters", "5", "--strategy", "largest_cluster"],
     *(
         ["gmm", "--components", "3", "--covariance-type", t]
         for t in ("full", "tied", "diag", "spherical")
@@ -107,6 +108,26 @@ def test_arrays_that_fit_no_model_are_refused(rows, tmp_path, capsys, arrays):
     (tmp_path / "out.npy").unlink()
     capsys.readouterr()
     _rewrite(model, **arrays)
+    error = _refused(rows, model, tmp_path, capsys)
+    assert error == f"error: {model}: not a fastclust model, or damaged\n"
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"centers": np.zeros((3, 2, 3))},
+        {"origins": np.zeros((2, 2))},
+        {"children": np.array([[1, 2], [-1, -2], [-3, -3]])},
+        {"children": np.array([[-1, 2], [1, -2], [-3, -4]])},
+        {"children": np.array([[1.0, 2.0], [-1.0, -2.0], [-3.0, -4.0]])},
+        {"children": np.array([-1, -2])},
+    ],
+)
+def test_arrays_that_are_no_tree_are_refused(rows, tmp_path, capsys, arrays):
+    model = tmp_path / "m.npz"
+    fit = ["fit", "bisecting-kmeans", str(rows), "--clusters", "4", "--model", str(model)]
+    assert main(fit) == 0
+    _rewrite(model, **{f"bisecting-kmeans.{key}": array for key, array in arrays.items()})
     error = _refused(rows, model, tmp_path, capsys)
     assert error == f"error: {model}: not a fastclust model, or damaged\n"
 

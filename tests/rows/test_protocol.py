@@ -49,6 +49,11 @@ class Parts:
         labels, inertias = zip(*(p.assign_with_inertia(centers) for p in self._parts), strict=True)
         return np.concatenate(labels), sum(inertias)
 
+    def label_inertias(self, centers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        ends = np.cumsum([part.n_samples for part in self._parts])[:-1]
+        pairs = zip(self._parts, np.split(labels, ends), strict=True)
+        return sum(part.label_inertias(centers, of_part) for part, of_part in pairs)
+
     def cluster_statistics(self, centers: np.ndarray) -> ClusterStatistics:
         first, *others = (part.cluster_statistics(centers) for part in self._parts)
         return sum(others, start=first)
@@ -82,7 +87,7 @@ class PartsLloyd:
     def inertia(self, centers: np.ndarray) -> float:
         return self._rows.cluster_statistics(centers).inertia
 
-    def finish(self, centers: np.ndarray) -> tuple[np.ndarray, float]:
+    def finish(self, centers: np.ndarray, with_inertia: bool = True) -> tuple[np.ndarray, float]:
         return self._rows.assign_with_inertia(centers)
 
 

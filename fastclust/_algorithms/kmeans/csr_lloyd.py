@@ -1,5 +1,7 @@
 """State of Lloyd's algorithm on sparse rows."""
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.kmeans import policy as policy_module
@@ -95,6 +97,7 @@ class CsrLloyd:
         """Inertia of the current labels with these centers."""
         return self._rows.inertia(centers, self.labels)
 
-    def finish(self, centers):
-        """Labels of these centers, and their inertia."""
-        return self._rows.assign_with_inertia(centers)
+    def finish(self, centers, with_inertia=True):
+        """Labels of these centers, and their inertia or NaN."""
+        labels = self._rows.assign(centers)
+        return labels, self._rows.inertia(centers, labels) if with_inertia else math.nan

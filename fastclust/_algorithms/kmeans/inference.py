@@ -11,8 +11,10 @@ from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
-def _blocks_in_range(X, sample_weight, centers, origin):
+def blocks_in_range(X, sample_weight, centers, origin, numbers=None):
     """Yield blocks of rows as (slice of X, rows, centers less the origin and tiles, e), times 2^-e.
+
+    The blocks are of all rows, or of those whose numbers are given: then these stand for slices.
 
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit.
@@ -21,7 +23,7 @@ def _blocks_in_range(X, sample_weight, centers, origin):
         relative = centers - origin
         center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
     tiles = None
-    for part, rows in pack_blocks(X, sample_weight, origin):
+    for part, rows in pack_blocks(X, sample_weight, origin, numbers):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
             yield part, rows, (relative, tiles), 0
             # For all other blocks: to find out whether two of 1,000 centers are close takes 1 ms.
@@ -52,7 +54,7 @@ def predict_labels(X, centers, origin):
         What a fit subtracted from the rows, of X's dtype.
     """
     labels = np.empty(X.shape[0], dtype=np.int32)
-    for part, rows, tiled_centers, _ in _blocks_in_range(X, None, centers, origin):
+    for part, rows, tiled_centers, _ in blocks_in_range(X, None, centers, origin):
         labels[part] = rows.assign(*tiled_centers)
     return labels
 
@@ -60,7 +62,7 @@ def predict_labels(X, centers, origin):
 def predict_with_inertia(X, centers, origin, sample_weight):
     """The labels of `predict_labels`, and the inertia of `score_inertia`."""
     labels, inertia = np.empty(X.shape[0], dtype=np.int32), 0.0
-    for part, rows, tiled, exponent in _blocks_in_range(X, sample_weight, centers, origin):
+    for part, rows, tiled, exponent in blocks_in_range(X, sample_weight, centers, origin):
         labels[part], block_inertia = rows.assign_with_inertia(*tiled)
         inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
     return labels, inertia
@@ -69,7 +71,7 @@ def predict_with_inertia(X, centers, origin, sample_weight):
 def cluster_statistics(X, centers, origin, sample_weight):
     """Statistics of the clusters of these centers, relative to the origin."""
     total = ClusterStatistics.zeros(*centers.shape)
-    for _, rows, (relative, _), exponent in _blocks_in_range(X, sample_weight, centers, origin):
+    for _, rows, (relative, _), exponent in blocks_in_range(X, sample_weight, centers, origin):
         block = rows.cluster_statistics(relative)
         block.sums = scale.scaled(block.sums, exponent)
         block.inertia = scale.scaled_up(block.inertia, 2 * exponent, "The inertia")
@@ -82,7 +84,7 @@ def transform_to_distances(X, centers, origin):
     shape = X.shape[0], len(centers)
     check_memory(math.prod(shape) * X.dtype.itemsize, f"A result of {shape[0]:,} x {shape[1]}")
     distances = np.empty(shape, dtype=X.dtype)
-    for part, rows, (relative, _), exponent in _blocks_in_range(X, None, centers, origin):
+    for part, rows, (relative, _), exponent in blocks_in_range(X, None, centers, origin):
         if rows.dtype == X.dtype:
             rows.transform(relative, distances[part])
         else:
@@ -98,7 +100,7 @@ def transform_to_distances(X, centers, origin):
 def score_inertia(X, centers, origin, sample_weight):
     """Weighted sum of the squared distances of the rows to their nearest centers."""
     inertia = 0.0
-    for _, rows, tiled_centers, exponent in _blocks_in_range(X, sample_weight, centers, origin):
+    for _, rows, tiled_centers, exponent in blocks_in_range(X, sample_weight, centers, origin):
         block_inertia = rows.assign_with_inertia(*tiled_centers)[1]
         inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
     return inertia

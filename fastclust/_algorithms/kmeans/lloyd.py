@@ -30,7 +30,10 @@ class LloydResult:
     n_iter: int
 
 
-def run_lloyd(rows, centers, *, max_iter, tol, verbose=False, line_end=".", exponent=0, dtype=None):
+def run_lloyd(
+    rows, centers, *, max_iter, tol, verbose=False, line_end=".", exponent=0, dtype=None,
+    with_inertia=True,
+):  # fmt: skip
     """Alternate labels and means until the labels repeat or the centers stand still.
 
     Parameters
@@ -52,6 +55,8 @@ def run_lloyd(rows, centers, *, max_iter, tol, verbose=False, line_end=".", expo
         what is printed is not.
     dtype : dtype, default=None
         Type of the resulting centers; that of the rows by default.
+    with_inertia : bool, default=True
+        Whether the result is to have its inertia; it may be NaN otherwise.
 
     Returns
     -------
@@ -84,26 +89,67 @@ def run_lloyd(rows, centers, *, max_iter, tol, verbose=False, line_end=".", expo
     state.settle()
     public_centers = (state.centers + rows.origin).astype(dtype or rows.dtype, copy=False)
     final_centers = public_centers.astype(rows.dtype, copy=False) - rows.origin
-    labels, inertia = state.finish(final_centers)
+    labels, inertia = state.finish(final_centers, with_inertia)
     return LloydResult(public_centers, labels, inertia, n_iter)
 
 
+def is_smaller_and_other(result, best):
+    """scikit-learn's rule of KMeans: a smaller inertia, and a clustering that differs.
+
+    It must differ in more than the numbering of the clusters: else only rounding makes the inertia
+    smaller.
+    """
+    return result.inertia < best.inertia and not is_same_clustering(
+        result.labels, best.labels, len(result.centers)
+    )
+
+
+def is_clearly_smaller(result, best):
+    """scikit-learn's rule of BisectingKMeans: an inertia smaller by more than rounding."""
+    return result.inertia < best.inertia * (1 - 1e-6)
+
+
 def run_restarts(rows, draw_start, n_init, n_clusters, on_result=None, **options):
-    """Best of n_init runs; `on_result` is called with each of them.
-
-    `draw_start()` makes the random draws of a run and returns a function that returns its first
-    centers. On few rows, runs take a thread each.
-
-    As in scikit-learn, a later run is better if its inertia is smaller and its clustering differs
-    in more than the numbering of the clusters (else only rounding makes the inertia smaller).
+    """Best of n_init runs, by `is_smaller_and_other`; see `find_best_run`.
 
     The rows may be scaled by 2^-exponent, where that is an option; the result is not.
+    """
+    best = find_best_run(
+        rows, draw_start, n_init, n_clusters, is_smaller_and_other, on_result,
+        start_line="Initialization complete", **options,
+    )  # fmt: skip
+    return scaled_back(best, options.get("exponent", 0))
+
+
+def find_best_run(
+    rows, draw_start, n_init, n_clusters, is_better, on_result=None, start_line=None, **options
+):
+    """Best of n_init runs, in the units of the rows.
+
+    On few rows, runs take a thread each.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    draw_start : callable
+        Makes the random draws of a run and returns a function that returns its first centers.
+    n_init, n_clusters : int
+        Number of runs, and of centers.
+    is_better : callable
+        Says of two results whether the first, of a later run, is the better one.
+    on_result : callable, default=None
+        Is called with the result of each run.
+    start_line : str, default=None
+        Printed, where verbose, before the iterations of each run.
+    **options
+        Those of `run_lloyd`.
     """
 
     def run(start):
         centers = start()
-        if options["verbose"]:
-            print("Initialization complete")
+        if options["verbose"] and start_line:
+            print(start_line)
         return run_lloyd(rows, centers, **options)
 
     starts = (draw_start() for _ in range(n_init))
@@ -113,12 +159,9 @@ def run_restarts(rows, draw_start, n_init, n_clusters, on_result=None, **options
     for result in results:
         if on_result:
             on_result(result)
-        best = best or result
-        if result.inertia < best.inertia and not is_same_clustering(
-            result.labels, best.labels, n_clusters
-        ):
+        if best is None or is_better(result, best):
             best = result
-    return scaled_back(best, options.get("exponent", 0))
+    return best
 
 
 def scaled_back(result, exponent):

@@ -3,6 +3,8 @@
 `policy` decides which, and when the rows are regrouped; `launch` runs the kernels.
 """
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.kmeans import policy as policy_module
@@ -273,7 +275,7 @@ class PanelLloyd:
         """Inertia of the current labels with these centers."""
         return self._panels.inertia(centers, self.labels)
 
-    def finish(self, centers):
+    def finish(self, centers, with_inertia=True):
         """Labels of these centers in the order of X, and their inertia; the run ends here.
 
         The centers are the current ones up to rounding, and bounds are lowered by the difference.
@@ -282,6 +284,8 @@ class PanelLloyd:
         """
         panels, run = self._panels, self._run
         if self._bounds is None and self._filter is None:
+            if not with_inertia:
+                return panels.assign(centers), math.nan
             labels, inertia = panels.assign_to_panels_with_inertia(centers)
             return self.order.row_labels(labels), inertia
         block_bounds = self._bounds if _largest_square(centers) <= self._radius_sq else None
@@ -291,9 +295,11 @@ class PanelLloyd:
         run.set_centers(centers)
         if run.lose_digits:
             labels = panels.assign_by_differences(centers, run.tiles[0])
-            return self.order.row_labels(labels), panels.inertia(centers, labels)
-        run.label(block_bounds.call(0.0) if block_bounds else self._plain_call())
-        return self.order.row_labels(self.labels), panels.inertia(centers, self.labels)
+        else:
+            run.label(block_bounds.call(0.0) if block_bounds else self._plain_call())
+            labels = self.labels
+        inertia = panels.inertia(centers, labels) if with_inertia else math.nan
+        return self.order.row_labels(labels), inertia
 
 
 def _largest_square(centers):

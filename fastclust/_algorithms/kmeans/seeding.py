@@ -56,10 +56,46 @@ def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
     return draw_start
 
 
+def random_starts(rows, n_clusters, sample_weight, random_state):
+    """Return the `draw_start` of `run_restarts` whose first centers are different rows."""
+
+    def draw_start():
+        indices = draw_random_rows(rows.n_samples, n_clusters, sample_weight, random_state)
+        return lambda: rows.take(indices)
+
+    return draw_start
+
+
 def draw_random_rows(n_samples, n_clusters, sample_weight, random_state):
     """Indices of n_clusters different rows, drawn by their weights."""
+    if sample_weight is None and n_clusters <= n_samples:
+        return _draw_different_rows(n_samples, n_clusters, random_state)
     probabilities = _probabilities(n_samples, sample_weight)
     return random_state.choice(n_samples, size=n_clusters, replace=False, p=probabilities)
+
+
+def _draw_different_rows(n_samples, n_rows, random_state):
+    """Return what `choice(n_samples, n_rows, replace=False, p=...)` returns for equal weights.
+
+    Like `choice`, draw again among the others for those that are drawn twice. Only that, and a draw
+    close to a border between two rows, need n_samples probabilities (2 ms for 200,000).
+    """
+    indices = np.empty(0, dtype=np.int64)
+    while len(indices) < n_rows:
+        draws = random_state.random_sample(n_rows - len(indices))
+        positions = draws * n_samples
+        is_near = np.abs(positions - np.round(positions)) <= 4 * EPS * n_samples**2
+        if len(indices) == 0 and not is_near.any():
+            new = positions.astype(np.int64)
+        else:
+            probabilities = _probabilities(n_samples, None)
+            probabilities[indices] = 0
+            cumulative = np.cumsum(probabilities)
+            cumulative /= cumulative[-1]
+            new = cumulative.searchsorted(draws, side="right")
+        firsts = np.sort(np.unique(new, return_index=True)[1])
+        indices = np.concatenate([indices, new[firsts]])
+    return indices
 
 
 def _probabilities(n_samples, sample_weight):

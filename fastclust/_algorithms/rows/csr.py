@@ -132,6 +132,11 @@ class CsrRows:
         distances_sq = self.distances_sq(centers, labels).astype(np.float64)
         return float((distances_sq * self.row_weights()).sum())  # @ would use BLAS threads
 
+    def label_inertias(self, centers, labels):
+        """Inertia of the rows of each label."""
+        distances_sq = self.distances_sq(centers, labels).astype(np.float64)
+        return np.bincount(labels, distances_sq * self.row_weights(), len(centers))
+
     def cluster_statistics(self, centers):
         """Statistics of the clusters of these centers."""
         labels, inertia = self.assign_with_inertia(centers)

@@ -87,11 +87,16 @@ class Panels:
         What is subtracted from each row; the coordinates of every method are relative to it.
     buffer : ndarray, default=None
         Memory for the panels: the `values` of other `Panels`, which are not smaller.
+    numbers : ndarray of int of shape (n_samples,), default=None
+        Which rows of X these are, where they are a part of X; all by default. Their own numbers
+        are then from 0 to n_samples - 1.
 
     Attributes
     ----------
     values : ndarray of shape (n_panels, n_features, lanes)
         The panels.
+    memory : ndarray of shape (n_panels or more, n_features, lanes)
+        Where they are: rows that take their place may be as many as fit in there.
     weights : ndarray of shape (n_panels, lanes) or (0, lanes)
         Sample weights in the order of the panels, 0 for the padding; none if all are 1.
     order : RowOrder
@@ -104,8 +109,12 @@ class Panels:
         Sum of x x' over the rows, once a mixture has asked for it.
     """
 
-    def __init__(self, X, sample_weight, origin, buffer=None):
-        self.n_samples, self.n_features = X.shape
+    def __init__(self, X, sample_weight, origin, buffer=None, numbers=None):
+        if numbers is not None and len(X) > MOST_ROWS:  # more than the kernel's order can number
+            sample_weight = None if sample_weight is None else sample_weight[numbers]
+            X, numbers = X.take(numbers, axis=0), None
+        self.n_samples = len(X) if numbers is None else len(numbers)
+        self.n_features = X.shape[1]
         self.dtype = X.dtype
         self.lanes = VECTOR_BYTES // X.dtype.itemsize
         n_panels = -(-self.n_samples // self.lanes)
@@ -113,8 +122,13 @@ class Panels:
         if buffer is None:
             needed = math.prod(shape) * self.dtype.itemsize + ROW_BYTES * self.n_samples
             check_memory(needed, f"A computation on {self.n_samples:,} x {self.n_features} rows")
-        self.values = aligned_empty(shape, X.dtype) if buffer is None else buffer[:n_panels]
+        self.memory = aligned_empty(shape, X.dtype) if buffer is None else buffer
+        self.values = self.memory[:n_panels]
         self._X, self.origin, self._sample_weight = readable(X), readable(origin), sample_weight
+        self._numbers = self._memory_f32 = None
+        if numbers is not None:  # the last row stands in for padding
+            self._numbers = np.full((n_panels, self.lanes), numbers[-1], dtype=np.int32)
+            self.unpadded(self._numbers)[:] = numbers
         self.order, self.scatter = self._order_of_X(), None
         self.total_square, self.largest_square = self.pack()
 
@@ -184,21 +198,42 @@ class Panels:
         total_square, largest_square : float
             Sum of the squares of all values, and the largest squared norm of a row.
         """
-        X, n_panels, order = self._X, len(self.values), order.rows
-        self._panels_f32 = None
+        X, n_panels, order = self._X, len(self.values), self._numbers_in_X(order.rows)
+        self._panels_f32 = None  # and its memory stays
         chunks = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
         squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
         pack_rows(
             chunks, X, self.origin, order, numbers, self.values, squares, largest,
-            work=PACK_WORK * X.size,
+            work=PACK_WORK * self.n_samples * self.n_features,
         )  # fmt: skip
+        total_square = float(squares.sum()) - self._clear_padding()
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
         if self._sample_weight is not None:
             self.weights = np.zeros((n_panels, self.lanes), dtype=X.dtype)
             rows = self.unpadded(order) if len(order) else slice(None)
             self.unpadded(self.weights)[:] = self._sample_weight[rows]
-        return float(squares.sum()), float(largest.max())
+        return total_square, float(largest.max())
+
+    def _numbers_in_X(self, rows):
+        """Which row of X goes to each place, from which of these rows does."""
+        if self._numbers is None:
+            return rows
+        return self._numbers.ravel()[rows] if len(rows) else self._numbers
+
+    def _clear_padding(self):
+        """Fill the padding with zeros; return the sum of the squares that were there.
+
+        The kernel does so after the last row of X, but not where these are a part of X.
+        """
+        n_padding = self.values.shape[0] * self.lanes - self.n_samples
+        if self._numbers is None or n_padding == 0:
+            return 0.0
+        padding = self.values[-1, :, -n_padding:]
+        with np.errstate(over="ignore"):  # such rows are scaled
+            square = float(np.square(padding, dtype=np.float64).sum())
+        padding[:] = 0
+        return square if square < math.inf else 0.0
 
     @property
     def can_be_reordered(self):
@@ -207,7 +242,16 @@ class Panels:
 
     def drop_f32(self):
         """Free the memory of the rows in float32."""
-        self._panels_f32 = None
+        self._panels_f32 = self._memory_f32 = None
+
+    def has_room(self, n_samples, dtype):
+        """Whether the memory of these rows is enough for others of this number and type."""
+        return dtype == self.dtype and n_samples <= len(self.memory) * self.lanes
+
+    def take_memory_f32(self, panels):
+        """Take the memory of other rows in float32, which are not used again."""
+        self._memory_f32, panels._memory_f32 = panels._memory_f32, None
+        panels._panels_f32 = None
 
     @property
     def has_f32(self):
@@ -218,23 +262,32 @@ class Panels:
         """Every two panels side by side in float32, made at the first call."""
         if self._panels_f32 is None:
             n_pairs = -(-len(self.values) // 2)
-            panels_f32 = aligned_empty((n_pairs, self.n_features, 2 * self.lanes), np.float32)
+            if self._memory_f32 is None or len(self._memory_f32) < n_pairs:
+                shape = n_pairs, self.n_features, 2 * self.lanes
+                self._memory_f32 = aligned_empty(shape, np.float32)
+            panels_f32 = self._memory_f32[:n_pairs]
             chunks = split(n_pairs, 2 * PACK_WORK * self.lanes * self.n_features)
             narrow_panels(chunks, self.values, panels_f32, work=PACK_WORK * self.values.size)
             self._panels_f32 = panels_f32  # two threads at once may both make them
         return self._panels_f32
 
     @classmethod
-    def blocks(cls, X, sample_weight, origin):
-        """Yield (first row, Panels) of consecutive blocks of X, in one buffer."""
+    def blocks(cls, X, sample_weight, origin, numbers=None):
+        """Yield (first row, Panels) of consecutive blocks of X, in one buffer.
+
+        Where there are numbers, the blocks are of X[numbers].
+        """
         row_bytes = X.shape[1] * X.dtype.itemsize
         lanes = VECTOR_BYTES // X.dtype.itemsize
         n_rows = max(1, BLOCK_BYTES // (row_bytes * lanes)) * lanes
         buffer = None
-        for first in range(0, len(X), n_rows):
+        for first in range(0, len(X) if numbers is None else len(numbers), n_rows):
             part = slice(first, first + n_rows)
-            weights = None if sample_weight is None else sample_weight[part]
-            panels = cls(X[part], weights, origin, buffer)
+            if numbers is None:
+                weights = None if sample_weight is None else sample_weight[part]
+                panels = cls(X[part], weights, origin, buffer)
+            else:
+                panels = cls(X, sample_weight, origin, buffer, numbers[part])
             buffer = panels.values if buffer is None else buffer
             yield first, panels
 
@@ -285,6 +338,8 @@ class Panels:
 
     def take(self, indices):
         """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+        if self._numbers is not None:
+            indices = self._numbers.ravel()[indices]
         return self._X.take(indices, axis=0) - self.origin
 
     def assign(self, centers, tiles=None):
@@ -340,6 +395,14 @@ class Panels:
         if len(self.weights):
             distances_sq = np.multiply(distances_sq, self.row_weights(), dtype=np.float64)
         return float(distances_sq.sum(dtype=np.float64))
+
+    def label_inertias(self, centers, labels):
+        """Inertia of the rows of each label, which are in the order of X."""
+        labels = self.order.panel_labels(labels)
+        distances_sq = self.distances_sq(centers, labels)
+        if len(self.weights):
+            distances_sq = np.multiply(distances_sq, self.row_weights(), dtype=np.float64)
+        return np.bincount(self.unpadded(labels), distances_sq, len(centers))
 
     def distances_sq(self, centers, labels):
         """Squared distance of each row to the center of its label, in the order of the panels."""

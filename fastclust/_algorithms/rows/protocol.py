@@ -57,10 +57,10 @@ class LloydState(Protocol):
     def inertia(self, centers: np.ndarray) -> float:
         """Inertia of the current labels with the centers that they were made with."""
 
-    def finish(self, centers: np.ndarray) -> tuple[np.ndarray, float]:
+    def finish(self, centers: np.ndarray, with_inertia: bool = True) -> tuple[np.ndarray, float]:
         """Labels of these centers, int32 in the order of X, and their inertia; ends the run.
 
-        The centers are the current ones up to rounding.
+        The centers are the current ones up to rounding. The inertia may be NaN if it is not wanted.
         """
 
 
@@ -114,6 +114,9 @@ class Rows(Protocol):
         self, centers: np.ndarray, tiles: Tiles | None = None
     ) -> tuple[np.ndarray, float]:
         """The same labels, and the weighted sum of the squared distances."""
+
+    def label_inertias(self, centers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Inertia of the rows of each label with its center, of shape (n_clusters,), float64."""
 
     def cluster_statistics(self, centers: np.ndarray) -> ClusterStatistics:
         """Statistics of the clusters of these centers."""

@@ -34,7 +34,7 @@ def find_mean(X):
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
-def find_origin(X, mean):
+def find_origin(X, mean, numbers=None):
     """Point to subtract from the rows, so that their squares cancel as little as they can.
 
     That is the mean, but where a few huge values (that stand for missing ones, say) have dragged it
@@ -47,10 +47,15 @@ def find_origin(X, mean):
         The rows, all finite.
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
+    numbers : ndarray of int, default=None
+        Which rows of X it is about; all by default.
     """
     if not isinstance(X, np.ndarray):
         return mean
-    sample = np.sort(X[:: max(1, len(X) // SAMPLE_ROWS)][:SAMPLE_ROWS], axis=0)
+    n = len(X) if numbers is None else len(numbers)
+    sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
+    sample = X[sampled][:SAMPLE_ROWS] if numbers is None else X[numbers[sampled][:SAMPLE_ROWS]]
+    sample = np.sort(sample, axis=0)
     n = len(sample)
     low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -63,8 +68,8 @@ def find_origin(X, mean):
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
 
 
-def pack(X, sample_weight, origin) -> Rows:
-    """Rows of X, packed for the kernels.
+def pack(X, sample_weight, origin, numbers=None, into=None) -> Rows:
+    """Rows of X, or some of them, packed for the kernels.
 
     Parameters
     ----------
@@ -74,6 +79,10 @@ def pack(X, sample_weight, origin) -> Rows:
         Weight of each row, of X's dtype; None for ones.
     origin : ndarray of shape (n_features,)
         What is subtracted from dense rows; sparse ones stay as they are.
+    numbers : ndarray of int, default=None
+        Which rows of X; all by default.
+    into : Rows, default=None
+        Rows that are not used again: these take their memory if it is enough.
 
     Returns
     -------
@@ -81,8 +90,15 @@ def pack(X, sample_weight, origin) -> Rows:
         The rows.
     """
     if isinstance(X, np.ndarray):
-        return Panels(X, sample_weight, origin)
-    return CsrRows(X, sample_weight)
+        n_samples = len(X) if numbers is None else len(numbers)
+        if not isinstance(into, Panels) or not into.has_room(n_samples, X.dtype):
+            return Panels(X, sample_weight, origin, None, numbers)
+        rows = Panels(X, sample_weight, origin, into.memory, numbers)
+        rows.take_memory_f32(into)
+        return rows
+    if numbers is None:
+        return CsrRows(X, sample_weight)
+    return CsrRows(X[numbers], None if sample_weight is None else sample_weight[numbers])
 
 
 class RowsInRange(NamedTuple):
@@ -147,6 +163,40 @@ def _for_distances(pack, X, sample_weight, mean, rows):
     return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, exponent)
 
 
+def pack_part(X, sample_weight, numbers, center, into) -> tuple[Rows, int]:
+    """Some rows of X for k-means, relative to an origin of their own, as of `pack_for_distances`.
+
+    Rows that are near to each other and far from others have few digits in common coordinates, and
+    squares that are small beside those of others. The time depends on the number of these rows.
+
+    Parameters
+    ----------
+    X, sample_weight : ndarray or CSR matrix, ndarray or None
+        As in `pack`.
+    numbers : ndarray of int
+        Which rows of X.
+    center : ndarray of shape (n_features,)
+        Their mean, about.
+    into : Rows
+        Rows that are not used again: these take their memory if it is enough.
+
+    Returns
+    -------
+    rows : Rows
+        These rows times 2^-exponent.
+    exponent : int
+        0 for ordinary rows.
+    """
+    if not isinstance(X, np.ndarray):
+        center = np.zeros(X.shape[1], dtype=X.dtype)
+    rows = pack(X, sample_weight, find_origin(X, center, numbers), numbers, into)
+    if scale.is_in_range(rows.largest_square, X.dtype):
+        return rows, 0
+    sample_weight = None if sample_weight is None else sample_weight[numbers]
+    in_range = pack_for_distances(X[numbers], sample_weight, center, rows)
+    return in_range.rows, in_range.exponent
+
+
 def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> RowsInRange:
     """Rows of X, scaled by a power of two where their squares would leave the range of floats.
 
@@ -171,14 +221,18 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
     return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, exponent)
 
 
-def pack_blocks(X, sample_weight, origin) -> Iterator[tuple[slice, Rows]]:
+def pack_blocks(
+    X, sample_weight, origin, numbers=None
+) -> Iterator[tuple[slice | np.ndarray, Rows]]:
     """Yield consecutive blocks of X, each as a slice of its rows, and these rows.
 
-    Dense blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are
-    one block.
+    Where `numbers` says which rows are wanted, it has their numbers instead of a slice. Dense
+    blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are one
+    block.
     """
     if not isinstance(X, np.ndarray):
-        yield slice(None), CsrRows(X, sample_weight)
+        yield slice(None) if numbers is None else numbers, pack(X, sample_weight, origin, numbers)
         return
-    for first, panels in Panels.blocks(X, sample_weight, origin):
-        yield slice(first, first + panels.n_samples), panels
+    for first, panels in Panels.blocks(X, sample_weight, origin, numbers):
+        part = slice(first, first + panels.n_samples)
+        yield part if numbers is None else numbers[part], panels
