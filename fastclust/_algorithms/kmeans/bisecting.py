@@ -93,6 +93,16 @@ class _Splits:
     origins: list[np.ndarray] = field(default_factory=list)
     children: list[list[int]] = field(default_factory=list)
 
+    def add(self, centers, origin, place):
+        """Add a split, at the place of the leaf that it divides; return its number."""
+        split = len(self.children)
+        if place is not None:
+            self.children[place[0]][place[1]] = split
+        self.centers.append(centers)
+        self.origins.append(origin)
+        self.children.append([-1, -1])
+        return split
+
     def as_tree(self, leaves, n_features, dtype):
         """Number the leaves from left to right; return arrays."""
         for label, leaf in enumerate(leaves):
@@ -179,22 +189,18 @@ def run_bisecting(
         relative = best.centers.astype(rows.dtype, copy=False) - rows.origin
         inertias = rows.label_inertias(relative, best.labels)
         are_usual &= _are_usual(rows, exponent, relative, dtype)
-        if leaf.place is not None:
-            splits.children[leaf.place[0]][leaf.place[1]] = len(splits.children)
-        sides = _sides(leaf, best.labels, centers, inertias)
-        for side, child in enumerate(sides):
-            child.exponent, child.place = exponent, (len(splits.children), side)
-        splits.centers.append(centers)
-        splits.origins.append(scale.scaled(rows.origin, exponent))
-        splits.children.append([-1, -1])
+        numbers = _numbers_of_sides(leaf.numbers, best.labels)
+        split = splits.add(centers, scale.scaled(rows.origin, exponent), leaf.place)
+        sides = [
+            _Leaf(centers[side], numbers[side], float(inertias[side]), exponent, (split, side))
+            for side in (0, 1)
+        ]
         leaves[greatest : greatest + 1] = sides
         priorities[greatest : greatest + 1] = [child.priority(by_inertia) for child in sides]
     tree = splits.as_tree(leaves, X.shape[1], dtype)
     labels = _labels_of(leaves, X.shape[0]) if are_usual else predict_labels(X, tree)
-    inertia = math.fsum(
-        scale.scaled_up(leaf.inertia, 2 * leaf.exponent, "The inertia") for leaf in leaves
-    )
-    return BisectingResult(np.array([leaf.center for leaf in leaves]), labels, inertia, tree)
+    centers = np.array([leaf.center for leaf in leaves])
+    return BisectingResult(centers, labels, _total_inertia(leaves), tree)
 
 
 def _root(rows, exponent, dtype):
@@ -206,19 +212,25 @@ def _root(rows, exponent, dtype):
     return _Leaf(scale.scaled(center, exponent), None, inertia, exponent)
 
 
-def _sides(leaf, labels, centers, inertias):
-    """Leaves of both sides of a split."""
+def _total_inertia(leaves):
+    """Sum of the inertias, which may have any units."""
+    unit = max((leaf.exponent for leaf in leaves if leaf.inertia > 0), default=0)
+    inertias = (math.ldexp(leaf.inertia, 2 * (leaf.exponent - unit)) for leaf in leaves)
+    return scale.scaled_up(math.fsum(inertias), 2 * unit, "The inertia")
+
+
+def _numbers_of_sides(numbers, labels):
+    """Numbers of the rows on both sides of a split of the rows of these numbers, None for all."""
     parts = _divide(labels)
-    if leaf.numbers is None:
-        numbers = [part.astype(_number_dtype(len(labels))) for part in parts]
-    else:
-        numbers = [leaf.numbers.take(part) for part in parts]
-    return [_Leaf(centers[side], numbers[side], float(inertias[side]), 0) for side in (0, 1)]
+    if numbers is None:
+        return [part.astype(_number_dtype(len(labels))) for part in parts]
+    return [numbers.take(part) for part in parts]
 
 
 def _divide(labels):
     """Places of the labels 0, and of the others: a third of the time of masks."""
-    return np.flatnonzero(labels == 0), np.flatnonzero(labels)
+    is_left = labels == 0
+    return np.flatnonzero(is_left), np.flatnonzero(~is_left)
 
 
 def _number_dtype(n_samples):
