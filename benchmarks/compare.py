@@ -1,16 +1,16 @@
 """Compare fastclust with other packages; write the tables, a picture, and what the README quotes.
 
     python benchmarks/compare.py             # everything: some twelve minutes, on an idle machine
-    python benchmarks/compare.py mixtures    # one section of: kmeans, mixtures, peers,
+    python benchmarks/compare.py mixtures    # one section of: kmeans, mixtures, bayesian, peers,
                                              # mixture-peers, seeding
 
-Drop-in fits (kmeans, mixtures): the rows, parameters and random_state of each workload go to
-scikit-learn and fastclust. Beside other packages (peers, mixture-peers): each package does the same
-number of iterations from the same start, on all threads, without subsampling, in the same dtype
-(but for faiss, which has float32 only). Seeding: greedy k-means++ alone. All take turns, after a
-warm-up so that nothing compiles while it is timed; seconds are medians, and "inf" is a package that
-fails. Peak memory is what a fit takes beside its rows, in a process of its own. A package that is
-not installed is left out, and the table says so.
+Drop-in fits (kmeans, mixtures, bayesian): the rows, parameters and random_state of each workload go
+to scikit-learn and fastclust. Beside other packages (peers, mixture-peers): each package does the
+same number of iterations from the same start, on all threads, without subsampling, in the same
+dtype (but for faiss, which has float32 only). Seeding: greedy k-means++ alone. All take turns,
+after a warm-up so that nothing compiles while it is timed; seconds are medians, and "inf" is a
+package that fails. Peak memory is what a fit takes beside its rows, in a process of its own. A
+package that is not installed is left out, and the table says so.
 
 The sections go to benchmarks/compare.md, and to the README where it quotes them; the picture is
 benchmarks/compare.png.
@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, in
 
 from benchmarks.roofline import blobs
 from benchmarks.timing import in_turns, machine_and_versions
-from benchmarks.workloads import KMEANS, MIXTURES, ellipsoids
+from benchmarks.workloads import BAYESIAN, KMEANS, MIXTURES, ellipsoids
 
 HERE = Path(__file__).resolve().parent
 README, TABLES, PICTURE = HERE.parent / "README.md", HERE / "compare.md", HERE / "compare.png"
@@ -217,7 +217,9 @@ def drop_in(workloads, objective):
         }
         seconds, models = run_in_turns(functions)
         theirs, ours = models["scikit-learn"], models["fastclust"]
-        value, reference = (getattr(model, workload.objective) for model in (ours, theirs))
+        value, reference = (  # scikit-learn has arrays of one for a Bayesian mixture that is tied
+            float(np.squeeze(getattr(model, workload.objective))) for model in (ours, theirs)
+        )
         rows.append({
             "workload": f"{name}, {X.dtype.str[1:]}",
             **{f"{package}, s": f"{seconds[package]:.4f}" for package in functions},
@@ -297,6 +299,7 @@ def seeding():
 SECTIONS = {
     "kmeans": ("KMeans, drop-in", lambda: drop_in(KMEANS, "inertia")),
     "mixtures": ("GaussianMixture, drop-in", lambda: drop_in(MIXTURES, "lower bound")),
+    "bayesian": ("BayesianGaussianMixture, drop-in", lambda: drop_in(BAYESIAN, "lower bound")),
     "peers": (
         "KMeans, the same iterations",
         lambda: beside_peers("peers", PEER_FITS, "inertia"),

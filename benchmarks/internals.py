@@ -176,9 +176,8 @@ class MixtureIteration:
 
 def phases():
     """Functions of fastclust by the phase of a fit that they are, as (owner, name)."""
-    import fastclust.gaussian_mixture
     import fastclust.kmeans
-    from fastclust import _parameters, _validation
+    from fastclust import _mixture_base, _parameters, _validation
     from fastclust._algorithms.kmeans import panel_lloyd, seeding
     from fastclust._algorithms.mixture import em, passes, restarts
     from fastclust._algorithms.rows import csr, panels, source
@@ -186,7 +185,7 @@ def phases():
     return {
         "validation": [
             (fastclust.kmeans, "validate_data"),
-            (fastclust.gaussian_mixture, "validate_data"),
+            (_mixture_base, "validate_data"),
             (_parameters, "check_parameters"),
             (_validation, "check_sample_weight"),
             (source, "find_mean"),  # which finds NaN and infinity

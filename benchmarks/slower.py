@@ -42,7 +42,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 INTERNALS = "benchmarks/internals.py"
-SUITES = ["bench_kernels", "bench_gaussian_mixture", "bench_kmeans", "bench_metrics"]
+SUITES = [
+    "bench_kernels", "bench_gaussian_mixture", "bench_bayesian_mixture", "bench_kmeans",
+    "bench_metrics",
+]  # fmt: skip
 
 SCREEN, DECIDE = 2, 5
 """Measurements of each benchmark, and further ones of what seems slower."""

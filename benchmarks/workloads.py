@@ -11,12 +11,14 @@ import numpy as np
 import scipy.sparse
 
 SKLEARN_MODULES = {
+    "BayesianGaussianMixture": "sklearn.mixture",
     "BisectingKMeans": "sklearn.cluster",
     "GaussianMixture": "sklearn.mixture",
     "KMeans": "sklearn.cluster",
     "MiniBatchKMeans": "sklearn.cluster",
 }
 OBJECTIVES = {
+    "BayesianGaussianMixture": "lower_bound_",
     "BisectingKMeans": "inertia_",
     "GaussianMixture": "lower_bound_",
     "KMeans": "inertia_",
@@ -54,8 +56,9 @@ class Workload:
         """Return an estimator of "fastclust" or "sklearn"; options go over the workload's own."""
         name = self.estimator_name
         module = "fastclust" if package == "fastclust" else SKLEARN_MODULES[name]
-        options = {"n_init": 1, "random_state": 0} | self.options | options
-        return getattr(importlib.import_module(module), name)(self.n_groups, **options)
+        groups = "n_components" if name.endswith("Mixture") else "n_clusters"
+        options = {groups: self.n_groups, "n_init": 1, "random_state": 0} | self.options | options
+        return getattr(importlib.import_module(module), name)(**options)
 
 
 def mini_batches(make, n_clusters, batch_size):
@@ -71,6 +74,11 @@ def mixture(make, n_components, **options):
 def bisecting(make, n_clusters, **options):
     """Workload of a BisectingKMeans."""
     return Workload(make, n_clusters, options, "BisectingKMeans")
+
+
+def bayesian(make, n_components, **options):
+    """Workload of a BayesianGaussianMixture."""
+    return Workload(make, n_components, options, "BayesianGaussianMixture")
 
 
 def blobs(n_samples, n_features, n_clusters, dtype):
@@ -226,4 +234,27 @@ BISECTING = {
 }
 """Of BisectingKMeans."""
 
-ALL = KMEANS | MINI_BATCHES | BISECTING | MIXTURES
+BAYESIAN = {
+    "Bayesian, iris 150 x 4, k=5, full": bayesian(iris, 5),
+    "Bayesian, digits 1,797 x 30, k=15, diag": bayesian(digits_pca, 15, covariance_type="diag"),
+    "Bayesian, pixels 273,280 x 3, k=6, full, 10 iterations": bayesian(
+        pixels, 6, max_iter=10, tol=0.0
+    ),
+    "Bayesian, ellipsoids 200,000 x 8, k=12, full, 10 iterations": bayesian(
+        lambda: ellipsoids(200_000, 8, 12, 1.0, "f8"), 12, max_iter=10, tol=0.0
+    ),
+    "Bayesian, ellipsoids 200,000 x 16, k=8, tied, 10 iterations": bayesian(
+        lambda: ellipsoids(200_000, 16, 8, 0.7, "f8"), 8, covariance_type="tied", max_iter=10,
+        tol=0.0,
+    ),
+    "Bayesian, ellipsoids 200,000 x 16, k=8, spherical, 10 iterations": bayesian(
+        lambda: ellipsoids(200_000, 16, 8, 0.7, "f8"), 8, covariance_type="spherical", max_iter=10,
+        tol=0.0,
+    ),
+    "Bayesian, ellipsoids 30,000 x 100, k=20, full, 4 iterations": bayesian(
+        lambda: ellipsoids(30_000, 100, 20, 0.3, "f8"), 20, max_iter=4, tol=0.0,
+    ),
+}  # fmt: skip
+"""Of BayesianGaussianMixture, with as many iterations as its sums need, or fewer."""
+
+ALL = KMEANS | MINI_BATCHES | BISECTING | BAYESIAN | MIXTURES

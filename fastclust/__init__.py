@@ -5,13 +5,13 @@ from fastclust._config import show_config
 from fastclust._threads import limit_threads
 from fastclust._version import __version__
 from fastclust._warmup import warmup
+from fastclust.bayesian_mixture import BayesianGaussianMixture
 from fastclust.bisecting_kmeans import BisectingKMeans
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
 from fastclust.minibatch_kmeans import MiniBatchKMeans
 
 __all__ = [
-    "BisectingKMeans", "GaussianMixture", "KMeans", "MiniBatchKMeans", "__version__", "k_means",
-    "kmeans_plusplus",
-    "limit_threads", "show_config", "warmup",
+    "BayesianGaussianMixture", "BisectingKMeans", "GaussianMixture", "KMeans", "MiniBatchKMeans",
+    "__version__", "k_means", "kmeans_plusplus", "limit_threads", "show_config", "warmup",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks of the parameters that a Gaussian mixture starts from, worded like scikit-learn's."""
+"""Checks of what a mixture starts from and of its priors, worded like scikit-learn's."""
 
 import numpy as np
 from sklearn.utils import check_array
@@ -41,6 +41,78 @@ def check_last_fit(weights, means, factors, covariance, n_components, n_features
             "n_components, covariance_type or number of features. Set warm_start=False to "
             "start anew."
         )
+
+
+def check_last_prior(concentration, is_process):
+    """Check that the last fit's mixing proportions had the type of prior that they have now."""
+    if isinstance(concentration, tuple) != is_process:
+        raise ValueError(
+            "warm_start goes on from the posterior of the last fit, and this is of another "
+            "weight_concentration_prior_type. Set warm_start=False to start anew."
+        )
+
+
+def check_mean_prior(mean, n_features):
+    """Check the prior of the means.
+
+    Parameters
+    ----------
+    mean : array-like or None
+        `mean_prior`.
+    n_features : int
+        Of the mixture.
+
+    Returns
+    -------
+    mean : ndarray of float64, or None
+        The same.
+    """
+    if mean is None:
+        return None
+    mean = check_array(mean, dtype=FLOAT_DTYPES, ensure_2d=False)
+    _check_shape(mean, (n_features,), "means")
+    return mean.astype(np.float64)
+
+
+def check_degrees_of_freedom_prior(degrees_of_freedom, n_features):
+    """Raise ValueError unless a Wishart distribution may have as many degrees of freedom."""
+    if not degrees_of_freedom > n_features - 1.0:
+        raise ValueError(
+            "The parameter 'degrees_of_freedom_prior' should be greater than "
+            f"{n_features - 1}, but got {degrees_of_freedom:.3f}."
+        )
+
+
+def check_covariance_prior(prior, covariance, n_features):
+    """Check the prior of the covariances.
+
+    Parameters
+    ----------
+    prior : array-like, float or None
+        `covariance_prior`.
+    covariance : object
+        One of COVARIANCE_TYPES.
+    n_features : int
+        Of the mixture.
+
+    Returns
+    -------
+    prior : ndarray of float64, float or None
+        The same.
+    """
+    if prior is None:
+        return None
+    name, is_number = covariance.name, covariance.name == "spherical"
+    if is_number and np.ndim(prior) == 0:
+        prior = check_array([prior], dtype=FLOAT_DTYPES, ensure_2d=False)[0]
+    else:
+        prior = check_array(prior, dtype=FLOAT_DTYPES, ensure_2d=False)
+    # Of one component: all types but the tied have an axis for them.
+    shape = covariance.shape(1, n_features)
+    shape = shape if covariance.is_shared else shape[1:]
+    _check_shape(prior, shape, f"{name} covariance_prior")
+    covariance.check_precisions(prior, f"{name} precision")
+    return float(prior) if is_number else prior.astype(np.float64)
 
 
 def _check_shape(values, shape, name):

@@ -38,6 +38,14 @@ def non_negative_float():
     )
 
 
+def positive_float():
+    """Accept a finite real number above 0."""
+    return Rule(
+        lambda value: isinstance(value, Real) and 0 < float(value) < math.inf,
+        "a float in the range (0.0, inf)",
+    )
+
+
 def one_of(*options):
     """Accept one of these strings."""
     text = "a str among {" + ", ".join(map(repr, options)) + "}"

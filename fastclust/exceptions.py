@@ -23,7 +23,7 @@ class InvalidParameterError(ValueError, TypeError):
 class SingularCovarianceError(ValueError):
     """A covariance of a mixture is singular, in spite of `reg_covar`.
 
-    `GaussianMixture.fit` raises it, in scikit-learn's words, unless `on_singular` says otherwise.
+    `fit` of mixtures raises it, in scikit-learn's words, unless `on_singular` says otherwise.
     scikit-learn raises a ValueError, as which this one is caught too.
 
     Examples

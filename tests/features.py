@@ -120,6 +120,16 @@ def use_mixtures(X, weights):
             mixture.predict(X)
             mixture.predict_proba(X)
             mixture.score_samples(X)
+        for prior_type in "dirichlet_process", "dirichlet_distribution":
+            bayesian = fastclust.BayesianGaussianMixture(
+                n_components=4, covariance_type=covariance_type, max_iter=3, random_state=0,
+                weight_concentration_prior_type=prior_type,
+            )  # fmt: skip
+            bayesian.fit(X)
+            bayesian.fit(X, sample_weight=weights)
+            if X.dtype == np.float64:  # as the parameters, and so the answers, always are
+                bayesian.predict(X)
+                bayesian.predict_proba(X)
 
 
 def use_metrics(X):

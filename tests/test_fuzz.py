@@ -7,7 +7,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fastclust import BisectingKMeans, GaussianMixture, KMeans, MiniBatchKMeans, metrics
+from fastclust import (
+    BayesianGaussianMixture,
+    BisectingKMeans,
+    GaussianMixture,
+    KMeans,
+    MiniBatchKMeans,
+    metrics,
+)
 from fastclust.exceptions import SingularCovarianceError
 
 EXPONENTS = {np.float32: (-18, 16), np.float64: (-150, 140)}
@@ -133,4 +140,40 @@ def test_mixtures(data, n_components, covariance_type, init):
     assert is_finite(resp, model.score_samples(rows), model.lower_bound_)
     np.testing.assert_allclose(resp.sum(axis=1), 1, rtol=1e-5 if rows.dtype == "f4" else 1e-12)
     np.testing.assert_allclose(model.weights_.sum(), 1, rtol=1e-5)
+    np.testing.assert_array_equal(model.predict(rows), resp.argmax(axis=1))
+
+
+@given(
+    data=data(),
+    n_components=st.integers(1, 6),
+    covariance_type=st.sampled_from(["full", "tied", "diag", "spherical"]),
+    prior_type=st.sampled_from(["dirichlet_process", "dirichlet_distribution"]),
+    init=st.sampled_from(["kmeans", "k-means++", "random", "random_from_data"]),
+)
+@settings(max_examples=150)
+def test_bayesian_mixtures(data, n_components, covariance_type, prior_type, init):
+    rows, weights = data
+    n_possible = len(rows) if weights is None else np.count_nonzero(weights)
+    model = BayesianGaussianMixture(
+        n_components=n_components, covariance_type=covariance_type, init_params=init, max_iter=5,
+        weight_concentration_prior_type=prior_type, random_state=0,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of no convergence
+        if len(rows) < 2 or n_components > n_possible:
+            with pytest.raises(ValueError, match=r"n_samples|minimum of 2|required"):
+                model.fit(rows, sample_weight=weights)
+            return
+        try:
+            model.fit(rows, sample_weight=weights)
+        except SingularCovarianceError:
+            return
+        except ValueError as error:
+            assert "must sum to more than 1" in str(error)  # noqa: PT017
+            return
+    posterior = np.hstack(model.weight_concentration_), model.mean_precision_, model.weights_
+    assert is_finite(*posterior, model.means_, model.covariances_, model.precisions_cholesky_)
+    resp = model.predict_proba(rows)
+    assert is_finite(resp, model.score_samples(rows), model.lower_bound_)
+    np.testing.assert_allclose(resp.sum(axis=1), 1, rtol=1e-12)
     np.testing.assert_array_equal(model.predict(rows), resp.argmax(axis=1))

@@ -18,6 +18,7 @@ ESTIMATORS = [
     fastclust.KMeans(3, random_state=0),
     fastclust.BisectingKMeans(3, random_state=0),
     fastclust.GaussianMixture(2, random_state=0),
+    fastclust.BayesianGaussianMixture(n_components=2, tol=1.0, random_state=0),
     DensityOutliers(),
     DistanceOutliers(fastclust.KMeans(2, random_state=0)),
     TrimmedKMeans(fastclust.KMeans(2, random_state=0)),

@@ -65,7 +65,7 @@ X = rng.normal(size=(200_000, 8))
 MIXTURES_IN_PARALLEL = """
 import hashlib, sys, warnings
 import numpy as np
-from fastclust import GaussianMixture, _threads
+from fastclust import BayesianGaussianMixture, GaussianMixture, _threads
 
 warnings.simplefilter("ignore")
 n_threads = int(sys.argv[1])
@@ -75,8 +75,8 @@ X = rng.normal(size=(30_000, 5)) + 2 * rng.normal(size=(6, 5))[rng.integers(6, s
 apart = 3 * rng.normal(size=(9, 16))[rng.integers(9, size=20_000)] + rng.normal(size=(20_000, 16))
 weights = rng.uniform(size=len(X))
 
-def hashed(X, k=6, weights=None, **options):
-    model = GaussianMixture(k, random_state=0, max_iter=6, tol=0, **options)
+def hashed(X, k=6, weights=None, make=GaussianMixture, **options):
+    model = make(k, random_state=0, max_iter=6, tol=0, **options)
     model.fit(X, sample_weight=weights)
     parts = [getattr(model, name) for name in ("weights_", "means_", "precisions_cholesky_")]
     parts += [np.array(model.lower_bounds_), model.predict(X), model.predict_proba(X)]
@@ -88,6 +88,11 @@ print("float32", hashed(X.astype(np.float32)))
 print("weights", hashed(X, weights=weights))
 print("rows regrouped", hashed(apart, 9, init_params="random_from_data"))
 print("one component", hashed(X, 1))
+make = lambda k, **options: BayesianGaussianMixture(n_components=k, **options)
+for covariance_type in ("full", "tied", "diag", "spherical"):
+    print("Bayesian", covariance_type, hashed(X, covariance_type=covariance_type, make=make))
+print("Bayesian, float32", hashed(X.astype(np.float32), make=make))
+print("Bayesian, weights", hashed(X, weights=weights, make=make))
 """
 
 HASHES = """

@@ -21,6 +21,7 @@ FLAT = X * [1.0, 0.0]
 KMEANS = fastclust.KMeans(3, random_state=0)
 EXPLICIT = fastclust.KMeans(3, init=X[:3], n_init=2)
 UNFINISHED = fastclust.GaussianMixture(3, max_iter=1, tol=0, random_state=0)
+BAYESIAN = fastclust.BayesianGaussianMixture(n_components=3, max_iter=1, random_state=0)
 MIXTURE = fastclust.GaussianMixture(3, random_state=0)
 MENDED = fastclust.GaussianMixture(3, reg_covar=0.0, on_singular="regularize", random_state=0)
 OPTIONS = {"covariance_type": "full", "random_state": 0}
@@ -46,6 +47,8 @@ CALLS = {
     ),
     "GaussianMixture.fit, flat": (lambda: MENDED.fit(FLAT), "raised"),
     "GaussianMixture.fit_predict, flat": (lambda: MENDED.fit_predict(FLAT), "raised"),
+    "BayesianGaussianMixture.fit": (lambda: BAYESIAN.fit(X), "did not converge"),
+    "BayesianGaussianMixture.fit_predict": (lambda: BAYESIAN.fit_predict(X), "did not converge"),
     "DensityOutliers": (lambda: DensityOutliers(UNFINISHED).fit(X), "did not converge"),
     "select_kmeans": (
         lambda: select_kmeans(X, 3, init=X[:3], n_init=2, gap_references=0, random_state=0),

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from fastclust import _algorithms
+from fastclust._mixture_base import check_enough_rows, fit_mixture
 from fastclust._parameters import NONE, RANDOM_STATE, check_parameters, integer, one_of
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import (
@@ -21,7 +22,7 @@ from fastclust._validation import (
     warn_user,
 )
 from fastclust.exceptions import InvalidParameterError, SingularCovarianceError
-from fastclust.gaussian_mixture import GaussianMixture, check_enough_rows, fit_mixture
+from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.model_selection._criteria import (
     DEFAULT_CRITERIA,
     KMEANS_CRITERIA,

@@ -1,4 +1,4 @@
-"""Gaussian mixtures: covariance types, starts, EM, and new rows."""
+"""Gaussian mixtures: covariance types, starts, EM, variational inference, and new rows."""
 
 from fastclust._algorithms import load_submodules
 

@@ -1,10 +1,14 @@
 """Components of a Gaussian mixture: their parameters, laid out for the kernels."""
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.mixture.covariance import MIN_SEPARATOR_FEATURES
 from fastclust._calls import variant
 from fastclust._kernels.mixture import arguments
+
+LOG_2_PI = math.log(2 * math.pi)
 
 
 class Components:
@@ -48,12 +52,31 @@ class Components:
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
 
-    def lay_out(self):
-        """Bring the layout up to date with the parameters."""
+    def lay_out(self, log_weights=None):
+        """Bring the layout up to date with the parameters.
+
+        Parameters
+        ----------
+        log_weights : ndarray of shape (n_components,), default=None
+            What is added to the log-densities of the components, in place of the logarithms of the
+            weights: these may be those of numbers below the least float. The weights say then only
+            which responsibilities are negligible.
+
+        Returns
+        -------
+        log_dets : ndarray or None
+            Logarithms of the determinants of the factors, if log_weights are given.
+        """
         self._lay_out(
             self.chunks, self.about, self.weights, self.means, self.factors, self._epsilon,
             *self.layout, self._work,
         )  # fmt: skip
+        if log_weights is None:
+            return None
+        k, d = self.means.shape
+        log_dets = self.covariance.log_dets(self.factors, d)
+        self.layout.constants.reshape(-1)[:k] = log_weights + (log_dets - 0.5 * d * LOG_2_PI)
+        return log_dets
 
     def separate(self):
         """Lay out separators too from now on, if the covariance type uses them."""

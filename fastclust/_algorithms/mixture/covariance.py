@@ -59,6 +59,11 @@ def unpack_products(second, n_features):
     return second[:, _product_places(n_features)]
 
 
+def pack_products(matrices, second_out):
+    """Write symmetric matrices (k, d, d) as second moments (k, n_second) of full covariances."""
+    second_out[:, _product_places(matrices.shape[-1])] = matrices
+
+
 def _flipped(matrices):
     """Matrices with the order of both rows and columns reversed."""
     return matrices[..., ::-1, ::-1]
@@ -142,6 +147,10 @@ class FullCovariance:
     def precisions(self, factors):
         """Return the precisions that have these factors."""
         return factors @ factors.swapaxes(-1, -2)
+
+    def log_dets(self, factors, d):
+        """Logarithm of the determinant of each factor."""
+        return np.log(np.diagonal(factors, axis1=-2, axis2=-1)).sum(axis=-1)
 
     def matrices(self, factors, k, d):
         """Return the factors as a matrix for each component."""
@@ -281,6 +290,10 @@ class DiagCovariance:
         """Return the precisions that have these factors."""
         return factors**2
 
+    def log_dets(self, factors, d):
+        """Logarithm of the determinant of each factor."""
+        return np.log(factors).sum(axis=-1)
+
     def matrices(self, factors, k, d):
         """Return the factors as a matrix for each component."""
         return np.broadcast_to(factors.reshape(k, -1), (k, d))[:, :, np.newaxis] * np.eye(d)
@@ -314,6 +327,10 @@ class SphericalCovariance(DiagCovariance):
     def shape(self, k, d):
         """Shape of the covariances."""
         return (k,)
+
+    def log_dets(self, factors, d):
+        """Logarithm of the determinant of each factor."""
+        return d * np.log(factors)
 
     def n_parameters(self, k, d):
         """Free parameters of the covariances."""

@@ -1,5 +1,6 @@
 """Expectation-maximisation of Gaussian mixtures (Dempster, Laird and Rubin 1977)."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.moments import MixtureMoments
+from fastclust._algorithms.rows.scale import scaled
 from fastclust._calls import variant
 from fastclust.exceptions import SingularCovarianceError
 
@@ -20,8 +22,12 @@ MAX_RECOVERIES = 60
 """Steps after which a component that is still singular has moments that are not finite."""
 
 
+NOTHING_GIVEN = None, None, None
+"""Weights, means and factors of a start that is left to `init_params`."""
+
+
 class MStep:
-    """How moments become components.
+    """How moments become components: those of greatest likelihood.
 
     Parameters
     ----------
@@ -34,6 +40,11 @@ class MStep:
     recover : bool
         Whether a singular covariance is regularised further instead of raising
         SingularCovarianceError.
+    given : tuple of ndarray or None, default=NOTHING_GIVEN
+        Weights, means and factors of the precisions to start from; the means are not relative to
+        `origin`. None for those of `init_params`.
+    exponent : int, default=0
+        The rows are those of X times 2^-exponent, and lower bounds are those of X.
 
     Attributes
     ----------
@@ -45,20 +56,71 @@ class MStep:
         Components whose regularisation was raised.
     """
 
-    def __init__(self, rows, reg_covar, origin, recover):
+    def __init__(self, rows, reg_covar, origin, recover, *, given=NOTHING_GIVEN, exponent=0):
         k, panels = rows.n_components, rows.panels
         d = panels.n_features
         self._rows, self._origin, self._recover = rows, origin.astype(np.float64), recover
+        self._given, self._exponent = given, exponent
         self.components = Components(rows.covariance, k, d, panels.dtype)
-        self._update = variant("update_components", rows.covariance.name)
         self.reg_covar = np.full(k, float(reg_covar))
         self.recovered = set()
+        self._is_singular = np.empty(k, dtype=np.int64)
+        self._prepare()
+
+    @classmethod
+    def in_range(cls, rows, in_range, given, reg_covar, recover):
+        """M step on rows in range, for parameters of X.
+
+        Parameters
+        ----------
+        rows : MixtureRows
+            The rows.
+        in_range : RowsInRange
+            What they were made of.
+        given, reg_covar, recover : tuple, float, bool
+            As above, in the units of X.
+        """
+        exponent = in_range.exponent
+        weights, means, factors = given
+        means = None if means is None else scaled(means, -exponent)
+        factors = None if factors is None else scaled(factors, exponent)
+        return cls(
+            rows,
+            math.ldexp(reg_covar, -2 * exponent),
+            in_range.origin,
+            recover,
+            given=(weights, means, factors),
+            exponent=exponent,
+        )
+
+    def _prepare(self):
+        """Allocate what the updates need."""
+        k, d = self.components.means.shape
+        covariance = self._rows.covariance
+        self._update = variant("update_components", covariance.name)
         # scikit-learn adds this to the sum of a component's responsibilities, by which its moments
         # are divided. So an empty component does not divide by 0, but moves to the zero of X.
-        self._floor = 10 * float(np.finfo(panels.dtype).eps) * rows.largest_weight
-        merged = MixtureMoments.zeros(rows.covariance, 1, k, d)
+        self._floor = sum_floor(self._rows.panels.dtype) * self._rows.largest_weight
+        merged = MixtureMoments.zeros(covariance, 1, k, d)
         self._merged = merged.nk[0], merged.first[0], merged.second[0]
-        self._is_singular = np.empty(k, dtype=np.int64)
+
+    @property
+    def needs_init(self):
+        """Whether the start takes anything from `init_params`."""
+        return any(values is None for values in self._given)
+
+    def take_given(self):
+        """Put the parameters that are given over those of `init_params`."""
+        components = self.components
+        weights, means, factors = self._given
+        if weights is not None:
+            components.weights[:] = weights
+        if means is not None:
+            components.means[:] = means - self._origin
+        if factors is not None:
+            components.factors[:] = factors
+            components.covariances[:] = self._rows.covariance.covariances(components.factors)
+        components.lay_out()
 
     def update(self, moments, total_weight=0.0, scatter=None):
         """M step: the components of greatest likelihood.
@@ -67,15 +129,37 @@ class MStep:
         that is 0. `scatter` is by default that of the rows.
         """
         scatter = self._rows.scatter if scatter is None else scatter
-        self._run(moments, total_weight, scatter)
+        self._regularise(lambda: self._run(moments, total_weight, scatter))
+        self.components.lay_out()
+
+    def iterate(self, moments):
+        """M step of an iteration.
+
+        Parameters
+        ----------
+        moments : MixtureMoments
+            What the E step with the present components found.
+
+        Returns
+        -------
+        lower_bound : float
+            Mean log-likelihood of X with the components before.
+        """
+        self.update(moments)
+        # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
+        shift = self._exponent * self.components.means.shape[1] * math.log(2)
+        return float(moments.log_likelihood.sum() / self._rows.total_weight) - shift
+
+    def _regularise(self, run):
+        """Call `run`, which updates the components, until no covariance is singular."""
+        run()
         for _ in range(MAX_RECOVERIES if self._recover else 0):
             if not self._is_singular.any():
                 break
             self._raise_regularisation()
-            self._run(moments, total_weight, scatter)
+            run()
         if self._is_singular.any():
             raise SingularCovarianceError(_singular_message(self._rows.panels.dtype))
-        self.components.lay_out()
 
     def _raise_regularisation(self):
         """Raise reg_covar of the singular components, or of all if they share a covariance."""
@@ -93,6 +177,11 @@ class MStep:
             *self._merged, components.weights, components.means, components.covariances,
             components.factors, self._is_singular,
         )  # fmt: skip
+
+
+def sum_floor(dtype):
+    """What scikit-learn adds to sums of responsibilities, for rows of this type."""
+    return 10 * float(np.finfo(dtype).eps)
 
 
 def _singular_message(dtype):
@@ -117,15 +206,15 @@ class EMResult:
 
     Attributes
     ----------
-    components : Components
-        The components of the last M step.
+    m_step : MStep
+        The last M step, with its components.
     lower_bounds : list of float
-        Mean log-likelihood of the rows at the beginning of each iteration.
+        What `MStep.iterate` said of each iteration.
     converged : bool
         Whether the last change was less than the tolerance.
     """
 
-    components: Components
+    m_step: MStep
     lower_bounds: list[float]
     converged: bool
 
@@ -176,7 +265,7 @@ class VerboseLog:
 
 
 def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
-    """Alternate E and M steps until the mean log-likelihood changes by less than tol.
+    """Alternate E and M steps until the lower bound of an iteration changes by less than tol.
 
     Parameters
     ----------
@@ -189,7 +278,7 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
     max_iter : int
         Limit of the iterations.
     lower_bound : float
-        Mean log-likelihood of a fit that is continued, or -inf.
+        That of a fit that is continued, or -inf.
     log : VerboseLog
         Prints the lines of the iterations.
 
@@ -204,13 +293,12 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
         moments = rows.moments(m_step.components)
         if rows.is_separated():
             m_step.components.separate()
-        m_step.update(moments)
-        before, lower_bound = lower_bound, moments.log_likelihood.sum() / rows.total_weight
-        lower_bounds.append(float(lower_bound))
+        before, lower_bound = lower_bound, m_step.iterate(moments)
+        lower_bounds.append(lower_bound)
         log.step(n_iter, lower_bound - before)
         if abs(lower_bound - before) < tol:
             converged = True
             break
     if max_iter > 0:
         log.end(lower_bound, converged)
-    return EMResult(m_step.components, lower_bounds, converged)
+    return EMResult(m_step, lower_bounds, converged)

@@ -16,7 +16,9 @@ MOST_OF_LEAST = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
 rows there 6 or 20 bits at most."""
 
 
-def infer(X, covariance, weights, means, factors, labels_out, log_density_out, resp_out):
+def infer(
+    X, covariance, weights, means, factors, labels_out, log_density_out, resp_out, log_weights=None
+):
     """Run the E step on new rows, block by block.
 
     The rows are taken relative to a point that follows from the parameters, so that the answer
@@ -36,16 +38,18 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
         log p(x) of each row.
     resp_out : ndarray of shape (n_samples, n_components) or (0, n_components)
         The responsibilities, or none.
+    log_weights : ndarray of shape (n_components,), default=None
+        What is added to the log-densities of the components; None for the logarithms of `weights`.
     """
     shift = _find_origin(weights, means, X.dtype)
     means = means - shift
-    ordinary = _lay_out(covariance, weights, means, factors, X.dtype)
+    ordinary = _lay_out(covariance, weights, log_weights, means, factors, X.dtype)
     for first, panels in Panels.blocks(X, None, shift):
         part = slice(first, first + panels.n_samples)
         components = ordinary
         if not is_in_range(panels.largest_square, X.dtype):
             other, other_factors = _as_factors_of_features(covariance, factors, means.shape)
-            components = _lay_out(other, weights, means, other_factors, X.dtype)
+            components = _lay_out(other, weights, log_weights, means, other_factors, X.dtype)
         labels, log_density = _run(components, panels, resp_out[part])
         labels_out[part] = panels.unpadded(labels)
         log_density_out[part] = panels.unpadded(log_density)
@@ -54,8 +58,9 @@ def infer(X, covariance, weights, means, factors, labels_out, log_density_out, r
             rows = X[far].astype(np.float64) - shift
             matrices = covariance.matrices(factors, *means.shape)
             with np.errstate(divide="ignore", over="ignore", under="ignore"):
+                logs = np.log(weights) if log_weights is None else log_weights
                 for i, x in zip(far, rows, strict=True):
-                    log_density, log_resp = infer_far_row(x, np.log(weights), means, matrices)
+                    log_density, log_resp = infer_far_row(x, logs, means, matrices)
                     labels_out[i], log_density_out[i] = np.argmax(log_resp), log_density
                     if len(resp_out):
                         resp_out[i] = np.exp(log_resp)
@@ -73,12 +78,12 @@ def _find_origin(weights, means, dtype):
     return np.where(is_near, mean, least).astype(dtype)
 
 
-def _lay_out(covariance, weights, means, factors, dtype):
+def _lay_out(covariance, weights, log_weights, means, factors, dtype):
     """Components with these parameters, none of which is ever negligible."""
     k, d = means.shape
     components = Components(covariance, k, d, dtype)
     components.weights[:], components.means[:], components.factors[:] = weights, means, factors
-    components.lay_out()
+    components.lay_out(log_weights)
     components.layout.cuts.fill(-np.inf)
     return components
 

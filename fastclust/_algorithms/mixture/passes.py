@@ -175,12 +175,16 @@ def scatter_of(panels):
 
 def estimate_scatter(panels):
     """Sum of x x' over the rows, as the second moments about 0 of a single component."""
-    full = COVARIANCE_TYPES["full"]
-    zero = Components(full, 1, panels.n_features, panels.dtype)
+    moments = moments_of_all(panels, COVARIANCE_TYPES["full"])
+    return unpack_products(moments.second.sum(axis=0), panels.n_features)[0]
+
+
+def moments_of_all(panels, covariance):
+    """Moments about 0 of a single component that has all rows, in the order of X."""
+    zero = Components(covariance, 1, panels.n_features, panels.dtype)
     zero.about.fill(0)
     labels = np.zeros((len(panels.values), panels.lanes), dtype=np.int32)
-    moments = MixtureRows(panels, full, 1).label_moments(zero, labels)
-    return unpack_products(moments.second.sum(axis=0), panels.n_features)[0]
+    return MixtureRows(panels, covariance, 1).label_moments(zero, labels)
 
 
 def e_scratch(covariance, n_panels, n_chunks, n_components, n_features, lanes, dtype):

@@ -1,15 +1,12 @@
 """Runs of EM, each from a start of its own, and the choice of the best."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastclust._algorithms.mixture import em, start
-from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.passes import MixtureRows
-from fastclust._algorithms.rows.scale import scaled
 
 
 @dataclass
@@ -18,12 +15,13 @@ class BestRun:
 
     Attributes
     ----------
-    components : Components
-        The components, of the rows in range: scaled, and relative to their origin.
+    m_step : MStep
+        The last M step, with its components: of the rows in range, scaled, and relative to their
+        origin.
     converged : bool
-        Whether the last change of the mean log-likelihood was less than the tolerance.
+        Whether the last change of the lower bound was less than the tolerance.
     lower_bound : float
-        Mean log-likelihood of X at the beginning of the last iteration; -inf without iterations.
+        Lower bound of the last iteration; -inf without iterations.
     lower_bounds : list of float
         The same of each iteration.
     reg_covar : ndarray of shape (n_components,)
@@ -32,7 +30,7 @@ class BestRun:
         Components for which it was raised.
     """
 
-    components: Components
+    m_step: Any
     converged: bool
     lower_bound: float
     lower_bounds: list[float]
@@ -43,7 +41,7 @@ class BestRun:
 def run_restarts(
     in_range,
     sample_weight,
-    given,
+    make_m_step,
     random_state,
     *,
     covariance,
@@ -52,23 +50,21 @@ def run_restarts(
     init_params,
     on_kmeans,
     tol,
-    reg_covar,
     max_iter,
     lower_bound,
-    recover,
     verbose,
     verbose_interval,
 ):
-    """Best of n_init runs: the one whose mean log-likelihood is the largest in the end.
+    """Best of n_init runs: the one whose lower bound is the largest in the end.
 
     Parameters
     ----------
     in_range : RowsInRange
-        The rows, scaled if they must be. All other parameters are those for X.
+        The rows, scaled if they must be.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
-    given : tuple of ndarray or None
-        Weights, means and factors of the precisions to start from; None for those of init_params.
+    make_m_step : callable
+        Returns the M step of a run, an `MStep`, for a `MixtureRows`.
     random_state : RandomState
         Source of the draws of the starts.
     covariance : object
@@ -82,16 +78,11 @@ def run_restarts(
     on_kmeans : callable
         Is called with the labels of each k-means that a run starts with.
     tol : float
-        Change of the mean log-likelihood at which a run ends.
-    reg_covar : float
-        What is added to the variances.
+        Change of the lower bound at which a run ends.
     max_iter : int
         Limit of the iterations of one run.
     lower_bound : float
-        Mean log-likelihood of a fit that is continued, or -inf.
-    recover : bool
-        Whether a singular covariance is regularised further instead of raising
-        SingularCovarianceError.
+        That of a fit that is continued, or -inf.
     verbose, verbose_interval : int
         As in `VerboseLog`.
 
@@ -100,64 +91,40 @@ def run_restarts(
     best : BestRun
         The best run.
     """
-    panels, X, _, exponent = in_range
-    rows = MixtureRows(panels, covariance, n_components)
+    rows = MixtureRows(in_range.rows, covariance, n_components)
     log = em.VerboseLog(verbose, verbose_interval)
-    given = _scaled_parameters(given, -exponent)
-    reg_covar = math.ldexp(reg_covar, -2 * exponent)
-    # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
-    shift = exponent * X.shape[1] * math.log(2)
     best: Any = None
-    best_bound, best_step = -np.inf, best
+    best_bound = -np.inf
     for init in range(n_init):
         log.start(init)
-        m_step = em.MStep(rows, reg_covar, in_range.origin, recover)
+        m_step = make_m_step(rows)
         start_components(
-            rows, m_step, in_range, sample_weight, given, init_params, random_state, on_kmeans
+            rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans
         )
         result = em.run_em(
-            rows, m_step, tol=tol, max_iter=max_iter, lower_bound=lower_bound + shift, log=log
+            rows, m_step, tol=tol, max_iter=max_iter, lower_bound=lower_bound, log=log
         )
         bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
         if bound > best_bound or best_bound == -np.inf:
-            best, best_bound, best_step = result, bound, m_step
+            best, best_bound = result, bound
     return BestRun(
-        best.components,
+        best.m_step,
         best.converged,
-        best_bound - shift,
-        [bound - shift for bound in best.lower_bounds],
-        np.ldexp(best_step.reg_covar, 2 * exponent),
-        best_step.recovered,
+        best_bound,
+        best.lower_bounds,
+        np.ldexp(best.m_step.reg_covar, 2 * in_range.exponent),
+        best.m_step.recovered,
     )
 
 
-def _scaled_parameters(given, exponent):
-    """Weights, means and factors of the precisions, if given, of rows times 2^exponent."""
-    weights, means, factors = given
-    means = None if means is None else scaled(means, exponent)
-    factors = None if factors is None else scaled(factors, -exponent)
-    return weights, means, factors
-
-
-def start_components(
-    rows, m_step, in_range, sample_weight, given, init_params, random_state, on_kmeans
-):
+def start_components(rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans):
     """First components of a run: those of `init_params`, and over them the given."""
-    components = m_step.components
     rows.start_run()
-    if any(values is None for values in given):
+    if m_step.needs_init:
         _start_from_init(
             rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans
         )
-    weights, means, factors = given
-    if weights is not None:
-        components.weights[:] = weights
-    if means is not None:
-        components.means[:] = means - rows.panels.origin.astype(np.float64)
-    if factors is not None:
-        components.factors[:] = factors
-        components.covariances[:] = rows.covariance.covariances(components.factors)
-    components.lay_out()
+    m_step.take_given()
 
 
 def _start_from_init(rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans):

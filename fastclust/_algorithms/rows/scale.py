@@ -34,6 +34,29 @@ def find_exponent(*arrays):
     return math.frexp(largest)[1]
 
 
+def least_exponent(variance=0.0, location=0.0):
+    """Least exponent e with which parameters in the units of the rows do not overflow.
+
+    Parameters
+    ----------
+    variance : float
+        The largest that goes with the rows, which is multiplied by 2^-2e.
+    location : float
+        The largest coordinate that goes with them, which is multiplied by 2^-e, and then squared.
+
+    Returns
+    -------
+    exponent : int or None
+        None if any exponent will do.
+    """
+    limits = []
+    if variance > 0:
+        limits.append((math.frexp(variance)[1] - 900) // 2)
+    if location > 0:
+        limits.append(math.frexp(location)[1] - 450)
+    return max(limits, default=None)
+
+
 def find_exponent_for_distances(*arrays):
     """Exponent for float64 rows of which only squared distances, and sums of these, are formed.
 
