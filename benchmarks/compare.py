@@ -2,18 +2,18 @@
 
     python benchmarks/compare.py             # everything: some twelve minutes, on an idle machine
     python benchmarks/compare.py mixtures    # one section of: kmeans, mixtures, bayesian, peers,
-                                             # mixture-peers, seeding
+                                             # spherical-peers, mixture-peers, seeding
 
 Drop-in fits (kmeans, mixtures, bayesian): the rows, parameters and random_state of each workload go
-to scikit-learn and fastclust. Beside other packages (peers, mixture-peers): each package does the
-same number of iterations from the same start, on all threads, without subsampling, in the same
-dtype (but for faiss, which has float32 only). Seeding: greedy k-means++ alone. All take turns,
-after a warm-up so that nothing compiles while it is timed; seconds are medians, and "inf" is a
-package that fails. Peak memory is what a fit takes beside its rows, in a process of its own. A
-package that is not installed is left out, and the table says so.
-
-The sections go to benchmarks/compare.md, and to the README where it quotes them; the picture is
-benchmarks/compare.png.
+to scikit-learn and fastclust. Beside other packages (peers, spherical-peers, mixture-peers): each
+package does the same number of iterations from the same start, on all threads, without subsampling,
+in the same dtype (but for faiss, which has float32 only). Rows for k-means by cosine are divided by
+their lengths before, as faiss wants them; fastclust divides again, as it does with all rows.
+Seeding: greedy k-means++ alone. All take turns, after a warm-up so that nothing compiles while it
+is timed; seconds are medians, and "inf" is a package that fails. Peak memory is what a fit takes
+beside its rows, in a process of its own. A package that is not installed is left out, and the table
+says so. The sections go to benchmarks/compare.md, and to the README where it quotes them; the
+picture is benchmarks/compare.png.
 """
 
 import argparse
@@ -44,6 +44,15 @@ PEER_FITS = {  # rows, features, clusters, dtype, iterations
     "200,000 x 64, k=256, f4": (200_000, 64, 256, "f4", 20),
     "100,000 x 128, k=500, f4": (100_000, 128, 500, "f4", 10),
     "60,000 x 784, k=10, f4": (60_000, 784, 10, "f4", 10),
+}
+SPHERICAL_FITS = {  # rows, features, groups of the rows, clusters, iterations; all float32
+    "1,000,000 x 8, k=16": (1_000_000, 8, 48, 16, 20),
+    "1,000,000 x 16, k=64": (1_000_000, 16, 192, 64, 20),
+    "200,000 x 64, k=256": (200_000, 64, 768, 256, 20),
+    "100,000 x 128, k=500": (100_000, 128, 1500, 500, 10),
+    "100,000 x 384, k=100": (100_000, 384, 300, 100, 10),
+    "60,000 x 784, k=10": (60_000, 784, 30, 10, 10),
+    "200,000 x 64, k=100, separated": (200_000, 64, 100, 100, 10),
 }
 PEER_MIXTURES = {  # rows, features, components, covariance type, dtype, iterations
     "300,000 x 3, k=8, full, f8": (300_000, 3, 8, "full", "f8", 10),
@@ -80,6 +89,27 @@ def _faiss(X, centers, max_iter):
     model.train(X, init_centroids=centers)
     distances_sq, _ = model.index.search(X, 1)
     return float(distances_sq.sum()), max_iter
+
+
+def _spherical(X, centers, max_iter):
+    from fastclust import SphericalKMeans
+
+    model = SphericalKMeans(len(centers), init=centers, n_init=1, max_iter=max_iter, tol=0.0)
+    model.fit(X)
+    return model.inertia_, model.n_iter_
+
+
+def _spherical_faiss(X, centers, max_iter):
+    import faiss
+
+    k, n_features = centers.shape
+    model = faiss.Kmeans(
+        n_features, k, niter=max_iter, spherical=True, max_points_per_centroid=len(X),
+        min_points_per_centroid=1,
+    )  # fmt: skip
+    model.train(X, init_centroids=centers)
+    cosines, _ = model.index.search(X, 1)
+    return float((1 - cosines.astype(np.float64)).sum()), max_iter
 
 
 def _mixture_like_scikit_learn(module):
@@ -119,6 +149,10 @@ FITS = {  # the package's distribution: what it is imported as, the function
     "fastclust": ("fastclust", _like_scikit_learn("fastclust")),
     "scikit-learn-intelex": ("sklearnex", _like_scikit_learn("sklearnex.cluster")),
     "faiss-cpu": ("faiss", _faiss),
+}
+SPHERICAL_KMEANS = {
+    "faiss-cpu": ("faiss", _spherical_faiss),
+    "fastclust": ("fastclust", _spherical),
 }
 MIXTURE_FITS = {
     "scikit-learn": ("sklearn", _mixture_like_scikit_learn("sklearn.mixture")),
@@ -172,6 +206,19 @@ def start_of_kmeans(name):
     return X, X[np.random.default_rng(1).choice(n_samples, n_clusters, replace=False)], max_iter
 
 
+def start_of_spherical(name):
+    """Rows of length 1, first centers by k-means++ and iterations.
+
+    From rows at random some clusters would become empty, which faiss treats in its own way.
+    """
+    import fastclust
+
+    n_samples, n_features, n_groups, n_clusters, max_iter = SPHERICAL_FITS[name]
+    X = blobs(n_samples, n_features, n_groups, "f4")
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    return X, fastclust.kmeans_plusplus(X, n_clusters, random_state=0)[0], max_iter
+
+
 def start_of_mixture(name):
     """Rows, first means, covariance type and iterations."""
     n_samples, n_features, k, covariance_type, dtype, max_iter = PEER_MIXTURES[name]
@@ -180,7 +227,11 @@ def start_of_mixture(name):
     return X, means, covariance_type, max_iter
 
 
-PEERS = {"peers": (FITS, start_of_kmeans), "mixture-peers": (MIXTURE_FITS, start_of_mixture)}
+PEERS = {
+    "peers": (FITS, start_of_kmeans),
+    "spherical-peers": (SPHERICAL_KMEANS, start_of_spherical),
+    "mixture-peers": (MIXTURE_FITS, start_of_mixture),
+}
 
 
 def table(rows):
@@ -239,25 +290,25 @@ def drop_in(workloads, objective):
 
 
 def beside_peers(section, names, objective):
-    """Section of iterations from the same start."""
+    """Section of iterations from the same start; objectives are those less the first package's."""
     packages, make_start = PEERS[section]
     functions, missing = installed(packages)
-    rows = []
+    first, rows = next(iter(functions)), []
     for name in names:
         start = make_start(name)
         seconds, results = run_in_turns({
             package: lambda fit=fit, start=start: fit(*start) for package, fit in functions.items()
         })  # fmt: skip
-        reference = results["scikit-learn"][0]
+        reference = results[first][0]
         row = {"workload": name}
         row |= {f"{package}, s": f"{seconds[package]:.3f}" for package in functions}
         others = [package for package in functions if package != "fastclust"]
-        fastest = min(seconds[package] for package in others)
+        fastest = min((seconds[package] for package in others), default=np.nan)
         row["times as fast as the next"] = f"{fastest / seconds['fastclust']:.1f}"
         relative = {
             package: (results[package][0] - reference) / abs(reference) for package in functions
         }
-        row[objective] = " / ".join(f"{relative[p]:+.0e}" for p in functions if p != "scikit-learn")
+        row[objective] = " / ".join(f"{relative[p]:+.0e}" for p in functions if p != first)
         row["iterations"] = " / ".join(str(results[package][1]) for package in functions)
         peaks = [
             peak_mebibytes(section, name, package) if seconds[package] < np.inf else np.nan
@@ -268,7 +319,7 @@ def beside_peers(section, names, objective):
         print(row, flush=True)
     text = (
         f"{machine_and_versions([*functions, 'numba', 'numpy'])}. {objective.capitalize()}: "
-        f"of {' / '.join(p for p in functions if p != 'scikit-learn')}, less scikit-learn's, "
+        f"of {' / '.join(p for p in functions if p != first)}, less {first}'s, "
         f"relative; iterations and memory: of {' / '.join(functions)}."
     )
     if missing:
@@ -303,6 +354,10 @@ SECTIONS = {
     "peers": (
         "KMeans, the same iterations",
         lambda: beside_peers("peers", PEER_FITS, "inertia"),
+    ),
+    "spherical-peers": (
+        "SphericalKMeans, the same iterations",
+        lambda: beside_peers("spherical-peers", SPHERICAL_FITS, "inertia"),
     ),
     "mixture-peers": (
         "GaussianMixture, the same iterations",

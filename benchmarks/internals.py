@@ -176,7 +176,7 @@ class MixtureIteration:
 
 def phases():
     """Functions of fastclust by the phase of a fit that they are, as (owner, name)."""
-    import fastclust.kmeans
+    import fastclust._kmeans_base
     from fastclust import _mixture_base, _parameters, _validation
     from fastclust._algorithms.kmeans import panel_lloyd, seeding
     from fastclust._algorithms.mixture import em, passes, restarts
@@ -184,7 +184,7 @@ def phases():
 
     return {
         "validation": [
-            (fastclust.kmeans, "validate_data"),
+            (fastclust._kmeans_base, "validate_data"),
             (_mixture_base, "validate_data"),
             (_parameters, "check_parameters"),
             (_validation, "check_sample_weight"),

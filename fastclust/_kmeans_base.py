@@ -1,4 +1,4 @@
-"""What the estimators of k-means share: checks of rows, predictions, distances, scores."""
+"""What the estimators of k-means share: checks of rows, fits, predictions, distances, scores."""
 
 import numpy as np
 import scipy.sparse
@@ -11,7 +11,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _validation
+from fastclust import _algorithms, _parameters, _validation
 from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
@@ -22,6 +22,9 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     A fit sets `cluster_centers_`, and `_origin`: what it has subtracted from the rows, without
     which predictions would be made with other numbers than the labels.
     """
+
+    _unit = False
+    """Whether rows and centers are divided by their norms (spherical k-means)."""
 
     def _check_rows(self, X, *, reset=True):
         """Check the rows; return them as they are computed with, and their mean."""
@@ -84,9 +87,11 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 
     def _tolerance(self, in_range):
         """`tol` times the mean variance of the features of these rows."""
-        if not scipy.sparse.issparse(in_range.X):
-            return self.tol * in_range.variance
-        return self.tol * mean_variance_axis(in_range.X, axis=0)[1].mean() if self.tol else 0.0
+        if not self.tol:
+            return 0.0
+        if scipy.sparse.issparse(in_range.X) and not in_range.rows.unit:
+            return self.tol * mean_variance_axis(in_range.X, axis=0)[1].mean()
+        return self.tol * in_range.variance
 
     def _start_drawer(self, in_range, sample_weight, random_state):
         """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
@@ -99,12 +104,16 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             _validation.check_centers_shape(centers, k, X.shape[1])
 
             def draw_start():
-                return lambda: scaled(centers, -exponent) - in_range.origin
+                return lambda: in_range.place(centers)
 
             return draw_start
-        X_centered = X if scipy.sparse.issparse(X) else scaled(X - mean, exponent)
-        offset = mean - in_range.origin
-        return called_starts(self.init, X_centered, k, random_state, offset, exponent)
+        X_given = X  # what the callable gets
+        if not scipy.sparse.issparse(X):
+            is_unit = rows.unit
+            X_given = rows.take(np.arange(len(X))) if is_unit else scaled(X - mean, exponent)
+        return called_starts(
+            self.init, X_given, k, random_state, lambda centers: in_range.place(centers, mean)
+        )
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their labels; the same as fit(X).predict(X).
@@ -140,10 +149,10 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         labels : ndarray of shape (n_samples,), int32
             Index of the nearest center, the first of equally near ones.
         """
-        return _algorithms.kmeans.inference.predict_labels(*self._check_test_data(X))
+        return _algorithms.kmeans.inference.predict_labels(*self._check_test_data(X), self._unit)
 
     def transform(self, X):
-        """Distances of the rows to the centers.
+        """Euclidean distances of the rows to the centers.
 
         Parameters
         ----------
@@ -155,7 +164,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         X_new : ndarray of shape (n_samples, n_clusters)
             Euclidean distance of each row to each center, in the units of X.
         """
-        return _algorithms.kmeans.inference.transform_to_distances(*self._check_test_data(X))
+        inference = _algorithms.kmeans.inference
+        return inference.transform_to_distances(*self._check_test_data(X), self._unit)
 
     def fit_transform(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their distances to the centers.
@@ -174,7 +184,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_clusters)
-            Euclidean distance of each row to each center, in the units of X.
+            Distance of each row to each center, as of `transform`.
         """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
@@ -195,11 +205,12 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         Returns
         -------
         score : float
-            Minus the weighted sum of the squared distances of the rows to their nearest centers.
+            Minus the weighted sum that `inertia_` is of the rows of a fit.
         """
         X, centers, origin = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
-        return -_algorithms.kmeans.inference.score_inertia(X, centers, origin, sample_weight)
+        score_inertia = _algorithms.kmeans.inference.score_inertia
+        return -score_inertia(X, centers, origin, sample_weight, self._unit)
 
     def _check_test_data(self, X):
         """Check new rows; return them, the centers and the origin of the last fit, in one dtype.
@@ -211,14 +222,19 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
         given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
         _validation.check_n_features(X, given.shape[1], self)
+        origin = np.zeros(X.shape[1], dtype=given.dtype)
         if scipy.sparse.issparse(X):
-            X, origin = _validation.float_csr(X), np.zeros(X.shape[1], dtype=given.dtype)
+            X = _validation.float_csr(X)
+        elif self._unit:
+            pass
         elif len(getattr(self, "_origin", ())) == X.shape[1]:
             origin = self._origin
         else:  # never fitted
             origin = np.quantile(given, 0.5, axis=0, method="lower")
         dtype = np.result_type(X.dtype, given.dtype)
         centers = np.ascontiguousarray(given, dtype=dtype)
+        if self._unit:
+            centers = _algorithms.rows.source.unit_centers(centers)
         return X.astype(dtype, copy=False), centers, origin.astype(dtype, copy=False)
 
     def __sklearn_tags__(self):
@@ -227,6 +243,100 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+class LloydEstimator(CenterEstimator):
+    """Base of the estimators that run Lloyd's algorithm; see `fit_kmeans`."""
+
+    @property
+    def _line_end(self):
+        """End of the line that `verbose` prints of an iteration."""
+        return "."
+
+    def _effective_n_init(self, warn):
+        """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
+        return self._checked_n_init(10, warn)
+
+    def _pack(self, X, sample_weight, mean, panels):
+        """Pack checked rows of this mean, unless they have been packed for another fit."""
+        source = _algorithms.rows.source
+        if self._unit:
+            return source.pack_unit(X, sample_weight)
+        return source.pack_for_distances(X, sample_weight, mean, panels)
+
+    def _run(self, in_range, dtype, sample_weight, n_init, random_state, on_result):
+        """Run n_init times, return the best result."""
+        return _algorithms.kmeans.lloyd.run_restarts(
+            in_range.rows,
+            self._start_drawer(in_range, sample_weight, random_state),
+            n_init,
+            int(self.n_clusters),  # NumPy's integers may be too narrow for products
+            on_result,
+            max_iter=int(self.max_iter),
+            tol=self._tolerance(in_range),
+            verbose=self.verbose,
+            line_end=self._line_end,
+            exponent=in_range.exponent,
+            dtype=dtype,
+        )
+
+    def _set_result(self, result):
+        """Make the outcome of the best run the estimator's attributes."""
+        self.cluster_centers_ = result.centers
+        self.labels_ = result.labels
+        self.inertia_ = result.inertia
+        self.n_iter_ = result.n_iter
+
+
+def fit_kmeans(
+    kmeans, X, sample_weight=None, packed=None, *, on_result=None, warn=_validation.warn_user
+):
+    """Fit KMeans or SphericalKMeans: what their methods `fit` and sweeps over packed rows share.
+
+    After an error the estimator is half fitted; `fit` then puts it back.
+
+    Parameters
+    ----------
+    kmeans : LloydEstimator
+        The estimator, which gets the attributes of a fit.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to cluster, not yet checked.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None for ones, and for rows that are packed, with weights or not.
+    packed : PackedRows, default=None
+        The rows of X, where they have been checked and packed for another fit.
+    on_result : callable, default=None
+        Is called with the `LloydResult` of each run.
+    warn : callable, default=warn_user
+        Is called with each warning.
+
+    Returns
+    -------
+    best : LloydResult
+        The best run, whose labels are those of the rows that have a weight.
+    """
+    _parameters.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
+    if packed is None:
+        X, mean, sample_weight, all_rows = kmeans._check_fit_rows(X, sample_weight)
+        panels = None
+    else:
+        validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
+        X, mean, panels, sample_weight, all_rows = packed
+        all_rows = X if all_rows is None else all_rows
+        _validation.check_enough_samples(X, kmeans.n_clusters)
+    n_init = kmeans._effective_n_init(warn)
+    random_state = _validation.check_random_state(kmeans.random_state)
+    in_range = kmeans._pack(X, sample_weight, mean, panels)
+    origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
+    kmeans._origin = origin.astype(X.dtype, copy=False)
+    best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
+    _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
+    kmeans._set_result(best)
+    if len(best.labels) < all_rows.shape[0]:
+        kmeans.labels_ = _algorithms.kmeans.inference.predict_labels(
+            all_rows, kmeans.cluster_centers_, kmeans._origin, kmeans._unit
+        )
+    return best
 
 
 def is_string(value, string):
@@ -241,7 +351,7 @@ def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
     return starts(rows, n_clusters, sample_weight, random_state)
 
 
-def called_starts(init, X, n_clusters, random_state, offset, exponent):
+def called_starts(init, X, n_clusters, random_state, place):
     """Return the `draw_start` of `run_restarts` for the `init` that is a callable.
 
     Parameters
@@ -254,18 +364,16 @@ def called_starts(init, X, n_clusters, random_state, offset, exponent):
         Number of centers that it is to return.
     random_state : RandomState
         What it is to draw from.
-    offset : ndarray of shape (n_features,)
-        Added to the centers, times 2^-exponent, so that they are relative to the rows' origin.
-    exponent : int
-        The rows in the algorithm are those of X times 2^-exponent.
+    place : callable
+        Returns a copy of the centers in the coordinates of the packed rows: the callable may use
+        its array again.
     """
 
     def draw_start():
         centers = init(X, n_clusters, random_state=random_state)
         centers = check_array(centers, dtype=X.dtype, order="C")
         _validation.check_centers_shape(centers, n_clusters, X.shape[1])
-        scaled = _algorithms.rows.scale.scaled
-        centers = scaled(centers, -exponent) + offset  # a copy: the callable may reuse its array
+        centers = place(centers)
         return lambda: centers
 
     return draw_start

@@ -205,7 +205,11 @@ class BisectingKMeans(CenterEstimator):
             if not scipy.sparse.issparse(X):
                 part = part - mean
             offset = scaled(mean.astype(rows.dtype), -exponent) - rows.origin
-            return called_starts(self.init, part, 2, random_state, offset, exponent)
+
+            def place(centers):
+                return scaled(centers, -exponent) + offset
+
+            return called_starts(self.init, part, 2, random_state, place)
 
         return starts
 

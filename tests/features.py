@@ -26,6 +26,7 @@ def use_every_feature(dtype):
             use_bisecting(X, weights)
             use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
             use_minibatches(X, weights)
+            use_spherical_kmeans(X, weights)
             use_far_groups(X)
             use_statistics(X, weights)
             use_mixtures(X[:20_000], weights[:20_000])
@@ -80,6 +81,16 @@ def use_bisecting(X, weights):
     for rows in X, scipy.sparse.csr_array(X):
         bisecting = fastclust.BisectingKMeans(6, n_init=2, max_iter=20, random_state=0).fit(rows)
         bisecting.fit(rows, sample_weight=weights).predict(rows)
+
+
+def use_spherical_kmeans(X, weights):
+    """Fit and apply SphericalKMeans to dense and to sparse rows."""
+    for rows in X, scipy.sparse.csr_array(X):
+        kmeans = fastclust.SphericalKMeans(7, max_iter=5, random_state=0).fit(rows)
+        kmeans.fit(rows, sample_weight=weights)
+        kmeans.predict(rows)
+        kmeans.transform(rows)
+        kmeans.score(rows)
 
 
 def use_far_groups(X):

@@ -23,12 +23,19 @@ def sum_columns(X):
     return X.astype(np.float64).sum(axis=0)
 
 
-def pack_rows(X, mean, lanes):
-    """Panels of X - mean, and the sum of their squares."""
+def unit_rows(X):
+    """Rows divided by their norms; those of norm 0 stay."""
+    doubles = X.astype(np.longdouble)  # whose range leaves room for squares
+    norms = np.sqrt((doubles**2).sum(axis=1, keepdims=True))
+    return (doubles / np.where(norms == 0, 1, norms)).astype(X.dtype)
+
+
+def pack_rows(X, mean, lanes, unit=False):
+    """Panels of X - mean, divided by the norms of the rows if `unit`; the sum of their squares."""
     n_samples, n_features = X.shape
     n_panels = -(-n_samples // lanes)
     padded = np.zeros((n_panels * lanes, n_features), dtype=X.dtype)
-    padded[:n_samples] = X - mean
+    padded[:n_samples] = unit_rows(X - mean) if unit else X - mean
     square = (padded.astype(np.float64) ** 2).sum()
     return padded.reshape(n_panels, lanes, n_features).transpose(0, 2, 1), square
 
@@ -85,7 +92,17 @@ def statistics(X, sample_weight, labels, n_clusters):
     return weighted @ X.astype(np.float64), weighted.sum(axis=1), (weighted > 0).sum(axis=1)
 
 
-def iterate(X, sample_weight, centers, labels, n_steps, tol):
+def update_centers(centers, sums, weights, to_unit):
+    """Means; or if `to_unit` their directions, and the last centers where the mean is 0."""
+    means = sums / weights[:, np.newaxis]
+    if not to_unit:
+        return means
+    lengths = np.sqrt((means**2).sum(axis=1, keepdims=True))
+    has_direction = lengths > 2.0**-40
+    return np.where(has_direction, means / np.where(has_direction, lengths, 1), centers)
+
+
+def iterate(X, sample_weight, centers, labels, n_steps, tol, to_unit=False):
     """Lloyd's algorithm: (n_iter, n_changed, shift_sq, labels, centers, statistics)."""
     centers = centers.astype(np.float64)
     for step in range(n_steps):
@@ -95,12 +112,26 @@ def iterate(X, sample_weight, centers, labels, n_steps, tol):
         sums, weights, counts = statistics(X, sample_weight, labels, len(centers))
         if (counts == 0).any():
             return step + 1, n_changed, 0.0, labels, centers, (sums, weights, counts)
-        new_centers = sums / weights[:, np.newaxis]
+        new_centers = update_centers(centers, sums, weights, to_unit)
         shift_sq = ((new_centers - centers) ** 2).sum()
         centers = new_centers
         if n_changed == 0 or shift_sq <= tol:
             break
     return step + 1, n_changed, shift_sq, labels, centers, (sums, weights, counts)
+
+
+def spherical_kmeans(X, sample_weight, centers, max_iter, tol):
+    """Spherical k-means: (labels, centers, inertia, n_iter), by cosines.
+
+    `tol` is that of the sum of squared shifts. No cluster may lose its rows.
+    """
+    X, centers = unit_rows(X.astype(np.float64)), unit_rows(centers.astype(np.float64))
+    n_iter, *_, centers, _ = iterate(
+        X, sample_weight, centers, np.full(len(X), -1), max_iter, tol, to_unit=True
+    )
+    cosines = X @ centers.T
+    labels = cosines.argmax(axis=1)
+    return labels, centers, (sample_weight * (1 - cosines.max(axis=1))).sum(), n_iter
 
 
 def run_batches(X, batches, centers, weights):

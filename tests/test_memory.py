@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastclust import GaussianMixture, KMeans
+from fastclust import GaussianMixture, KMeans, SphericalKMeans
 from fastclust._algorithms import memory
 
 X = np.random.default_rng(0).normal(size=(100, 3))
@@ -19,7 +19,9 @@ def little(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2000)
 
 
-@pytest.mark.parametrize("estimator", [KMeans(3, random_state=0), GaussianMixture(3)])
+@pytest.mark.parametrize(
+    "estimator", [KMeans(3, random_state=0), SphericalKMeans(3, random_state=0), GaussianMixture(3)]
+)
 def test_a_fit_that_does_not_fit_says_what_it_needs(estimator, request):
     estimator.fit(X)
     before = dict(vars(estimator))
@@ -31,7 +33,11 @@ def test_a_fit_that_does_not_fit_says_what_it_needs(estimator, request):
 
 @pytest.mark.parametrize(
     ("estimator", "method"),
-    [(KMeans(8, random_state=0), "transform"), (GaussianMixture(8), "predict_proba")],
+    [
+        (KMeans(8, random_state=0), "transform"),
+        (SphericalKMeans(8, random_state=0), "transform"),
+        (GaussianMixture(8), "predict_proba"),
+    ],
 )
 def test_so_does_a_result(estimator, method, request):
     estimator.fit(X)

@@ -17,6 +17,7 @@ X = np.random.default_rng(0).normal(size=(60, 2))
 ESTIMATORS = [
     fastclust.KMeans(3, random_state=0),
     fastclust.BisectingKMeans(3, random_state=0),
+    fastclust.SphericalKMeans(3, random_state=0),
     fastclust.GaussianMixture(2, random_state=0),
     fastclust.BayesianGaussianMixture(n_components=2, tol=1.0, random_state=0),
     DensityOutliers(),

@@ -198,14 +198,14 @@ def _parameters(options):
 
 
 def _fit_one(options, X):
-    if options.estimator == "kmeans":
-        estimator = fastclust.KMeans(options.clusters)
-    elif options.estimator == "bisecting-kmeans":
-        estimator = fastclust.BisectingKMeans(options.clusters, bisecting_strategy=options.strategy)
-    else:
+    if options.estimator == "gmm":
         estimator = fastclust.GaussianMixture(
             options.components, covariance_type=options.covariance_type
         )
+    else:
+        estimator = model_file.ESTIMATORS[options.estimator](options.clusters)
+    if options.estimator == "bisecting-kmeans":
+        estimator.set_params(bisecting_strategy=options.strategy)
     return estimator.set_params(**_parameters(options)).fit(X), None
 
 

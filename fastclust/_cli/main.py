@@ -19,6 +19,9 @@ FIT_EXAMPLES = {
     "bisecting-kmeans": """example:
   fastclust fit bisecting-kmeans rows.csv --scale --clusters 8 --strategy largest_cluster \\
       --model model.npz --output labels.csv""",
+    "spherical-kmeans": """example:
+  fastclust fit spherical-kmeans rows.npy --clusters 50 --n-init 5 \\
+      --model model.npz --output distances.parquet --write scores""",
     "gmm": """example:
   fastclust fit gmm rows.parquet --columns a,b --scale --components 5 \\
       --model model.npz --output probabilities.parquet --write probabilities""",
@@ -129,12 +132,13 @@ def _add_rows(parser, *, saves):
 
 
 def _add_estimators(commands, command, text, examples, *, saves):
-    """Add a command that fits, with a command of its own for each estimator."""
+    """Add a command that fits, with a command of its own for each estimator of the examples."""
     parser = _add_command(commands, command, text, examples["gmm"])
     estimators = parser.add_subparsers(dest="estimator", required=True)
     for name, title, tol, max_iter in (
         ("kmeans", "k-means", 1e-4, 300),
         ("bisecting-kmeans", "bisecting k-means", 1e-4, 300),
+        ("spherical-kmeans", "k-means by cosine", 1e-4, 300),
         ("gmm", "Gaussian mixtures", 1e-3, 100),
     ):
         if name not in examples:
@@ -161,14 +165,14 @@ def _add_estimators(commands, command, text, examples, *, saves):
 def _add_model(add, name):
     """Add what describes one model."""
     count = _integer(1, 2**31)
-    if name in ("kmeans", "bisecting-kmeans"):
-        add("--clusters", type=count, default=8, metavar="N")
-        if name == "bisecting-kmeans":
-            add("--strategy", choices=STRATEGIES, default=STRATEGIES[0],
-                help="which cluster is split next (default: %(default)s)")  # fmt: skip
-    else:
+    if name == "gmm":
         add("--components", type=count, default=1, metavar="N")
         add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
+    else:
+        add("--clusters", type=count, default=8, metavar="N")
+    if name == "bisecting-kmeans":
+        add("--strategy", choices=STRATEGIES, default=STRATEGIES[0],
+            help="which cluster is split next (default: %(default)s)")  # fmt: skip
 
 
 def _add_sweep(add, name):
@@ -317,8 +321,8 @@ def main(arguments=None):
     """Run the command line; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    of_kmeans = getattr(options, "estimator", None) in ("kmeans", "bisecting-kmeans")
-    if of_kmeans and options.write == "probabilities":
+    has_centers = getattr(options, "estimator", "gmm") != "gmm"
+    if has_centers and options.write == "probabilities":
         parser.error("k-means has no probabilities")
     with _terminating_cleanly(), warnings.catch_warnings():
         warnings.simplefilter("default")

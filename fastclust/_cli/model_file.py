@@ -19,6 +19,7 @@ from fastclust._version import __version__
 from fastclust.bisecting_kmeans import BisectingKMeans, set_tree, tree_of
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
+from fastclust.spherical_kmeans import SphericalKMeans
 
 FORMAT, FORMAT_VERSION = "fastclust model", 2
 
@@ -27,11 +28,13 @@ ARRAYS = {
     "scale": ["mean_", "scale_", "var_"],
     "kmeans": ["cluster_centers_", "origin"],
     "bisecting-kmeans": ["cluster_centers_", "origin", "centers", "origins", "children"],
+    "spherical-kmeans": ["cluster_centers_"],
     "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
 }
 NUMBERS: dict[str, dict[str, type]] = {
     "kmeans": {"inertia_": float, "n_iter_": int},
     "bisecting-kmeans": {"inertia_": float},
+    "spherical-kmeans": {"inertia_": float, "n_iter_": int},
     "gmm": {"converged_": bool, "lower_bound_": float, "n_iter_": int},
 }
 """What is kept of each step: arrays, and numbers with their types."""
@@ -39,7 +42,12 @@ NUMBERS: dict[str, dict[str, type]] = {
 INTEGERS = ["bisecting-kmeans.children"]
 """Arrays that are not of floats."""
 
-ESTIMATORS = {"kmeans": KMeans, "bisecting-kmeans": BisectingKMeans, "gmm": GaussianMixture}
+ESTIMATORS = {
+    "kmeans": KMeans,
+    "bisecting-kmeans": BisectingKMeans,
+    "spherical-kmeans": SphericalKMeans,
+    "gmm": GaussianMixture,
+}
 
 WEIGHTS_ERROR = 1e-3
 """How far from 1 weights may add up to: those of float32 rows are less exact."""
@@ -198,6 +206,8 @@ def _check_arrays(name, step, n_features):
     shapes: dict[str, tuple[int, ...]]
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
+    elif name == "spherical-kmeans":
+        shapes = {"cluster_centers_": (step.n_clusters, n_features)}
     elif name == "gmm":
         k = step.n_components
         of_type = COVARIANCE_TYPES[step.covariance_type].shape(k, n_features)

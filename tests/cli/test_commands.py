@@ -103,6 +103,7 @@ def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
     for name, expected in (
         ("kmeans", fastclust.KMeans(8, random_state=0).fit(X)),
         ("bisecting-kmeans", fastclust.BisectingKMeans(8, random_state=0).fit(X)),
+        ("spherical-kmeans", fastclust.SphericalKMeans(8, random_state=0).fit(X)),
         ("gmm", fastclust.GaussianMixture(random_state=0).fit(X)),
     ):
         run("fit", name, rows, "--columns", "a,b", "--random-state", 0, "--model", model)
@@ -110,6 +111,31 @@ def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
         for key in ("inertia_", "n_iter_", "converged_", "lower_bound_"):
             if hasattr(expected, key):
                 assert getattr(loaded, key) == getattr(expected, key)
+
+
+def test_spherical_kmeans_writes_cosine_distances(frame, tmp_path, capsys):
+    rows, model, output = (tmp_path / name for name in ("rows.csv", "m.npz", "out.csv"))
+    X = frame.dropna()[["a", "b"]]
+    X.to_csv(rows, index=False)
+    expected = fastclust.SphericalKMeans(3, n_init=2, random_state=0).fit(X)
+    to = "--model", model, "--output", output, "--write", "scores", "--json"
+    how = "--clusters", 3, "--n-init", 2, "--random-state", 0
+    for command in (["fit", "spherical-kmeans", rows, *how, *to], ["predict", rows, *to]):
+        run(*command)
+        summary = json.loads(capsys.readouterr().out)
+        assert summary["inertia"] == pytest.approx(expected.inertia_, rel=1e-9)
+        assert summary["cluster_sizes"] == np.bincount(expected.labels_).tolist()
+        distances = expected.transform(X).min(axis=1)
+        np.testing.assert_allclose(pd.read_csv(output)["distance"], distances, rtol=1e-12)
+    refused = ["predict", rows, "--model", model, "--output", output, "--write", "probabilities"]
+    assert main([str(word) for word in refused]) == 1
+    assert "k-means has no probabilities" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([str(word) for word in ["fit", "spherical-kmeans", *refused[1:]]])
+    rows.write_text("a,b\n1,2\n0,0\n3,4\n")
+    fit = ["fit", "spherical-kmeans", rows, "--clusters", 2, "--model", model]
+    assert main([str(word) for word in fit]) == 1
+    assert f"error: {rows}: 1 of 3 rows is zero" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("strategy", [[], ["--impute-strategy", "median"]])

@@ -11,6 +11,7 @@ from fastclust._cli.main import main
 ESTIMATORS = [
     ["kmeans", "--clusters", "3"],
     ["bisecting-kmeans", "--clusters", "5", "--strategy", "largest_cluster"],
+    ["spherical-kmeans", "--clusters", "4"],
     *(
         ["gmm", "--components", "3", "--covariance-type", t]
         for t in ("full", "tied", "diag", "spherical")

@@ -107,7 +107,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        *(["fit", *name] for name in ([], ["gmm"], ["kmeans"])),
+        *(["fit", *name] for name in ([], ["gmm"], ["kmeans"], ["spherical-kmeans"])),
         *(["select", *name] for name in ([], ["gmm"], ["kmeans"])),
         ["predict"],
         ["warmup"],

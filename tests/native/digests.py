@@ -43,7 +43,7 @@ def digest(*values):
 def results():
     """Yield the name and the digest of every result."""
     for dtype in DTYPES:
-        for function in kmeans, sparse_kmeans, seeds, mixtures, others:
+        for function in kmeans, sparse_kmeans, spherical_kmeans, seeds, mixtures, others:
             for name, values in function(dtype):
                 yield f"{name}, {dtype}", digest(*values)
 
@@ -79,12 +79,12 @@ def fitted(k, X, sample_weight=None, **options):
 
 
 def of_fit(kmeans):
-    """What a fit of KMeans has found."""
+    """What a fit of KMeans or SphericalKMeans has found."""
     return kmeans.labels_, kmeans.cluster_centers_, kmeans.inertia_, kmeans.n_iter_
 
 
 def of_use(kmeans, X):
-    """What KMeans says of rows."""
+    """What KMeans or SphericalKMeans says of rows."""
     score = kmeans.score(X, sample_weight=weights_of(X))
     return kmeans.predict(X), kmeans.transform(X[:1_000]), kmeans.score(X), score
 
@@ -128,6 +128,23 @@ def sparse_kmeans(dtype):
     yield "KMeans, CSR, new rows", of_use(model, X[::-1])
     far = scipy.sparse.csr_array(far_groups(dtype))
     yield "KMeans, CSR, far groups", of_fit(fitted(7, far, max_iter=3))
+
+
+def spherical_kmeans(dtype):
+    """Results of SphericalKMeans, on dense and on sparse rows."""
+    some, sparse = normal(20_011, 3, dtype), scipy.sparse.csr_array(normal(4_001, 9, dtype))
+    for name, X, k, options in (
+        ("few rows", blobs(300, 2, 3, dtype), 3, {}),
+        ("rows without clusters", some, 20, {"max_iter": 30}),
+        ("many features", blobs(5_003, 70, 20, dtype), 20, {}),
+        ("bounds of blocks", blobs(60_000, 8, 64, dtype), 64, {"max_iter": 100, "tol": 0}),
+        ("filtered", normal(30_000, 16, dtype), 40, {"max_iter": 15}),
+        ("very long rows", some * 2.0**100, 20, {"max_iter": 5}),
+        ("CSR", sparse, 12, {"max_iter": 20}),
+    ):
+        kmeans = fastclust.SphericalKMeans(k, random_state=0, **options).fit(X)
+        yield f"SphericalKMeans, {name}", of_fit(kmeans)
+        yield f"SphericalKMeans, {name}, new rows", of_use(kmeans, X[::-1].copy())
 
 
 def seeds(dtype):

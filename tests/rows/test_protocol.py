@@ -28,7 +28,7 @@ class Parts:
         self._parts = parts
         self.n_samples = sum(part.n_samples for part in parts)
         self.n_features, self.dtype = parts[0].n_features, parts[0].dtype
-        self.origin = parts[0].origin
+        self.origin, self.unit = parts[0].origin, parts[0].unit
 
     def is_small(self, n_clusters: int, n_runs: int) -> bool:
         return False

@@ -75,7 +75,8 @@ class CsrLloyd:
         if n_empty:
             far_rows = self._find_far_rows(n_empty)
             sums, weights = relocate_empty_clusters(self.statistics, far_rows)
-        return move_centers(self.centers, sums, weights, self._tiles, self._shifts)
+        to_unit = self._rows.unit
+        return move_centers(self.centers, sums, weights, to_unit, self._tiles, self._shifts)
 
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels."""

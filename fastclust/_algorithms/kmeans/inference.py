@@ -11,19 +11,19 @@ from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
-def blocks_in_range(X, sample_weight, centers, origin, numbers=None):
+def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False):
     """Yield blocks of rows as (slice of X, rows, centers less the origin and tiles, e), times 2^-e.
 
     The blocks are of all rows, or of those whose numbers are given: then these stand for slices.
 
     Where squares would leave the range of their type, rows in float32 and the centers become
-    float64, and others are scaled, as in a fit.
+    float64, and others are scaled, as in a fit. Unit vectors never do.
     """
     with np.errstate(over="ignore"):  # such centers are scaled
         relative = centers - origin
         center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
     tiles = None
-    for part, rows in pack_blocks(X, sample_weight, origin, numbers):
+    for part, rows in pack_blocks(X, sample_weight, origin, numbers, unit):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
             yield part, rows, (relative, tiles), 0
             # For all other blocks: to find out whether two of 1,000 centers are close takes 1 ms.
@@ -41,7 +41,7 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None):
             yield part, rows, (scale.scaled(centers, -exponent) - scaled_origin, None), exponent
 
 
-def predict_labels(X, centers, origin):
+def predict_labels(X, centers, origin, unit=False):
     """Index of the nearest center of each row, int32.
 
     Parameters
@@ -52,9 +52,12 @@ def predict_labels(X, centers, origin):
         Centers, of X's dtype.
     origin : ndarray of shape (n_features,)
         What a fit subtracted from the rows, of X's dtype.
+    unit : bool, default=False
+        Whether the rows are divided by their norms. The centers are unit vectors then, and the
+        origin is 0.
     """
     labels = np.empty(X.shape[0], dtype=np.int32)
-    for part, rows, tiled_centers, _ in blocks_in_range(X, None, centers, origin):
+    for part, rows, tiled_centers, _ in blocks_in_range(X, None, centers, origin, unit=unit):
         labels[part] = rows.assign(*tiled_centers)
     return labels
 
@@ -79,12 +82,16 @@ def cluster_statistics(X, centers, origin, sample_weight):
     return total
 
 
-def transform_to_distances(X, centers, origin):
-    """Distance of each row to each center, of shape (n_samples, n_clusters)."""
+def transform_to_distances(X, centers, origin, unit=False):
+    """Distance of each row to each center, of shape (n_samples, n_clusters).
+
+    Of unit vectors it is 1 - cos, as |x - c|^2 / 2, in which small ones keep their digits.
+    """
     shape = X.shape[0], len(centers)
     check_memory(math.prod(shape) * X.dtype.itemsize, f"A result of {shape[0]:,} x {shape[1]}")
     distances = np.empty(shape, dtype=X.dtype)
-    for part, rows, (relative, _), exponent in blocks_in_range(X, None, centers, origin):
+    blocks = blocks_in_range(X, None, centers, origin, unit=unit)
+    for part, rows, (relative, _), exponent in blocks:
         if rows.dtype == X.dtype:
             rows.transform(relative, distances[part])
         else:
@@ -94,13 +101,21 @@ def transform_to_distances(X, centers, origin):
                 distances[part] = wide
         if exponent:
             distances[part] = scale.scaled(distances[part], exponent)
+        if unit:
+            with np.errstate(under="ignore"):
+                np.square(distances[part], out=distances[part])
+            distances[part] *= 0.5
     return distances
 
 
-def score_inertia(X, centers, origin, sample_weight):
-    """Weighted sum of the squared distances of the rows to their nearest centers."""
+def score_inertia(X, centers, origin, sample_weight, unit=False):
+    """Weighted sum of the squared distances of the rows to their nearest centers.
+
+    Of unit vectors it is the weighted sum of 1 - cos, half of that.
+    """
     inertia = 0.0
-    for _, rows, tiled_centers, exponent in blocks_in_range(X, sample_weight, centers, origin):
+    blocks = blocks_in_range(X, sample_weight, centers, origin, unit=unit)
+    for _, rows, tiled_centers, exponent in blocks:
         block_inertia = rows.assign_with_inertia(*tiled_centers)[1]
         inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
-    return inertia
+    return inertia / 2 if unit else inertia

@@ -7,7 +7,13 @@ from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
-from fastclust._kernels.kmeans.constants import IMPRECISE, N_COUNTS
+from fastclust._kernels.kmeans.constants import (
+    IMPRECISE,
+    LABELS_ONLY,
+    MOVE_TO_DIRECTIONS,
+    MOVE_TO_MEANS,
+    N_COUNTS,
+)
 from fastclust._kernels.launch import n_workers, steps_in_launch
 
 NEVER = 0
@@ -49,6 +55,7 @@ class Launcher:
 
     def __init__(self, panels, centers, n_chunks, policy):
         self._panels, self._policy = panels, policy
+        self._m_step = MOVE_TO_DIRECTIONS if panels.unit else MOVE_TO_MEANS
         n_clusters, n_features = centers.shape
         self.set_centers(centers.copy())
         n_vectors = -(-n_clusters // panels.lanes)
@@ -78,7 +85,8 @@ class Launcher:
 
     def move_centers(self, sums, weights):
         """M step by itself; see `m_step.move_centers`."""
-        return move_centers(self.centers, sums, weights, self.tiles, self.shifts)
+        to_unit = self._panels.unit
+        return move_centers(self.centers, sums, weights, to_unit, self.tiles, self.shifts)
 
     def iterate(self, call, first_iteration, n_steps, tol):
         """Iterate up to n_steps times: `counts` and `shift_sq` then say what was done.
@@ -99,7 +107,8 @@ class Launcher:
         possible = steps_in_launch(call[1], self._panels.work(len(self.centers)))
         if possible >= 1:
             n_steps = min(n_steps, int(possible))
-            self._launch(call, 1, first_iteration, n_steps, self._policy.resum_every, tol)
+            resum_every = self._policy.resum_every
+            self._launch(call, self._m_step, first_iteration, n_steps, resum_every, tol)
             return
         self._iterate_in_parts(call, first_iteration, tol)
         if self.counts[IMPRECISE]:  # the launch that finished had no rows to sum anew
@@ -111,13 +120,13 @@ class Launcher:
         kernel, chunks, own = call
         resum_every = self._policy.resum_every
         work = self._panels.work(len(self.centers))
-        self._launch(call, 0, iteration, 1, resum_every, tol, work)
-        self._launch((kernel, chunks[:0], own), 1, iteration, 1, resum_every, tol)
+        self._launch(call, LABELS_ONLY, iteration, 1, resum_every, tol, work)
+        self._launch((kernel, chunks[:0], own), self._m_step, iteration, 1, resum_every, tol)
 
     def label(self, call):
         """Label the rows by the current centers, as the last step: the sums are not merged."""
         self.counts[:] = 0
-        self._launch(call, 0, 0, 1, NEVER, 0.0, self._panels.work(len(self.centers)))
+        self._launch(call, LABELS_ONLY, 0, 1, NEVER, 0.0, self._panels.work(len(self.centers)))
 
     def _launch(self, call, finish, first_iteration, n_steps, resum_every, tol, work=0.0):
         kernel, chunks, own = call

@@ -19,7 +19,8 @@ class LloydResult:
     labels : ndarray of shape (n_samples,), int32
         Nearest of these centers for each row.
     inertia : float
-        Weighted sum of the squared distances to it.
+        Weighted sum of the squared distances to it; of unit vectors half of it, which is the
+        weighted sum of 1 - cos.
     n_iter : int
         Number of iterations.
     """
@@ -64,13 +65,15 @@ def run_lloyd(
         The labels are made with the centers that are returned, by the same arithmetic as predict's.
     """
     state = rows.start_lloyd(centers)
+    share = 0.5 if rows.unit else 1.0  # of the squared distances in the inertia
     n_iter = 0
     while n_iter < max_iter:
         centers_before = state.centers.copy() if verbose else None
         done = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
         n_iter += done.n_iter
         if verbose:
-            inertia = scaled_up(state.inertia(centers_before), 2 * exponent, "The inertia")
+            inertia = share * state.inertia(centers_before)
+            inertia = scaled_up(inertia, 2 * exponent, "The inertia")
             print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
         if done.n_changed == 0:
             if verbose:
@@ -90,7 +93,7 @@ def run_lloyd(
     public_centers = (state.centers + rows.origin).astype(dtype or rows.dtype, copy=False)
     final_centers = public_centers.astype(rows.dtype, copy=False) - rows.origin
     labels, inertia = state.finish(final_centers, with_inertia)
-    return LloydResult(public_centers, labels, inertia, n_iter)
+    return LloydResult(public_centers, labels, share * inertia, n_iter)
 
 
 def is_smaller_and_other(result, best):

@@ -6,7 +6,7 @@ from fastclust._algorithms.chunks import split
 from fastclust._calls import update_centers
 
 
-def move_centers(centers, sums, weights, tiles, shifts):
+def move_centers(centers, sums, weights, to_unit, tiles, shifts):
     """Move centers to the means of their rows, in place; return the sum of the squared shifts.
 
     Parameters
@@ -17,13 +17,15 @@ def move_centers(centers, sums, weights, tiles, shifts):
         Weighted sums of the rows.
     weights : ndarray of shape (n_clusters,), float64
         Sums of the sample weights, all positive.
+    to_unit : bool
+        Whether the means are divided by their length. Centers whose rows add up to 0 then stay.
     tiles : sequence of ndarray
         Tiles and squared norms of the centers, as of `precision.search_tiles`; they follow.
     shifts : ndarray of shape (n_clusters or more,)
         Is set to how far each center moved.
     """
     shift_sq = np.empty(1)
-    update_centers(split(1, 0.0), centers, sums, weights, *tiles, shifts, shift_sq)
+    update_centers(split(1, 0.0), centers, sums, weights, int(to_unit), *tiles, shifts, shift_sq)
     return float(shift_sq[0])
 
 

@@ -68,7 +68,8 @@ class PanelLloyd:
         may_skip = may_skip and is_available(BlockBounds.n_bytes(panels))
         self._filter = None
         if may_skip or filters:
-            self._radius_sq = max(panels.largest_square, _largest_square(centers))
+            # Unit vectors are longer than others by rounding.
+            self._radius_sq = ROUND_UP * max(panels.largest_square, _largest_square(centers))
             may_skip &= 16 * self._radius_sq <= float(np.finfo(panels.dtype).max)
             filters &= self._radius_sq < LARGEST_SQ
         if filters and has_memory(panels, BlockBounds.n_bytes(panels) if may_skip else 0):

@@ -56,6 +56,7 @@ class Batches:
     def __init__(self, X, origin):
         self.n_samples, self.n_features = X.shape
         self.dtype, self.origin = X.dtype, origin
+        self.unit = False  # batches of unit vectors are not needed yet
         self._X = readable(X) if isinstance(X, np.ndarray) else X
         self._origin = readable(origin)
         self.total_square = self.largest_square = 0.0

@@ -31,18 +31,30 @@ BLOCK_ROWS = 4096
 class CsrRows:
     """Rows of a CSR matrix. Sparse rows are not centered, so all coordinates are X's own.
 
+    Where rows are to be unit vectors, their values are a copy that is divided by the norms.
+
     Parameters
     ----------
     X : csr_matrix or csr_array of shape (n_samples, n_features), float32 or float64
         The rows, with int32 indices.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
+    unit : bool, default=False
+        Whether rows are divided by their norms; those of norm 0 stay.
+
+    Attributes
+    ----------
+    n_zero : int
+        Rows that have no direction, where rows are unit vectors.
     """
 
-    def __init__(self, X, sample_weight):
+    def __init__(self, X, sample_weight, unit=False):
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
+        self.unit, self.n_zero = unit, 0
+        if unit:
+            X, self.n_zero = unit_csr(X)
         self.n_samples, self.n_features = X.shape
         self.dtype = X.dtype
         self._X = X
@@ -59,6 +71,15 @@ class CsrRows:
         weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
         self.weights = readable(weights)
         self.origin = np.zeros(self.n_features, dtype=X.dtype)
+
+    @property
+    def matrix(self):
+        """The rows as a CSR matrix."""
+        return self._X
+
+    def mean(self):
+        """Mean of the rows, whatever their weights, in float64."""
+        return np.asarray(self._X.sum(axis=0, dtype=np.float64)).ravel() / self.n_samples
 
     @functools.cached_property
     def _row_sq(self):
@@ -203,7 +224,7 @@ class CsrRows:
         """Yield consecutive blocks of the rows, each as a slice, and these rows."""
         for first in range(0, self.n_samples, BLOCK_ROWS):
             part = slice(first, first + BLOCK_ROWS)
-            yield part, CsrRows(self._X[part], None)
+            yield part, CsrRows(self._X[part], None)  # unit vectors, if that is what they are
 
     def run_seeding(self, first, uniforms):
         """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
@@ -224,6 +245,34 @@ class CsrRows:
     def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
         return CsrLloyd(self, centers)
+
+
+def unit_csr(X):
+    """Rows of X divided by their norms, and how many are zero, and stay so.
+
+    A row is first multiplied by a power of two, so that the squares of its values, of any size, are
+    numbers: that changes no digit.
+
+    Parameters
+    ----------
+    X : CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows, in canonical format.
+    """
+    sizes = np.diff(X.indptr)
+    stored = np.flatnonzero(sizes)
+    sizes, first = sizes[stored], X.indptr[stored]
+    norms = np.zeros(len(stored))
+    values = X.data.astype(np.float64)
+    if len(stored):
+        largest = np.maximum.reduceat(np.abs(values), first)
+        values = np.ldexp(values, np.repeat(-np.frexp(largest)[1], sizes))
+        with np.errstate(under="ignore"):
+            norms = np.sqrt(np.add.reduceat(np.square(values), first))
+    n_zero = X.shape[0] - np.count_nonzero(norms)
+    norms[norms == 0] = 1.0
+    with np.errstate(under="ignore"):
+        values = (values / np.repeat(norms, sizes)).astype(X.dtype)
+    return type(X)((values, X.indices, X.indptr), X.shape), n_zero
 
 
 def lanes_of(centers, dtype):

@@ -72,7 +72,7 @@ def estimate_mean(X):
 
 
 class Panels:
-    """Dense rows with a point subtracted, as panels[p, f, lane].
+    """Dense rows with a point subtracted, or divided by their norms, as panels[p, f, lane].
 
     The attributes that are facts (sums over the rows, say) are computed once, in the order of X.
     The panels themselves hold the rows in the order of the run that started last: see `start_run`.
@@ -90,6 +90,8 @@ class Panels:
     numbers : ndarray of int of shape (n_samples,), default=None
         Which rows of X these are, where they are a part of X; all by default. Their own numbers
         are then from 0 to n_samples - 1.
+    unit : bool, default=False
+        Whether rows are divided by their norms; the origin is 0 then. Rows of norm 0 stay.
 
     Attributes
     ----------
@@ -105,16 +107,19 @@ class Panels:
         Sum of the squares of all values.
     largest_square : float
         Largest squared norm of a row.
+    n_zero : int
+        Rows that have no direction, where rows are unit vectors.
     scatter : ndarray of shape (n_features, n_features) or None
         Sum of x x' over the rows, once a mixture has asked for it.
     """
 
-    def __init__(self, X, sample_weight, origin, buffer=None, numbers=None):
+    def __init__(self, X, sample_weight, origin, buffer=None, numbers=None, unit=False):
         if numbers is not None and len(X) > MOST_ROWS:  # more than the kernel's order can number
             sample_weight = None if sample_weight is None else sample_weight[numbers]
             X, numbers = X.take(numbers, axis=0), None
         self.n_samples = len(X) if numbers is None else len(numbers)
         self.n_features = X.shape[1]
+        self.unit = unit
         self.dtype = X.dtype
         self.lanes = VECTOR_BYTES // X.dtype.itemsize
         n_panels = -(-self.n_samples // self.lanes)
@@ -130,7 +135,7 @@ class Panels:
             self._numbers = np.full((n_panels, self.lanes), numbers[-1], dtype=np.int32)
             self.unpadded(self._numbers)[:] = numbers
         self.order, self.scatter = self._order_of_X(), None
-        self.total_square, self.largest_square = self.pack()
+        self.total_square, self.largest_square, self.n_zero = self.pack()
 
     def start_run(self):
         """Put the rows into the order of X, in which every run begins.
@@ -197,15 +202,19 @@ class Panels:
         -------
         total_square, largest_square : float
             Sum of the squares of all values, and the largest squared norm of a row.
+        n_zero : int
+            Rows of norm 0, where rows are divided by it.
         """
         X, n_panels, order = self._X, len(self.values), self._numbers_in_X(order.rows)
         self._panels_f32 = None  # and its memory stays
         chunks = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
+        norms = np.empty((len(chunks), self.lanes))
         squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
+        n_zero = np.empty(len(chunks), dtype=np.int64)
         pack_rows(
-            chunks, X, self.origin, order, numbers, self.values, squares, largest,
-            work=PACK_WORK * self.n_samples * self.n_features,
+            chunks, X, self.origin, order, int(self.unit), numbers, norms, self.values, squares,
+            largest, n_zero, work=PACK_WORK * self.n_samples * self.n_features,
         )  # fmt: skip
         total_square = float(squares.sum()) - self._clear_padding()
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
@@ -213,7 +222,7 @@ class Panels:
             self.weights = np.zeros((n_panels, self.lanes), dtype=X.dtype)
             rows = self.unpadded(order) if len(order) else slice(None)
             self.unpadded(self.weights)[:] = self._sample_weight[rows]
-        return total_square, float(largest.max())
+        return total_square, float(largest.max()), int(n_zero.sum())
 
     def _numbers_in_X(self, rows):
         """Which row of X goes to each place, from which of these rows does."""
@@ -272,7 +281,7 @@ class Panels:
         return self._panels_f32
 
     @classmethod
-    def blocks(cls, X, sample_weight, origin, numbers=None):
+    def blocks(cls, X, sample_weight, origin, numbers=None, unit=False):
         """Yield (first row, Panels) of consecutive blocks of X, in one buffer.
 
         Where there are numbers, the blocks are of X[numbers].
@@ -285,7 +294,7 @@ class Panels:
             part = slice(first, first + n_rows)
             if numbers is None:
                 weights = None if sample_weight is None else sample_weight[part]
-                panels = cls(X[part], weights, origin, buffer)
+                panels = cls(X[part], weights, origin, buffer, unit=unit)
             else:
                 panels = cls(X, sample_weight, origin, buffer, numbers[part])
             buffer = panels.values if buffer is None else buffer
@@ -337,10 +346,19 @@ class Panels:
         return np.ones(self.n_samples, dtype=self.dtype)
 
     def take(self, indices):
-        """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+        """Return rows by number, as the panels hold them, of shape (n_indices, n_features)."""
+        if self.unit:
+            self._return_to_order_of_X()
+            p, i = np.divmod(indices, self.lanes)
+            return self.values[p, :, i]
         if self._numbers is not None:
             indices = self._numbers.ravel()[indices]
         return self._X.take(indices, axis=0) - self.origin
+
+    def mean(self):
+        """Mean of the rows, whatever their weights, as the panels hold them, in float64."""
+        labels = np.zeros((len(self.values), self.lanes), dtype=np.int32)
+        return self.sum_clusters(labels, 1, weighted=False)[0][0] / self.n_samples
 
     def assign(self, centers, tiles=None):
         """Label of the nearest center of each row, in the order of X."""
@@ -417,11 +435,12 @@ class Panels:
         )  # fmt: skip
         return distances_sq
 
-    def sum_clusters(self, labels, n_clusters):
+    def sum_clusters(self, labels, n_clusters, weighted=True):
         """Sums of the rows, sums of the weights and numbers of rows of each label.
 
-        The labels are in the order of the panels.
+        The labels are in the order of the panels. All weights are 1 if not `weighted`.
         """
+        row_weights = self.weights if weighted else self.weights[:0]
         max_chunks = most_with_sums(self.n_samples, n_clusters, self.dtype.itemsize)
         panel_work = PACK_WORK * self.lanes * self.n_features
         chunks = split(len(self.values), panel_work, min(max_chunks, MAX_CHUNKS))
@@ -429,7 +448,7 @@ class Panels:
         weights = np.zeros((len(chunks), n_clusters))
         counts = np.zeros((len(chunks), n_clusters), dtype=np.int64)
         sum_clusters(
-            chunks, self.values, self.weights, self.n_samples, labels, sums, weights, counts,
+            chunks, self.values, row_weights, self.n_samples, labels, sums, weights, counts,
             work=panel_work * len(self.values),
         )  # fmt: skip
         return sums.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0)

@@ -65,7 +65,7 @@ class LloydState(Protocol):
 
 
 class Rows(Protocol):
-    """Rows with weights, from which an origin is subtracted."""
+    """Rows with weights, from which an origin is subtracted, or which are unit vectors."""
 
     n_samples: int
     """Number of rows."""
@@ -78,6 +78,10 @@ class Rows(Protocol):
 
     origin: np.ndarray
     """What is subtracted, of shape (n_features,)."""
+
+    unit: bool
+    """Whether the rows are divided by their norms. Then the centers are unit vectors too: an
+    iteration of Lloyd's algorithm moves them to the directions of the means (spherical k-means)."""
 
     @property
     def largest_square(self) -> float:

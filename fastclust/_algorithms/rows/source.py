@@ -11,6 +11,9 @@ from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.panels import Panels, estimate_mean
 from fastclust._algorithms.rows.protocol import Rows
 
+BLOCK_ROWS = 2**16
+"""Rows that are looked at together for zero ones."""
+
 SAMPLE_ROWS = 32
 """Rows whose medians are looked at."""
 
@@ -68,7 +71,7 @@ def find_origin(X, mean, numbers=None):
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
 
 
-def pack(X, sample_weight, origin, numbers=None, into=None) -> Rows:
+def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     """Rows of X, or some of them, packed for the kernels.
 
     Parameters
@@ -83,28 +86,59 @@ def pack(X, sample_weight, origin, numbers=None, into=None) -> Rows:
         Which rows of X; all by default.
     into : Rows, default=None
         Rows that are not used again: these take their memory if it is enough.
+    unit : bool, default=False
+        Whether the rows are divided by their norms; the origin is 0 then.
 
     Returns
     -------
     rows : Rows
         The rows.
+
+    Raises
+    ------
+    ValueError
+        If rows are zero, which have no direction, where they are to be unit vectors.
     """
+    rows: Panels | CsrRows
     if isinstance(X, np.ndarray):
         n_samples = len(X) if numbers is None else len(numbers)
-        if not isinstance(into, Panels) or not into.has_room(n_samples, X.dtype):
-            return Panels(X, sample_weight, origin, None, numbers)
-        rows = Panels(X, sample_weight, origin, into.memory, numbers)
-        rows.take_memory_f32(into)
-        return rows
-    if numbers is None:
-        return CsrRows(X, sample_weight)
-    return CsrRows(X[numbers], None if sample_weight is None else sample_weight[numbers])
+        has_room = isinstance(into, Panels) and into.has_room(n_samples, X.dtype)
+        memory = into.memory if has_room else None
+        rows = Panels(X, sample_weight, origin, memory, numbers, unit)
+        if has_room:
+            rows.take_memory_f32(into)
+    elif numbers is None:
+        rows = CsrRows(X, sample_weight, unit)
+    else:
+        weights = None if sample_weight is None else sample_weight[numbers]
+        rows = CsrRows(X[numbers], weights, unit)
+    if rows.n_zero:
+        raise zero_rows_error(X)
+    return rows
+
+
+def zero_rows_error(X):
+    """Error that says how many rows are zero, and what to do."""
+    if isinstance(X, np.ndarray):
+        blocks = range(0, len(X), BLOCK_ROWS)
+        nonzero = np.concatenate([X[i : i + BLOCK_ROWS].any(axis=1) for i in blocks])
+    else:
+        nonzero = X.tocsr().astype(bool).sum(axis=1, dtype=np.int64).astype(bool)
+    zero = np.flatnonzero(~np.asarray(nonzero).ravel())
+    keep = "X.any(axis=1)" if isinstance(X, np.ndarray) else "abs(X).max(axis=1).toarray() > 0"
+    n_zero = f"{len(zero)} of {X.shape[0]} rows"
+    verb = "are" if len(zero) > 1 else "is"
+    return ValueError(
+        f"{n_zero} {verb} zero, the first of them X[{zero[0]}]: a zero row has no direction, so "
+        f"its cosine is not defined. Leave such rows out: keep those where {keep}."
+    )
 
 
 class RowsInRange(NamedTuple):
     """Packed rows of X times 2^-exponent, with the same rows, and their mean, as arrays.
 
-    They may be in float64 where X is in float32.
+    They may be in float64 where X is in float32. Where dense ones are unit vectors, the array has
+    them as they were before.
     """
 
     rows: Any  # Panels, CsrRows or Batches
@@ -117,10 +151,31 @@ class RowsInRange(NamedTuple):
         """What is subtracted from the rows."""
         return self.rows.origin
 
+    def place(self, centers, offset=0.0):
+        """Centers in the coordinates of the rows: scaled, less the origin; or unit vectors.
+
+        Parameters
+        ----------
+        centers : ndarray of shape (n_clusters, n_features)
+            Centers, in the units of X.
+        offset : ndarray of shape (n_features,), default=0.0
+            The point that they are relative to, scaled as the rows are.
+
+        Raises
+        ------
+        ValueError
+            If a center is zero, and the rows are unit vectors.
+        """
+        if self.rows.unit:
+            return unit_centers(centers)
+        return scale.scaled(centers, -self.exponent) + (offset - self.origin)
+
     @property
     def variance(self):
-        """Mean of the variances of the features, of dense rows."""
-        about_origin = self.rows.total_square / self.X.size
+        """Mean of the variances of the features, of dense rows and of unit vectors."""
+        about_origin = self.rows.total_square / (self.rows.n_samples * self.rows.n_features)
+        if self.rows.unit:
+            return max(0.0, about_origin - float(np.square(self.rows.mean()).mean()))
         if self.origin is self.mean:
             return about_origin
         offset = np.subtract(self.mean, self.origin, dtype=np.float64)
@@ -197,6 +252,54 @@ def pack_part(X, sample_weight, numbers, center, into) -> tuple[Rows, int]:
     return in_range.rows, in_range.exponent
 
 
+def pack_unit(X, sample_weight) -> RowsInRange:
+    """Rows of X divided by their norms, for spherical k-means.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows, all finite; an ndarray is C-contiguous.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row, of X's dtype; None for ones.
+
+    Raises
+    ------
+    ValueError
+        If rows are zero.
+    """
+    zero = np.zeros(X.shape[1], dtype=X.dtype)
+    rows = pack(X, sample_weight, zero, unit=True)
+    return RowsInRange(rows, rows.matrix if isinstance(rows, CsrRows) else X, zero, 0)
+
+
+def unit_centers(centers):
+    """Centers divided by their norms, as rows are when they are packed: a copy.
+
+    Centers of norm 1, but for rounding, stay as they are, so that those of a fit do.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features), float32 or float64, C-contiguous
+        Centers, finite.
+
+    Raises
+    ------
+    ValueError
+        If a center is zero.
+    """
+    n_clusters, n_features = centers.shape
+    if not centers.any(axis=1).all():
+        raise ValueError("A center is zero, which has no direction: cosines are not defined.")
+    with np.errstate(over="ignore", under="ignore"):
+        norms_sq = np.square(centers, dtype=np.float64).sum(axis=1)
+    rounding = (n_features + 16) * float(np.finfo(centers.dtype).eps)
+    is_unit = np.abs(norms_sq - 1) <= rounding
+    if is_unit.all():
+        return centers.copy()
+    divided = pack_unit(centers, None).rows.take(np.arange(n_clusters))
+    return np.where(is_unit[:, np.newaxis], centers, divided)
+
+
 def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> RowsInRange:
     """Rows of X, scaled by a power of two where their squares would leave the range of floats.
 
@@ -222,17 +325,20 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
 
 
 def pack_blocks(
-    X, sample_weight, origin, numbers=None
+    X, sample_weight, origin, numbers=None, unit=False
 ) -> Iterator[tuple[slice | np.ndarray, Rows]]:
     """Yield consecutive blocks of X, each as a slice of its rows, and these rows.
 
     Where `numbers` says which rows are wanted, it has their numbers instead of a slice. Dense
     blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are one
-    block.
+    block. The rows are unit vectors if that is asked for, and none may be zero then.
     """
     if not isinstance(X, np.ndarray):
-        yield slice(None) if numbers is None else numbers, pack(X, sample_weight, origin, numbers)
+        rows = pack(X, sample_weight, origin, numbers, unit=unit)
+        yield slice(None) if numbers is None else numbers, rows
         return
-    for first, panels in Panels.blocks(X, sample_weight, origin, numbers):
+    for first, panels in Panels.blocks(X, sample_weight, origin, numbers, unit):
+        if panels.n_zero:
+            raise zero_rows_error(X)
         part = slice(first, first + panels.n_samples)
         yield part if numbers is None else numbers[part], panels

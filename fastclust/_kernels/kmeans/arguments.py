@@ -82,7 +82,7 @@ class ChunkSums(NamedTuple):
 class Plan(NamedTuple):
     """What a launch is to do.
 
-    finish : 0 to label the rows only, 1 to merge the sums and move the centers as well
+    finish : what follows the labels: LABELS_ONLY, MOVE_TO_MEANS or MOVE_TO_DIRECTIONS (`constants`)
     first_iteration : number of the first iteration
     n_steps : limit of the iterations
     resum_every : iterations after which sums are formed anew, or 0 for never

@@ -20,7 +20,8 @@ shifts. The row's new center j stays a candidate: lowers[j] bounds the distances
 block, so it is at most the row's distance to j, which is at most upper.
 
 Computed squared distances are off by at most E = 4 (n_features + 4) eps R^2, R being the largest
-norm of a row or first center, which no mean of rows exceeds: half of E is room for the rounding of
+norm of a row or first center, which no mean of rows exceeds (nor the direction of a mean of unit
+vectors, but by rounding): half of E is room for the rounding of
 |c|^2, of the n_features multiply-adds and of |x|^2. Two computed squared distances compare like the
 true l^2 and u^2 if l^2 - u^2 > 2 E, for which l - u > sqrt(2 E) suffices. So upper is widened by E,
 lowers by E and sqrt(2 E), and the labels are those of a plain iteration, bit for bit. The rounding
@@ -46,6 +47,7 @@ from fastclust._kernels.kmeans.arguments import (
 from fastclust._kernels.kmeans.centers import touch_all
 from fastclust._kernels.kmeans.constants import (
     BATCH_BLOCKS,
+    LABELS_ONLY,
     LIST_TILE,
     N_ACTIVE,
     N_EVALUATED,
@@ -278,7 +280,7 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
 def _end_bounded(goes_on, centers, plan, status, own):
     """Count the work of the iteration; stop when the launch has cost costs.most."""
     counts, costs = status.counts_out, own.costs
-    if plan.finish == 0:
+    if plan.finish == LABELS_ONLY:
         return False
     if counts[REDO] != 0:  # bounds are up to date: the same centers follow
         _clear(centers.shifts_out)

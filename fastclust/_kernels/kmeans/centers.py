@@ -1,11 +1,17 @@
-"""The M step of Lloyd's algorithm: sums of rows, their means, and centers laid out as tiles."""
+"""The M step of Lloyd's algorithm: sums of rows, their means, and centers laid out as tiles.
+
+For rows of length 1 there is another one, that of spherical k-means (Dhillon and Modha, "Concept
+decompositions for large sparse text data using clustering", Machine Learning 42, 2001): of all unit
+vectors c, the direction s / |s| of the sum s of the rows x of a cluster has the largest sum of
+x.c = cos(x, c), and so the least sum of |x - c|^2 = 2 - 2 x.c. If s is 0, all c are as good.
+"""
 
 import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.arguments import Centers, ClusterSums, Rows
-from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT, ROUND_UP
+from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT, LEAST_RESULTANT, ROUND_UP
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_rows
 from fastclust._kernels.simd.vectors import load
@@ -138,21 +144,39 @@ def merge_chunks(from_scratch, chunk_sums, sums, max_weights_out):
 
 
 @inner
-def move_centers(sums, weights, centers):
+def _direction_scale(sums, j, mean_scale):
+    """Factor that makes the sum of cluster j a unit vector; 0 if the sum has no direction.
+
+    The squares are those of the mean, so that weights of any size leave them in range.
+    """
+    mean_sq = 0.0
+    for f in range(sums.shape[1]):
+        mean_sq += (sums[j, f] * mean_scale) ** 2
+    if mean_sq <= LEAST_RESULTANT**2:
+        return 0.0
+    return mean_scale / np.sqrt(mean_sq)
+
+
+@inner
+def move_centers(sums, weights, to_unit, centers):
     """Set every center to the mean of its rows; return the sum of the squared shifts.
 
-    The shifts of the single centers are rounded up.
+    If `to_unit`, the mean is divided by its length; a center whose rows add up to 0 stays. The
+    shifts of the single centers are rounded up.
     """
     centers_out = centers.centers_out
     n_clusters = weights.shape[0]
     total = 0.0
     for j in range(n_clusters):
         scale = 1.0 / weights[j]
+        if to_unit:
+            scale = _direction_scale(sums, j, scale)
         shift_sq = 0.0
-        for f in range(centers_out.shape[1]):
-            before = np.float64(centers_out[j, f])
-            centers_out[j, f] = sums[j, f] * scale
-            shift_sq += (centers_out[j, f] - before) ** 2
+        if scale > 0.0:
+            for f in range(centers_out.shape[1]):
+                before = np.float64(centers_out[j, f])
+                centers_out[j, f] = sums[j, f] * scale
+                shift_sq += (centers_out[j, f] - before) ** 2
         tile_center(j, n_clusters, centers_out, -2.0, centers.tiles_out, centers.center_sq_out)
         centers.shifts_out[j] = np.sqrt(shift_sq) * ROUND_UP
         total += shift_sq
@@ -161,7 +185,7 @@ def move_centers(sums, weights, centers):
 
 @kernel
 def update_centers(
-    chunks, centers_out: real[:, :], sums: float64[:, :], weights: float64[:],
+    chunks, centers_out: real[:, :], sums: float64[:, :], weights: float64[:], to_unit: int64,
     tiles_out: real[:, :, :], center_sq_out: real[:, :], shifts_out: real[:],
     shift_sq_out: float64[:],
 ):  # fmt: skip
@@ -169,11 +193,12 @@ def update_centers(
 
     centers_out, tiles_out, center_sq_out, shifts_out : `arguments.Centers`  # IN, OUT
     sums, weights : of `arguments.ClusterSums`                               # IN
+    to_unit : 1 for means divided by their length, 0 for means               # IN
     shift_sq_out : (1,), float64: sum of the squared shifts                  # OUT
     """
     centers = Centers(centers_out, tiles_out, center_sq_out, shifts_out)
     for _ in prange(chunks.shape[0]):
-        shift_sq_out[0] = move_centers(sums, weights, centers)
+        shift_sq_out[0] = move_centers(sums, weights, to_unit != 0, centers)
 
 
 @inner

@@ -12,9 +12,18 @@ REDO = 5  # 1 while the sums are being formed anew
 IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no chunks
 N_COUNTS = 7
 
+# Values of `finish` of a `Plan`: what follows when all rows have labels.
+LABELS_ONLY = 0  # nothing: the sums of the chunks stay apart
+MOVE_TO_MEANS = 1  # the sums are merged, and every center moves to the mean of its rows
+MOVE_TO_DIRECTIONS = 2  # the same, and the means are divided by their length (spherical k-means)
+
 LEAST_OF_MAX_WEIGHT = 1e-4
 """Sums are formed anew if a cluster's weight falls below this share of its largest: above, they
 have 12 correct digits."""
+
+LEAST_RESULTANT = 2.0**-40
+"""Length of the mean of unit vectors below which it is what rounding has left of 0: it has no
+direction."""
 
 ROUND_UP = 1 + 1e-6
 """Factor that rounds shifts up: they are square roots of sums of n_features rounded squares."""

@@ -1,11 +1,11 @@
 """Iterations of Lloyd's algorithm, many in one launch: the loop of all of them, and plain ones.
 
 An iteration labels every row with its nearest center (`assign`) and moves every center to the mean
-of its rows (`centers`). Center sums are incremental: only the rows whose label changed are moved
-from the sum of one cluster to that of another. They accumulate in float64, each chunk of rows in a
-buffer of its own, and the chunks are merged in order. A plain iteration computes the distance of
-every row to every center. `bounded` has the iterations that skip distances, `filtered` those that
-compute them in float32 first.
+of its rows, or to the direction of that mean (`centers`). Center sums are incremental: only the
+rows whose label changed are moved from the sum of one cluster to that of another. They accumulate
+in float64, each chunk of rows in a buffer of its own, and the chunks are merged in order. A plain
+iteration computes the distance of every row to every center. `bounded` has the iterations that skip
+distances, `filtered` those that compute them in float32 first.
 """
 
 from numba import prange
@@ -28,7 +28,15 @@ from fastclust._kernels.kmeans.centers import (
     move_row,
     touch_all,
 )
-from fastclust._kernels.kmeans.constants import IMPRECISE, N_CHANGED, N_EMPTY, N_ITER, REDO
+from fastclust._kernels.kmeans.constants import (
+    IMPRECISE,
+    LABELS_ONLY,
+    MOVE_TO_DIRECTIONS,
+    N_CHANGED,
+    N_EMPTY,
+    N_ITER,
+    REDO,
+)
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
@@ -54,7 +62,7 @@ def make_team_work(name, assign_chunk, end_iteration):
                 assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own)
             if is_last_of_step(team):
                 goes_on = False
-                if plan.finish != 0:
+                if plan.finish != LABELS_ONLY:
                     goes_on = finish_iteration(
                         chunks.shape[0], centers, chunk_sums, sums, plan, status
                     )
@@ -139,7 +147,8 @@ def run_m_step(centers, sums, plan, status):
         counts[N_EMPTY] += count == 0
     if counts[N_EMPTY] > 0:
         return True
-    shift_sq[0] = move_centers(sums.sums_out, sums.weights_out, centers)
+    to_unit = plan.finish == MOVE_TO_DIRECTIONS
+    shift_sq[0] = move_centers(sums.sums_out, sums.weights_out, to_unit, centers)
     return counts[N_CHANGED] == 0 or shift_sq[0] <= plan.tol
 
 

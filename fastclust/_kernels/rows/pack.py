@@ -1,15 +1,24 @@
-"""Rows into panels: column sums, and packing with the mean subtracted.
+"""Rows into panels: column sums, and packing with the mean subtracted, or with length 1.
 
 A panel holds LANES rows, feature-major: panels[p, f, lane] = X[p * LANES + lane, f] - mean[f].
-Lanes past the last row are filled with zeros.
+Lanes past the last row are filled with zeros. Rows that are to be unit vectors are divided by their
+norm when their panel has been filled, while it is in the cache.
 """
 
+import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.panels import PREFETCH_PANELS, pack_panel, prefetch_rows
 from fastclust._kernels.simd.vectors import add_squares, greatest_lane, lane, load, zero_doubles
+
+LEAST_SQ, MOST_SQ = 2.0**-900, 2.0**1000
+"""Squared norms from and to which squares keep the digits that count. Rows of others are multiplied
+by a power of two before."""
+
+UP = 2.0**600
+"""Such a power, for the smallest: 2^-1074 becomes 2^-474, and a sum of 2^-900 becomes 2^300."""
 
 
 @inner
@@ -52,44 +61,96 @@ def _number_rows(order, p, n_samples, chunk, numbers_out):
 
 
 @inner
-def _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out):
-    """Pack the rows of a chunk; return the sum and the largest of their squared norms."""
+def _sum_squares(panels, p):
+    """Squared norms of the rows of a panel, in float64."""
+    row_sq = zero_doubles(panels)
+    for f in range(panels.shape[1]):
+        row_sq = add_squares(row_sq, load(panels, (p, f)))
+    return row_sq
+
+
+@inner
+def _bring_into_range(p, i, panels_out):
+    """Multiply a row by a power of two with which its squares are numbers."""
+    largest = 0.0
+    for f in range(panels_out.shape[1]):
+        largest = max(largest, abs(panels_out[p, f, i]))
+    scale = UP if largest < 1.0 else 1.0 / UP
+    for f in range(panels_out.shape[1]):
+        panels_out[p, f, i] *= scale
+
+
+@inner
+def _normalize_panel(p, n_rows, norms_out, panels_out):
+    """Divide the rows of a panel by their norms; return how many are zero, and stay so."""
+    row_sq = _sum_squares(panels_out, p)
+    n_outside, n_zero = 0, 0
+    for i in range(n_rows):
+        if not LEAST_SQ <= lane(row_sq, i) <= MOST_SQ:
+            _bring_into_range(p, i, panels_out)
+            n_outside += 1
+    if n_outside > 0:  # summed in the same order as others: the same bits in any unit
+        row_sq = _sum_squares(panels_out, p)
+    for i in range(panels_out.shape[2]):
+        is_zero = lane(row_sq, i) == 0.0
+        n_zero += is_zero and i < n_rows
+        norms_out[i] = 1.0 if is_zero else np.sqrt(lane(row_sq, i))
+    for f in range(panels_out.shape[1]):
+        for i in range(panels_out.shape[2]):
+            panels_out[p, f, i] = panels_out[p, f, i] / norms_out[i]
+    return n_zero
+
+
+@inner
+def _pack_chunk(X, mean, order, chunks, s, unit, numbers_out, norms_out, panels_out):
+    """Pack the rows of a chunk.
+
+    Return the sum and the largest of their squared norms, and how many are zero, if they are to be
+    unit vectors.
+    """
     chunk, stop = chunks[s, 0], chunks[s, 2]
-    square, largest = 0.0, 0.0
+    square, largest, n_zero = 0.0, 0.0, 0
+    lanes = panels_out.shape[2]
     for p in range(chunks[s, 1], stop):
         _number_rows(order, p, X.shape[0], chunk, numbers_out)
         if order.shape[0] > 0:
             prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
-        n_rows = X.shape[0] - p * panels_out.shape[2]
+        n_rows = min(lanes, X.shape[0] - p * lanes)
         pack_panel(X, mean, numbers_out, chunk, n_rows, panels_out, p)
-        row_sq = zero_doubles(panels_out)
-        for f in range(panels_out.shape[1]):
-            row_sq = add_squares(row_sq, load(panels_out, (p, f)))
-        for i in range(panels_out.shape[2]):
+        if unit:
+            n_zero += _normalize_panel(p, n_rows, norms_out[chunk], panels_out)
+        row_sq = _sum_squares(panels_out, p)
+        for i in range(lanes):
             square += lane(row_sq, i)
         largest = max(largest, greatest_lane(row_sq))
-    return square, largest
+    return square, largest, n_zero
 
 
 @kernel
 def pack_rows(
-    chunks, X: real[:, :], mean: real[:], order: int32[:, :], numbers_out: int64[:, :],
-    panels_out: real[:, :, :], squares_out: float64[:], largest_out: float64[:],
+    chunks, X: real[:, :], mean: real[:], order: int32[:, :], unit: int64, numbers_out: int64[:, :],
+    norms_out: float64[:, :], panels_out: real[:, :, :], squares_out: float64[:],
+    largest_out: float64[:], n_zero_out: int64[:],
 ):  # fmt: skip
-    """Pack X - mean into panels.
+    """Pack X - mean into panels, or the rows of X - mean divided by their norms.
 
     X : (n_samples, n_features)                      # IN
     mean : (n_features,), X's dtype                  # IN
     order : (n_panels, LANES), int32: numbers of     # IN
         the rows in X, or (0, LANES) for X's order
+    unit : 1 to divide the rows by their norms, or 0 # IN
     numbers_out : (n_chunks, LANES), int64           # scratch
+    norms_out : (n_chunks, LANES), float64           # scratch
     panels_out : (n_panels, n_features, LANES)       # OUT
-    squares_out : (n_chunks,), float64               # OUT: sum of (X - mean)**2
-    largest_out : (n_chunks,), float64               # OUT: largest |x - mean|^2 of a row
+    squares_out : (n_chunks,), float64               # OUT: sum of the squares of the packed values
+    largest_out : (n_chunks,), float64               # OUT: largest squared norm of a packed row
+    n_zero_out : (n_chunks,), int64                  # OUT: if unit, rows of norm 0, which stay 0
     """
     for s in prange(chunks.shape[0]):
-        square, largest = _pack_chunk(X, mean, order, chunks, s, numbers_out, panels_out)
-        squares_out[chunks[s, 0]], largest_out[chunks[s, 0]] = square, largest
+        chunk = chunks[s, 0]
+        squares_out[chunk], largest_out[chunk], n_zero_out[chunk] = _pack_chunk(
+            X, mean, order, chunks, s, unit != 0, numbers_out, norms_out, panels_out
+        )
 
 
 @kernel

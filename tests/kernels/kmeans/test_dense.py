@@ -21,8 +21,11 @@ from fastclust._calls import (
     sum_columns,
     tile_centers,
     transform_rows,
+    update_centers,
 )
 from fastclust._kernels.kmeans.constants import (
+    MOVE_TO_DIRECTIONS,
+    MOVE_TO_MEANS,
     N_CHANGED,
     N_COUNTS,
     N_EMPTY,
@@ -76,27 +79,73 @@ def test_sum_columns(rng, n_samples, n_features, dtype, max_chunks):
     np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("unit", [False, True])
 @pytest.mark.parametrize("in_order", [True, False])
-def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order):
+def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order, unit):
     X = rng.normal(size=(n_samples, n_features)).astype(dtype)
-    mean = X.mean(axis=0)
+    mean = X.mean(axis=0) * (not unit)
     lanes = 64 // X.dtype.itemsize
     n_panels = -(-n_samples // lanes)
     order = np.arange(n_panels * lanes, dtype=np.int32).reshape(n_panels, lanes)
     if not in_order:
         order.ravel()[:n_samples] = rng.permutation(n_samples)
-    expected, square = reference.pack_rows(X[order.ravel()[:n_samples]], mean, lanes)
+    expected, square = reference.pack_rows(X[order.ravel()[:n_samples]], mean, lanes, unit)
     chunks = chunks_of(n_panels, max_chunks)
     panels = np.full_like(expected, np.nan, order="C")
     numbers = np.empty((len(chunks), lanes), dtype=np.int64)
+    norms = np.empty((len(chunks), lanes))
     squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
+    n_zero = np.full(len(chunks), 7)
     given = order[:0] if in_order else order
-    pack_rows(chunks, X, mean, given, numbers, panels, squares, largest)
-    np.testing.assert_array_equal(panels, expected)
-    row_sq = (reference.unpack(expected, n_samples).astype(np.float64) ** 2).sum(axis=1)
+    pack_rows(
+        chunks, X, mean, given, int(unit), numbers, norms, panels, squares, largest, n_zero
+    )  # fmt: skip
+    assert not n_zero.any()
+    if unit:  # norms are rounded sums, and what is divided by them is rounded again
+        rtol = tolerance(np.float64, n_features) + tolerance(dtype, 1)
+        np.testing.assert_allclose(panels, expected, rtol=rtol)
+        square = (panels.astype(np.float64) ** 2).sum()
+    else:
+        np.testing.assert_array_equal(panels, expected)
+    row_sq = (reference.unpack(panels, n_samples).astype(np.float64) ** 2).sum(axis=1)
     # Only the order of these sums in float64 differs.
     assert squares.sum() == pytest.approx(square, rel=tolerance(np.float64, X.size))
     assert largest.max() == pytest.approx(row_sq.max(), rel=tolerance(np.float64, n_features))
+
+
+@pytest.mark.parametrize("n_samples", [1, 8, 19, 200])
+@pytest.mark.parametrize("exponent", [-1070, -500, -451, 0, 499, 501, 1020])
+def test_unit_rows_have_the_same_bits_in_any_unit(rng, exponent, n_samples):
+    X = rng.integers(-7, 8, size=(n_samples, 9)).astype(np.float64)  # no digit is lost at 2^-1070
+    X[:, 0] += 8
+    zero = np.zeros(9)
+    expected = Panels(X, None, zero, unit=True)
+    panels = Panels(np.ldexp(X, exponent), None, zero, unit=True)
+    np.testing.assert_array_equal(panels.values, expected.values)
+    rows = panels.take(np.arange(n_samples))
+    np.testing.assert_allclose(rows, reference.unit_rows(X), rtol=tolerance(np.float64, 9))
+    assert panels.total_square == expected.total_square
+
+
+@pytest.mark.parametrize("exponent", [-145, -70, 70, 120])
+def test_unit_rows_of_float32_have_the_same_bits_in_any_unit(rng, exponent):
+    X = rng.integers(1, 8, size=(40, 3)).astype(np.float32)
+    zero = np.zeros(3, dtype=np.float32)
+    expected = Panels(X, None, zero, unit=True)
+    panels = Panels(np.ldexp(X, exponent), None, zero, unit=True)
+    np.testing.assert_array_equal(panels.values, expected.values)
+
+
+def test_zero_rows_are_counted_and_stay_zero(dtype):
+    X = np.ones((37, 3), dtype=dtype)
+    X[[0, 8, 20, 36]] = 0
+    X[1, 1:] = 0
+    panels = Panels(X, None, np.zeros(3, dtype=dtype), unit=True)
+    assert panels.n_zero == 4  # the padding is not
+    rows = panels.take(np.arange(37))
+    np.testing.assert_array_equal(rows.any(axis=1), X.any(axis=1))
+    np.testing.assert_array_equal(rows[1], [1, 0, 0])
+    np.testing.assert_allclose(panels.mean(), rows.mean(axis=0, dtype=np.float64), rtol=1e-14)
 
 
 @pytest.mark.parametrize("width", [TILE, DISTANCE_TILE])
@@ -217,7 +266,7 @@ def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_chunk
     assert out[0, 0] == 0
 
 
-def run_iterate(panels, C, max_chunks, n_steps, tol):
+def run_iterate(panels, C, max_chunks, n_steps, tol, finish=MOVE_TO_MEANS):
     """Call the kernel with buffers of its own; return what it writes."""
     n_panels, n_features, lanes = panels.values.shape
     k, dtype = len(C), panels.dtype
@@ -245,7 +294,7 @@ def run_iterate(panels, C, max_chunks, n_steps, tol):
         "shift_sq": np.zeros(1),
     }
     iterate(
-        chunks, panels.values, panels.weights, panels.n_samples, 1, 0, n_steps, 100,
+        chunks, panels.values, panels.weights, panels.n_samples, finish, 0, n_steps, 100,
         tol, n_workers(chunks), *written.values(),
     )  # fmt: skip
     return written
@@ -285,6 +334,61 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
     np.testing.assert_array_equal(written["counts"], counts)
     assert_shift(written, shift_sq, atol / weights.min())
     assert_left_as_they_came(written)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_features", [2, 3, 9])
+def test_iterate_can_move_centers_to_directions(rng, n_features, dtype, max_chunks, weighted):
+    panels, X, sample_weight = make_panels(rng, 333, n_features, dtype, weighted)
+    C = reference.unit_rows(X[1 : TILE + 3])
+    panels = Panels(X, sample_weight if weighted else None, panels.origin, unit=True)
+    rows = panels.take(np.arange(333))
+    n_iter, n_changed, shift_sq, labels, expected, (_, weights, counts) = reference.iterate(
+        rows, sample_weight, C, np.full(333, -1), 3, 0.0, to_unit=True
+    )
+    written = run_iterate(panels, C, max_chunks, 3, 0.0, MOVE_TO_DIRECTIONS)
+    status = written["status_counts"]
+    assert (status[N_ITER], status[N_CHANGED], status[N_EMPTY]) == (n_iter, n_changed, 0)
+    np.testing.assert_array_equal(panels.order.row_labels(written["labels"]), labels)
+    np.testing.assert_array_equal(written["counts"], counts)
+    atol = tolerance(dtype, 1) + tolerance(np.float64, 3 * 333) / weights.min()
+    np.testing.assert_allclose(written["centers"], expected, rtol=0, atol=atol)
+    np.testing.assert_allclose(np.square(written["centers"]).sum(axis=1), 1, atol=2 * atol)
+    assert_shift(written, shift_sq, atol)
+
+
+def move(centers, sums, weights, to_unit):
+    """Centers and the sum of squared shifts, by the kernel."""
+    moved = centers.copy()
+    tiles, center_sq, _ = tiles_of(moved, TILE, -2.0)
+    shifts, shift_sq = np.zeros(64, dtype=centers.dtype), np.empty(1)
+    update_centers(
+        chunks_of(1, 1), moved, sums, weights, int(to_unit), tiles, center_sq, shifts, shift_sq
+    )
+    np.testing.assert_array_equal(tiles, tiles_of(moved, TILE, -2.0)[0])
+    return moved, shift_sq[0]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300])  # of the weights
+@pytest.mark.parametrize("to_unit", [False, True])
+@pytest.mark.parametrize("n_clusters", [1, TILE, TILE + 1])
+def test_update_centers(rng, dtype, n_clusters, to_unit, scale):
+    centers = reference.unit_rows(rng.normal(size=(n_clusters, 3)).astype(dtype))
+    weights = scale * rng.uniform(1.0, 2.0, size=n_clusters)
+    sums = 0.5 * weights[:, np.newaxis] * rng.uniform(-1, 1, size=centers.shape)
+    expected = reference.update_centers(centers, sums, weights, to_unit)
+    moved, shift_sq = move(centers, sums, weights, to_unit)
+    np.testing.assert_allclose(moved, expected, rtol=tolerance(dtype, 3))
+    assert shift_sq == pytest.approx(((expected - centers) ** 2).sum(), rel=tolerance(dtype, 9))
+
+
+def test_a_center_whose_rows_add_up_to_zero_stays(dtype):
+    centers = np.eye(3, dtype=dtype)
+    sums = np.array([[0.0, 0, 0], [0.0, 1e-14, 1e-13], [0.0, 3.0, 4.0]])  # 1e-13: of rounding
+    moved, shift_sq = move(centers, sums, np.array([2.0, 1.0, 10.0]), True)
+    expected = np.array([[1, 0, 0], [0, 1, 0], [0, 0.6, 0.8]], dtype=dtype)
+    np.testing.assert_allclose(moved, expected, rtol=tolerance(dtype, 1))
+    assert shift_sq == pytest.approx(0.36 + 0.04, rel=tolerance(dtype, 9))
 
 
 def test_shifts_of_centers_are_rounded_up(rng, dtype):
