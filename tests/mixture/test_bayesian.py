@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastclust import BayesianGaussianMixture
+from fastclust._algorithms.mixture.bayesian import VariationalMStep
 from fastclust.exceptions import SingularCovarianceError
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
@@ -431,3 +432,23 @@ def test_draws_are_scikit_learns_to_the_bit():
         setattr(theirs, name, getattr(model, name))
     for ours, expected in zip(model.sample(500), theirs.sample(500), strict=True):
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_an_interruption_leaves_the_estimator_as_it_was(monkeypatch):
+    model = fit(blobs())
+    before, iterate = pickle.dumps(vars(model)), VariationalMStep.iterate
+    n_calls = 0
+
+    def interrupt(self, moments):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 3:
+            raise KeyboardInterrupt
+        return iterate(self, moments)
+
+    monkeypatch.setattr(VariationalMStep, "iterate", interrupt)
+    for method in (model.fit, model.fit_predict):
+        n_calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            method(blobs(spread=1.0))
+        assert pickle.dumps(vars(model)) == before
