@@ -44,7 +44,7 @@ sys.path.insert(0, str(ROOT))
 INTERNALS = "benchmarks/internals.py"
 SUITES = [
     "bench_kernels", "bench_gaussian_mixture", "bench_bayesian_mixture", "bench_kmeans",
-    "bench_metrics",
+    "bench_minibatch_kmeans", "bench_bisecting_kmeans", "bench_metrics",
 ]  # fmt: skip
 
 SCREEN, DECIDE = 2, 5
@@ -169,7 +169,10 @@ class Worker:
 
 
 class NotMeasured(Exception):
-    """A worker's failure, and whether its `internals.py` lacks what the benchmark asks for."""
+    """A worker's failure, and whether its commit lacks what the benchmark asks for.
+
+    That is a function of its `internals.py`, or an estimator.
+    """
 
     def __init__(self, reason, is_lacking):
         super().__init__(reason)

@@ -204,6 +204,8 @@ def _fit_one(options, X):
         )
     else:
         estimator = model_file.ESTIMATORS[options.estimator](options.clusters)
+    if options.estimator == "mini-batch-kmeans":
+        estimator.set_params(batch_size=options.batch_size)
     if options.estimator == "bisecting-kmeans":
         estimator.set_params(bisecting_strategy=options.strategy)
     return estimator.set_params(**_parameters(options)).fit(X), None

@@ -16,6 +16,9 @@ FIT_EXAMPLES = {
     "kmeans": """example:
   fastclust fit kmeans rows.csv --scale --impute --clusters 8 --n-init 10 \\
       --model model.npz --output labels.csv --json""",
+    "mini-batch-kmeans": """example:
+  fastclust fit mini-batch-kmeans rows.parquet --clusters 100 --batch-size 4096 \\
+      --model model.npz --output labels.parquet""",
     "bisecting-kmeans": """example:
   fastclust fit bisecting-kmeans rows.csv --scale --clusters 8 --strategy largest_cluster \\
       --model model.npz --output labels.csv""",
@@ -137,6 +140,7 @@ def _add_estimators(commands, command, text, examples, *, saves):
     estimators = parser.add_subparsers(dest="estimator", required=True)
     for name, title, tol, max_iter in (
         ("kmeans", "k-means", 1e-4, 300),
+        ("mini-batch-kmeans", "k-means by batches", 0.0, 100),
         ("bisecting-kmeans", "bisecting k-means", 1e-4, 300),
         ("spherical-kmeans", "k-means by cosine", 1e-4, 300),
         ("gmm", "Gaussian mixtures", 1e-3, 100),
@@ -170,6 +174,9 @@ def _add_model(add, name):
         add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
     else:
         add("--clusters", type=count, default=8, metavar="N")
+    if name == "mini-batch-kmeans":
+        add("--batch-size", type=count, default=1024, metavar="N",
+            help="rows in a batch (default: %(default)s)")  # fmt: skip
     if name == "bisecting-kmeans":
         add("--strategy", choices=STRATEGIES, default=STRATEGIES[0],
             help="which cluster is split next (default: %(default)s)")  # fmt: skip

@@ -19,6 +19,7 @@ from fastclust._version import __version__
 from fastclust.bisecting_kmeans import BisectingKMeans, set_tree, tree_of
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
+from fastclust.minibatch_kmeans import MiniBatchKMeans
 from fastclust.spherical_kmeans import SphericalKMeans
 
 FORMAT, FORMAT_VERSION = "fastclust model", 2
@@ -27,12 +28,14 @@ ARRAYS = {
     "impute": ["statistics_"],
     "scale": ["mean_", "scale_", "var_"],
     "kmeans": ["cluster_centers_", "origin"],
+    "mini-batch-kmeans": ["cluster_centers_", "origin"],
     "bisecting-kmeans": ["cluster_centers_", "origin", "centers", "origins", "children"],
     "spherical-kmeans": ["cluster_centers_"],
     "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
 }
 NUMBERS: dict[str, dict[str, type]] = {
     "kmeans": {"inertia_": float, "n_iter_": int},
+    "mini-batch-kmeans": {"inertia_": float, "n_iter_": int, "n_steps_": int},
     "bisecting-kmeans": {"inertia_": float},
     "spherical-kmeans": {"inertia_": float, "n_iter_": int},
     "gmm": {"converged_": bool, "lower_bound_": float, "n_iter_": int},
@@ -44,6 +47,7 @@ INTEGERS = ["bisecting-kmeans.children"]
 
 ESTIMATORS = {
     "kmeans": KMeans,
+    "mini-batch-kmeans": MiniBatchKMeans,
     "bisecting-kmeans": BisectingKMeans,
     "spherical-kmeans": SphericalKMeans,
     "gmm": GaussianMixture,

@@ -54,6 +54,7 @@ def run(*arguments):
 
 # -- fit and predict -----------------------------------------------------------------------------
 
+MINI_BATCH = sklearn.cluster.MiniBatchKMeans(4, n_init=3, random_state=0)
 BISECTING = sklearn.cluster.BisectingKMeans(4, n_init=3, random_state=0)
 
 
@@ -63,6 +64,7 @@ BISECTING = sklearn.cluster.BisectingKMeans(4, n_init=3, random_state=0)
     [
         ("kmeans", sklearn.cluster.KMeans(4, n_init=3, random_state=0), "labels"),
         ("kmeans", sklearn.cluster.KMeans(4, n_init=3, random_state=0), "scores"),
+        ("mini-batch-kmeans", MINI_BATCH, "labels"),
         ("bisecting-kmeans", BISECTING, "labels"),
         ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "probabilities"),
         ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "scores"),
@@ -102,13 +104,14 @@ def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
     X = frame.dropna()[["a", "b"]].to_numpy()
     for name, expected in (
         ("kmeans", fastclust.KMeans(8, random_state=0).fit(X)),
+        ("mini-batch-kmeans", fastclust.MiniBatchKMeans(8, random_state=0).fit(X)),
         ("bisecting-kmeans", fastclust.BisectingKMeans(8, random_state=0).fit(X)),
         ("spherical-kmeans", fastclust.SphericalKMeans(8, random_state=0).fit(X)),
         ("gmm", fastclust.GaussianMixture(random_state=0).fit(X)),
     ):
         run("fit", name, rows, "--columns", "a,b", "--random-state", 0, "--model", model)
         loaded = load_model(model).pipeline[-1]
-        for key in ("inertia_", "n_iter_", "converged_", "lower_bound_"):
+        for key in ("inertia_", "n_iter_", "n_steps_", "converged_", "lower_bound_"):
             if hasattr(expected, key):
                 assert getattr(loaded, key) == getattr(expected, key)
 

@@ -52,7 +52,9 @@ def test_wrong_arguments_end_with_status_2(arguments, capsys):
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["kmeans", "bisecting-kmeans", "spherical-kmeans", "gmm"])
+@pytest.mark.parametrize(
+    "name", ["kmeans", "mini-batch-kmeans", "bisecting-kmeans", "spherical-kmeans", "gmm"]
+)
 def test_help_of_fit_shows_an_example_of_its_own(name, capsys):
     with pytest.raises(SystemExit) as raised:
         main(["fit", name, "--help"])

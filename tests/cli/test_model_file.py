@@ -10,6 +10,7 @@ from fastclust._cli.main import main
 
 ESTIMATORS = [
     ["kmeans", "--clusters", "3"],
+    ["mini-batch-kmeans", "--clusters", "5", "--batch-size", "30"],
     ["bisecting-kmeans", "--clusters", "5", "--strategy", "largest_cluster"],
     ["spherical-kmeans", "--clusters", "4"],
     *(
