@@ -78,7 +78,7 @@ def test_every_team_is_a_view():
         views = re.findall(r"in prange\(n_workers\):\n +team = team_out\[:\]\n", code)
         assert code.count("prange(n_workers)") == len(views)
         n_teams += len(views)
-    assert n_teams == 4  # three kinds of iterations, and seeding
+    assert n_teams == 5  # three kinds of iterations, mini-batches, and seeding
 
 
 def test_who_comes_after_the_last_step_does_nothing():
