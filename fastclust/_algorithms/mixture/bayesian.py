@@ -277,7 +277,9 @@ class VariationalMStep(MStep):
         np.add(self._prior_mean, _column(shares) * offsets, out=components.means)
         pulls = priors.mean_precision * shares  # weights of the squares of the offsets
         covariances = self._estimate_covariances(nk, counts, shift, second, pulls, offsets)
-        self._regularise(lambda: self._set_covariances(covariances))
+        self._set_covariances(covariances)
+        if self._is_singular.any():
+            self._regularise(lambda: self._set_covariances(covariances))
         self._lay_out(nk)
 
     def _estimate_posterior(self, counts):

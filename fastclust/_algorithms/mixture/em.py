@@ -61,6 +61,8 @@ class MStep:
         d = panels.n_features
         self._rows, self._origin, self._recover = rows, origin.astype(np.float64), recover
         self._given, self._exponent = given, exponent
+        # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
+        self._log_unit = exponent * d * math.log(2)
         self.components = Components(rows.covariance, k, d, panels.dtype)
         self.reg_covar = np.full(k, float(reg_covar))
         self.recovered = set()
@@ -129,7 +131,9 @@ class MStep:
         that is 0. `scatter` is by default that of the rows.
         """
         scatter = self._rows.scatter if scatter is None else scatter
-        self._regularise(lambda: self._run(moments, total_weight, scatter))
+        self._run(moments, total_weight, scatter)
+        if self._is_singular.any():
+            self._regularise(lambda: self._run(moments, total_weight, scatter))
         self.components.lay_out()
 
     def iterate(self, moments):
@@ -146,13 +150,10 @@ class MStep:
             Mean log-likelihood of X with the components before.
         """
         self.update(moments)
-        # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
-        shift = self._exponent * self.components.means.shape[1] * math.log(2)
-        return float(moments.log_likelihood.sum() / self._rows.total_weight) - shift
+        return float(moments.log_likelihood.sum() / self._rows.total_weight) - self._log_unit
 
     def _regularise(self, run):
         """Call `run`, which updates the components, until no covariance is singular."""
-        run()
         for _ in range(MAX_RECOVERIES if self._recover else 0):
             if not self._is_singular.any():
                 break

@@ -205,7 +205,10 @@ class Panels:
         n_zero : int
             Rows of norm 0, where rows are divided by it.
         """
-        X, n_panels, order = self._X, len(self.values), self._numbers_in_X(order.rows)
+        X, n_panels = self._X, len(self.values)
+        order, numbers_in_X = order.rows, self._numbers
+        if numbers_in_X is not None:  # of a part of X
+            order = numbers_in_X.ravel()[order] if len(order) else numbers_in_X
         self._panels_f32 = None  # and its memory stays
         chunks = split(n_panels, PACK_WORK * self.lanes * self.n_features)
         numbers = np.empty((len(chunks), self.lanes), dtype=np.int64)
@@ -216,19 +219,15 @@ class Panels:
             chunks, X, self.origin, order, int(self.unit), numbers, norms, self.values, squares,
             largest, n_zero, work=PACK_WORK * self.n_samples * self.n_features,
         )  # fmt: skip
-        total_square = float(squares.sum()) - self._clear_padding()
+        total_square = float(squares.sum())
+        if self._numbers is not None:
+            total_square -= self._clear_padding()
         self.weights = np.empty((0, self.lanes), dtype=X.dtype)
         if self._sample_weight is not None:
             self.weights = np.zeros((n_panels, self.lanes), dtype=X.dtype)
             rows = self.unpadded(order) if len(order) else slice(None)
             self.unpadded(self.weights)[:] = self._sample_weight[rows]
-        return total_square, float(largest.max()), int(n_zero.sum())
-
-    def _numbers_in_X(self, rows):
-        """Which row of X goes to each place, from which of these rows does."""
-        if self._numbers is None:
-            return rows
-        return self._numbers.ravel()[rows] if len(rows) else self._numbers
+        return total_square, float(largest.max()), int(n_zero.sum()) if self.unit else 0
 
     def _clear_padding(self):
         """Fill the padding with zeros; return the sum of the squares that were there.
@@ -236,7 +235,7 @@ class Panels:
         The kernel does so after the last row of X, but not where these are a part of X.
         """
         n_padding = self.values.shape[0] * self.lanes - self.n_samples
-        if self._numbers is None or n_padding == 0:
+        if n_padding == 0:
             return 0.0
         padding = self.values[-1, :, -n_padding:]
         with np.errstate(over="ignore"):  # such rows are scaled
