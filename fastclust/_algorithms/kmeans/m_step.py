@@ -47,7 +47,12 @@ def move_gradually(centers, weights, statistics):
         The same afterwards; a center without rows in the batch stays.
     """
     after = weights + statistics.weights
-    moves = statistics.weights > 0
-    divisor = np.where(moves, after, 1.0)[:, np.newaxis]
-    means = (weights[:, np.newaxis] * centers + statistics.sums) / divisor
-    return np.where(moves[:, np.newaxis], means, centers).astype(centers.dtype), after
+    moved = np.flatnonzero(statistics.weights > 0)
+    means = weights[moved, np.newaxis] * centers[moved]
+    means += statistics.sums[moved]
+    means /= after[moved, np.newaxis]
+    if len(moved) == len(centers):
+        return means.astype(centers.dtype, copy=False), after
+    centers = centers.copy()
+    centers[moved] = means
+    return centers, after

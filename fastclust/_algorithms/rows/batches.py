@@ -84,7 +84,9 @@ class Batches:
         return self._X.take(indices, axis=0) - self._origin
 
     def most_steps(self, n_clusters):
-        """Most steps whose centers should be kept."""
+        """Most steps for which batches are worth drawing ahead: what one call of `run` takes."""
+        if not isinstance(self._X, np.ndarray):
+            return 1
         return max(1, MOST_BYTES // (self.dtype.itemsize * n_clusters * self.n_features))
 
     def run(self, indices, centers, weights):
