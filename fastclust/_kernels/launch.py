@@ -58,5 +58,5 @@ OPEN = 2  # chunks of all steps opened so far; `team.DISMISSED` at the end
 
 def open_team(team_out, n_chunks):
     """Open the first step: a turn for each chunk; without chunks, one for the end of the step."""
-    team_out.fill(0)  # twice as fast as setting the two counters
+    team_out.fill(0)
     team_out[OPEN, 0] = max(n_chunks, 1)

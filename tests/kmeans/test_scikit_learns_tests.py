@@ -1,13 +1,11 @@
 """scikit-learn's own tests of k-means, with fastclust's classes and functions put in."""
 
-import importlib.util
-from unittest import mock
-
 import numpy as np
 import pytest
 import sklearn.cluster
 
 import fastclust
+from tests.theirs import expect_failure, load_tests, named_tests
 
 NAMES = ["KMeans", "MiniBatchKMeans", "k_means", "kmeans_plusplus"]
 
@@ -21,21 +19,8 @@ PRIVATE = {
 """Tests that look at a private attribute, and its name."""
 
 
-def load(module_name):
-    """A copy of a module of scikit-learn's tests that has imported fastclust's names instead.
-
-    They are put in while it is imported, as it lists classes in parameters of its tests.
-    """
-    spec = importlib.util.find_spec(module_name)
-    module = importlib.util.module_from_spec(spec)
-    ours = {name: getattr(fastclust, name) for name in NAMES}
-    with mock.patch.multiple(sklearn.cluster, **ours):
-        spec.loader.exec_module(module)
-    return module
-
-
-theirs = load("sklearn.cluster.tests.test_k_means")
-globals().update({name: test for name, test in vars(theirs).items() if name.startswith("test_")})
+theirs = load_tests("sklearn.cluster.tests.test_k_means", sklearn.cluster, NAMES)
+globals().update(named_tests(theirs))
 
 
 @pytest.fixture
@@ -52,10 +37,7 @@ def global_dtype():
 
 @pytest.fixture(autouse=True)
 def _private_attributes_may_lack(request):
-    name = request.node.originalname
-    if name in PRIVATE:
-        reason = f"It looks at the private attribute {PRIVATE[name]}."
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=AttributeError, strict=True))
+    expect_failure(request, PRIVATE)
 
 
 def test_they_are_tests_of_fastclust():

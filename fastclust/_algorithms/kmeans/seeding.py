@@ -78,7 +78,7 @@ def _draw_different_rows(n_samples, n_rows, random_state):
     """Return what `choice(n_samples, n_rows, replace=False, p=...)` returns for equal weights.
 
     Like `choice`, draw again among the others for those that are drawn twice. Only that, and a draw
-    close to a border between two rows, need n_samples probabilities (2 ms for 200,000).
+    close to a border between two rows, need n_samples probabilities.
     """
     indices = np.empty(0, dtype=np.int64)
     while len(indices) < n_rows:

@@ -153,7 +153,7 @@ class MStep:
         return float(moments.log_likelihood.sum() / self._rows.total_weight) - self._log_unit
 
     def _regularise(self, run):
-        """Call `run`, which updates the components, until no covariance is singular."""
+        """Raise regularisations, and `run` the update again, until no covariance is singular."""
         for _ in range(MAX_RECOVERIES if self._recover else 0):
             if not self._is_singular.any():
                 break
