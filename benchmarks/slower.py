@@ -15,8 +15,9 @@ each, unless one of them has no way to: then Numba compiles those of both when t
 kernels, whatever they are called there. Two processes, one of each commit, take turns call by call,
 so that what slows the machine down slows both; the median over the turns of the ratio of their
 seconds is one measurement. Where memory lies differs from process to process and may be worth some
-percent, so each measurement has processes of its own. What seems slower after the first is
-measured again, and only that decides. benchmarks/README.md says how often this is right.
+percent, so each measurement has processes of its own. What seems slower after the first two is
+measured five times more, and what is slower by these, five times once more: it is slower if both
+fives say so. benchmarks/README.md says how often this is right.
 """
 
 import argparse
@@ -48,7 +49,7 @@ SUITES = [
 ]  # fmt: skip
 
 SCREEN, DECIDE = 2, 5
-"""Measurements of each benchmark, and further ones of what seems slower."""
+"""Measurements of each benchmark, and further ones of what seems slower, once or twice."""
 
 SUSPECT, SLOWER = 1.03, 1.05
 """Ratios of seconds from which a benchmark seems slower, and is."""
@@ -85,12 +86,22 @@ class Benchmark:
         return statistics.geometric_mean([ratio for _, _, ratio in self.measured[first:]])
 
     def is_slower(self):
-        """Whether it is by the measurements after the first, beyond SLOWER and their spread."""
-        logs = [math.log(ratio) for _, _, ratio in self.measured[SCREEN:]]
-        if len(logs) < 2:
-            return False
-        error = statistics.stdev(logs) / math.sqrt(len(logs))
-        return self.ratio(SCREEN) > SLOWER and statistics.mean(logs) > T_95 * error
+        """Whether each DECIDE measurements after the first say so, beyond SLOWER and their spread.
+
+        A single such set is wrong too often: one of many benchmarks, all of which are measured
+        whenever something changes.
+        """
+        decisive = [math.log(ratio) for _, _, ratio in self.measured[SCREEN:]]
+        sets = [decisive[i : i + DECIDE] for i in range(0, len(decisive), DECIDE)]
+        return bool(sets) and all(map(_is_above, sets))
+
+
+def _is_above(logs):
+    """Whether the mean of these logarithms of ratios is above SLOWER, and not by their spread."""
+    if len(logs) < DECIDE:
+        return False
+    error = statistics.stdev(logs) / math.sqrt(len(logs))
+    return statistics.mean(logs) > max(math.log(SLOWER), T_95 * error)
 
 
 # -- what is measured ---------------------------------------------------------------------------
@@ -358,8 +369,10 @@ def main():
         for _ in range(SCREEN):
             measure_all(benchmarks, trees, environments, caches)
         suspects = [b for b in benchmarks if b.measured and b.ratio() > SUSPECT]
-        for _ in range(DECIDE if suspects else 0):
-            measure_all(suspects, trees, environments, caches)
+        for _ in range(2):
+            for _ in range(DECIDE if suspects else 0):
+                measure_all(suspects, trees, environments, caches)
+            suspects = [benchmark for benchmark in suspects if benchmark.is_slower()]
     print_table(benchmarks)
     slower = [benchmark for benchmark in benchmarks if benchmark.is_slower()]
     for benchmark in slower:
