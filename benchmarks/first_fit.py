@@ -10,12 +10,13 @@ fastclust` finds: the clone, in which it is, or with --installed what is install
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,25 +66,14 @@ def main():
             }
             for name, environment in kinds.values():
                 run(name, estimator, directory, **environment)
-            turns = [
-                {
-                    kind: run(name, estimator, directory, **environment)
-                    for kind, (name, environment) in kinds.items()
-                }
-                for _ in range(N_TURNS)
-            ]
-            for kind in kinds:
-                columns = zip(*(turn[kind] for turn in turns), strict=True)
-                ratios = zip(
-                    *(
-                        [a / b for a, b in zip(turn[kind], turn["scikit-learn"], strict=True)]
-                        for turn in turns
-                    ),
-                    strict=True,
-                )
-                (seconds, memory), (slower, larger) = (
-                    map(statistics.median, each) for each in (columns, ratios)
-                )
+            measured = np.empty((N_TURNS, len(kinds), 2))  # seconds and MiB
+            for i in range(N_TURNS):
+                for j, (name, environment) in enumerate(kinds.values()):
+                    measured[i, j] = run(name, estimator, directory, **environment)
+            medians = np.median(measured, axis=0)
+            ratios = np.median(measured / measured[:, :1], axis=0)
+            for j, kind in enumerate(kinds):
+                (seconds, memory), (slower, larger) = medians[j], ratios[j]
                 print(
                     f"{estimator:<16} {kind:<14} {seconds:8.2f} {slower:6.2f} {memory:5.0f} "
                     f"{larger:6.2f}"
