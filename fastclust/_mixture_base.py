@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _parameters, _validation
+from fastclust import _algorithms, _mixture_parameters, _parameters, _validation
 from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
@@ -380,7 +380,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     else:
         validate_data(mixture, X, skip_check_array=True)  # notes the names of the features
         X, mean = packed.X, packed.mean
-    check_enough_rows(X, mixture.n_components)
+    _mixture_parameters.check_enough_rows(X, mixture.n_components)
     start = mixture._check_start(X.shape[1])
     source, rows, panels = _algorithms.rows.source, X, None
     if packed is not None:
@@ -389,7 +389,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
         if rows is not X:
-            check_enough_rows(rows, mixture.n_components)
+            _mixture_parameters.check_enough_rows(rows, mixture.n_components)
             mean = source.find_mean(rows)
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, mixture._least_exponent(start)
@@ -398,15 +398,6 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     mixture._warn_of_result(best, warn)
     mixture._set_result(best, in_range)
     return X
-
-
-def check_enough_rows(X, n_components):
-    """Raise ValueError, as scikit-learn, if there are fewer rows than components."""
-    if X.shape[0] < n_components:
-        raise ValueError(
-            "Expected n_samples >= n_components "
-            f"but got n_components = {n_components}, n_samples = {X.shape[0]}"
-        )
 
 
 def weighted_mean(values, sample_weight):

@@ -1,9 +1,18 @@
-"""Checks of what a mixture starts from and of its priors, worded like scikit-learn's."""
+"""Checks of a mixture's rows, start and priors, worded like scikit-learn's."""
 
 import numpy as np
 from sklearn.utils import check_array
 
 from fastclust._validation import FLOAT_DTYPES
+
+
+def check_enough_rows(X, n_components):
+    """Raise ValueError, as scikit-learn, if there are fewer rows than components."""
+    if X.shape[0] < n_components:
+        raise ValueError(
+            "Expected n_samples >= n_components "
+            f"but got n_components = {n_components}, n_samples = {X.shape[0]}"
+        )
 
 
 def check_given(weights, means, precisions, covariance, n_components, n_features):

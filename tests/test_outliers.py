@@ -11,8 +11,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastclust import GaussianMixture, KMeans, outliers
-from fastclust.outliers import DensityOutliers, DistanceOutliers, TrimmedKMeans, confident_labels
+from fastclust import GaussianMixture, KMeans
+from fastclust.outliers import (
+    DensityOutliers,
+    DistanceOutliers,
+    TrimmedKMeans,
+    _fitted,
+    confident_labels,
+)
 
 X, _ = make_blobs(500, centers=3, random_state=1)
 MIXTURE = GaussianMixture(3, random_state=0)
@@ -93,7 +99,7 @@ def test_a_far_row_is_an_outlier_and_a_center_is_none(detector):
 
 def test_blocks_of_rows_make_no_difference(monkeypatch):
     detector = DistanceOutliers(KMEANS).fit(X)
-    monkeypatch.setattr(outliers, "BLOCK_ROWS", 7)  # no argument of the estimator
+    monkeypatch.setattr(_fitted, "BLOCK_ROWS", 7)  # no argument of the estimator
     again = DistanceOutliers(KMEANS).fit(X)
     np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
 

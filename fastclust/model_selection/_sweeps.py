@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
 from fastclust import _algorithms
-from fastclust._mixture_base import check_enough_rows, fit_mixture
+from fastclust._mixture_base import fit_mixture
+from fastclust._mixture_parameters import check_enough_rows
 from fastclust._parameters import NONE, RANDOM_STATE, check_parameters, integer, one_of
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import (
