@@ -116,10 +116,7 @@ def check_covariance_prior(prior, covariance, n_features):
         prior = check_array([prior], dtype=FLOAT_DTYPES, ensure_2d=False)[0]
     else:
         prior = check_array(prior, dtype=FLOAT_DTYPES, ensure_2d=False)
-    # Of one component: all types but the tied have an axis for them.
-    shape = covariance.shape(1, n_features)
-    shape = shape if covariance.is_shared else shape[1:]
-    _check_shape(prior, shape, f"{name} covariance_prior")
+    _check_shape(prior, covariance.shape_of_one(n_features), f"{name} covariance_prior")
     covariance.check_precisions(prior, f"{name} precision")
     return float(prior) if is_number else prior.astype(np.float64)
 

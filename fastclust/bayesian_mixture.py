@@ -254,7 +254,7 @@ default='dirichlet_process'
         _mixture_parameters.check_last_fit(*last, covariance, k, d)
         _mixture_parameters.check_last_prior(self.weight_concentration_, is_process)
         return priors, (
-            self._posterior(),
+            posterior_of(self),
             self.means_,
             self.covariances_,
             self.precisions_cholesky_,
@@ -305,32 +305,49 @@ default='dirichlet_process'
 
     def _log_weights(self):
         """What is added to the log-densities of the components."""
-        return _algorithms.mixture.posterior.log_weights(self._posterior())
+        return _algorithms.mixture.posterior.log_weights(posterior_of(self))
 
-    def _posterior(self):
-        """Check what the posterior has beside means and covariances; return it."""
-        k, d = np.shape(self.means_)
 
-        def check(values, name):
-            values = _validation.check_attribute(values, name, (k,)).astype(np.float64)
-            if not (values > 0).all():
-                raise ValueError(f"{name} should be positive.")
-            return values
+def posterior_of(mixture):
+    """Check what the posterior has beside means and covariances, and return it.
 
-        name = "weight_concentration_"
-        if isinstance(self.weight_concentration_, tuple):
-            first, second = self.weight_concentration_
-            concentration = check(first, name), check(second, name)
-        else:
-            concentration = check(self.weight_concentration_, name)
-        freedom = self.degrees_of_freedom_
-        is_shared = self._covariance.is_shared and np.ndim(freedom) == 0
-        freedom = check([freedom] * k if is_shared else freedom, "degrees_of_freedom_")
-        if not (freedom > d - 1).all():
-            raise ValueError(f"degrees_of_freedom_ should be above {d - 1}.")
-        return _algorithms.mixture.posterior.Posterior(
-            concentration,
-            check(self.mean_precision_, "mean_precision_"),
-            float(freedom[0]) if is_shared else freedom,
-            d,
-        )
+    Parameters
+    ----------
+    mixture : BayesianGaussianMixture
+        Its attributes may have been set by hand, or read from a file.
+
+    Returns
+    -------
+    posterior : Posterior
+        Its concentrations, mean precisions and degrees of freedom.
+
+    Raises
+    ------
+    ValueError
+        If there is no posterior of such parameters.
+    """
+    k, d = np.shape(mixture.means_)
+
+    def check(values, name):
+        values = _validation.check_attribute(values, name, (k,)).astype(np.float64)
+        if not (values > 0).all():
+            raise ValueError(f"{name} should be positive.")
+        return values
+
+    name = "weight_concentration_"
+    if isinstance(mixture.weight_concentration_, tuple):
+        first, second = mixture.weight_concentration_
+        concentration = check(first, name), check(second, name)
+    else:
+        concentration = check(mixture.weight_concentration_, name)
+    freedom = mixture.degrees_of_freedom_
+    is_shared = mixture._covariance.is_shared and np.ndim(freedom) == 0
+    freedom = check([freedom] * k if is_shared else freedom, "degrees_of_freedom_")
+    if not (freedom > d - 1).all():
+        raise ValueError(f"degrees_of_freedom_ should be above {d - 1}.")
+    return _algorithms.mixture.posterior.Posterior(
+        concentration,
+        check(mixture.mean_precision_, "mean_precision_"),
+        float(freedom[0]) if is_shared else freedom,
+        d,
+    )

@@ -190,37 +190,23 @@ def _print_json(content):
 # -- commands ------------------------------------------------------------------------------------
 
 
-def _parameters(options):
-    """Parameters of the estimator that `fit` and `select` share."""
-    names = ["n_init", "random_state", "tol", "max_iter"]
-    names += ["reg_covar"] if options.estimator == "gmm" else []
-    return {name: getattr(options, name) for name in names}
+def _given(options, names):
+    """Those of the options that are parameters of these names."""
+    return {name: value for name, value in vars(options).items() if name in names}
 
 
 def _fit_one(options, X):
-    if options.estimator == "gmm":
-        estimator = fastclust.GaussianMixture(
-            options.components, covariance_type=options.covariance_type
-        )
-    else:
-        estimator = model_file.ESTIMATORS[options.estimator](options.clusters)
-    if options.estimator == "mini-batch-kmeans":
-        estimator.set_params(batch_size=options.batch_size)
-    if options.estimator == "bisecting-kmeans":
-        estimator.set_params(bisecting_strategy=options.strategy)
-    return estimator.set_params(**_parameters(options)).fit(X), None
+    estimator = model_file.ESTIMATORS[options.estimator]()
+    return estimator.set_params(**_given(options, estimator.get_params())).fit(X)
 
 
-def _fit_several(options, X):
-    parameters = _parameters(options) | {"best_by": options.by}
+def _select_one(options, X):
+    of_both = {"best_by", "max_iter", "n_init", "random_state", "tol"}
     if options.estimator == "kmeans":
-        parameters["gap_references"] = options.gap_references
-        selection = model_selection.select_kmeans(X, options.clusters, **parameters)
-    else:
-        selection = model_selection.select_gaussian_mixture(
-            X, options.components, covariance_type=options.covariance_types, **parameters
-        )
-    return selection.best_estimator_, selection
+        names = of_both | {"batch_size", "gap_references", "n_clusters"}
+        return model_selection.select_kmeans(X, **_given(options, names))
+    names = of_both | {"covariance_type", "n_components", "reg_covar"}
+    return model_selection.select_gaussian_mixture(X, **_given(options, names))
 
 
 def run_fit(options):
@@ -240,11 +226,12 @@ def run_fit(options):
     show_progress(f"fitting {options.estimator} to {len(table.X):,} rows")
     with _errors_naming(options.input):
         steps, X = _prepare(options, table)
-        estimator, selection = (_fit_several if is_selection else _fit_one)(options, X)
+        selection = _select_one(options, X) if is_selection else None
+        estimator = selection.best_estimator_ if selection else _fit_one(options, X)
         columns, labels = _results(estimator, X, options.write)
         score = _score(estimator, X) if options.json else {}
     watch.stop("fitting")
-    pipeline = Pipeline([*steps, (options.estimator, estimator)])
+    pipeline = Pipeline([*steps, (model_file.name_of(estimator), estimator)])
     model = model_file.Model(pipeline, table.names, table.numbers, fastclust.__version__)
     with contextlib.ExitStack() as files:
         files.enter_context(_writing(options.model, model_file.save_model, model))
@@ -257,7 +244,7 @@ def run_fit(options):
         summary = _summary(table, estimator, labels, watch) | score
         if hasattr(estimator, "n_iter_"):  # each split of a tree of clusters has its own
             summary["iterations"] = int(estimator.n_iter_)
-        if options.estimator == "gmm":
+        if hasattr(estimator, "converged_"):
             summary["converged"] = bool(estimator.converged_)
         if selection is not None:
             summary |= {
@@ -280,8 +267,8 @@ def run_predict(options):
         model = model_file.load_model(options.model)
     except OSError as error:
         raise CommandError(f"cannot read {options.model}: {error.strerror or error}") from None
-    *steps, (name, estimator) = model.pipeline.steps
-    if options.write == "probabilities" and name != "gmm":
+    *steps, (_, estimator) = model.pipeline.steps
+    if options.write == "probabilities" and not hasattr(estimator, "predict_proba"):
         raise CommandError(f"{options.model}: k-means has no probabilities")
 
     def choose(names, features):

@@ -28,6 +28,9 @@ FIT_EXAMPLES = {
     "gmm": """example:
   fastclust fit gmm rows.parquet --columns a,b --scale --components 5 \\
       --model model.npz --output probabilities.parquet --write probabilities""",
+    "bayesian-gmm": """example:
+  fastclust fit bayesian-gmm rows.csv --scale --components 20 --max-iter 1000 \\
+      --model model.npz --output labels.csv --json""",
 }
 SELECT_EXAMPLES = {
     "kmeans": """example:
@@ -47,6 +50,8 @@ KMEANS_CRITERIA = (
 MIXTURE_CRITERIA = "bic", "aic", "icl"
 STRATEGIES = "biggest_inertia", "largest_cluster"
 COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
+MIXTURES = "gmm", "bayesian-gmm"
+PRIOR_TYPES = "dirichlet_process", "dirichlet_distribution"
 DTYPES = "float32", "float64"
 
 
@@ -68,6 +73,13 @@ def _non_negative(text):
     """Parse a finite number that is not negative."""
     if not 0 <= float(text) < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0")
+    return float(text)
+
+
+def _positive(text):
+    """Parse a finite number above 0."""
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number above 0")
     return float(text)
 
 
@@ -138,16 +150,16 @@ def _add_estimators(commands, command, text, examples, *, saves):
     """Add a command that fits, with a command of its own for each estimator of the examples."""
     parser = _add_command(commands, command, text, examples["gmm"])
     estimators = parser.add_subparsers(dest="estimator", required=True)
-    for name, title, tol, max_iter in (
-        ("kmeans", "k-means", 1e-4, 300),
-        ("mini-batch-kmeans", "k-means by batches", 0.0, 100),
-        ("bisecting-kmeans", "bisecting k-means", 1e-4, 300),
-        ("spherical-kmeans", "k-means by cosine", 1e-4, 300),
-        ("gmm", "Gaussian mixtures", 1e-3, 100),
-    ):
-        if name not in examples:
-            continue
-        parser = _add_command(estimators, name, title, examples[name])
+    titles = {
+        "kmeans": "k-means",
+        "mini-batch-kmeans": "k-means by batches",
+        "bisecting-kmeans": "bisecting k-means",
+        "spherical-kmeans": "k-means by cosine",
+        "gmm": "Gaussian mixtures",
+        "bayesian-gmm": "Bayesian Gaussian mixtures, which keep the components that are needed",
+    }
+    for name, example in examples.items():
+        parser = _add_command(estimators, name, titles[name], example)
         _add_rows(parser, saves=saves)
         add = parser.add_argument
         add("--columns", type=_listed, metavar="A,B,C",
@@ -158,47 +170,66 @@ def _add_estimators(commands, command, text, examples, *, saves):
             help="what --impute fills in (default: %(default)s)")  # fmt: skip
         restarts = 10 if (command, name) == ("select", "kmeans") else 1
         add("--n-init", type=_integer(1, 2**31), default=restarts, metavar="N")
-        add("--max-iter", type=_integer(1, 2**31), default=max_iter, metavar="N")
-        add("--tol", type=_non_negative, default=tol)
+        # Without these the estimator's own defaults hold.
+        add("--max-iter", type=_integer(1, 2**31), default=argparse.SUPPRESS, metavar="N")
+        add("--tol", type=_non_negative, default=argparse.SUPPRESS)
         add("--random-state", type=_integer(0, 2**32 - 1), metavar="SEED")
-        if name == "gmm":
-            add("--reg-covar", type=_non_negative, default=1e-6)
+        if name in MIXTURES:
+            add("--reg-covar", type=_non_negative, default=argparse.SUPPRESS)
         (_add_sweep if command == "select" else _add_model)(add, name)
 
 
 def _add_model(add, name):
-    """Add what describes one model."""
+    """Add what describes one model, by the names of the estimator's parameters."""
     count = _integer(1, 2**31)
-    if name == "gmm":
-        add("--components", type=count, default=1, metavar="N")
+    if name in MIXTURES:
+        add("--components", dest="n_components", type=count, default=1, metavar="N")
         add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
     else:
-        add("--clusters", type=count, default=8, metavar="N")
+        add("--clusters", dest="n_clusters", type=count, default=8, metavar="N")
     if name == "mini-batch-kmeans":
         add("--batch-size", type=count, default=1024, metavar="N",
             help="rows in a batch (default: %(default)s)")  # fmt: skip
     if name == "bisecting-kmeans":
-        add("--strategy", choices=STRATEGIES, default=STRATEGIES[0],
+        add("--strategy", dest="bisecting_strategy", choices=STRATEGIES, default=STRATEGIES[0],
             help="which cluster is split next (default: %(default)s)")  # fmt: skip
+    if name == "bayesian-gmm":
+        add("--weight-concentration-prior-type", choices=PRIOR_TYPES, default=PRIOR_TYPES[0],
+            help="prior of the components' shares (default: %(default)s)")  # fmt: skip
+        add("--weight-concentration-prior", type=_positive, metavar="ROWS",
+            help="its concentration; the smaller, the fewer components have rows (default: "
+            "1 / components)")  # fmt: skip
+        add("--mean-precision-prior", type=_positive, metavar="ROWS",
+            help="weight of the means' prior, the mean of the rows (default: 1)")  # fmt: skip
+        add("--degrees-of-freedom-prior", type=_positive, metavar="ROWS",
+            help="weight of the covariances' prior, the covariance of the rows (default: the "
+            "number of columns)")  # fmt: skip
 
 
 def _add_sweep(add, name):
-    """Add what describes a sweep over models."""
+    """Add what describes a sweep over models, by the names of the function's parameters."""
     add("--table", metavar="PATH", help="file of the criteria, its kind by its name")
-    count = {"type": _numbers, "metavar": "RANGE"}
     default = "2-15" if name == "kmeans" else "1-10"
-    count["help"] = f"such as 2-10,15,20 (default: {default}, as far as there are rows)"
+    count = {
+        "type": _numbers,
+        "metavar": "RANGE",
+        "help": f"such as 2-10,15,20 (default: {default}, as far as there are rows)",
+    }
     if name == "kmeans":
-        add("--clusters", **count)
-        add("--by", choices=KMEANS_CRITERIA,
+        add("--clusters", dest="n_clusters", **count)
+        add("--by", dest="best_by", choices=KMEANS_CRITERIA,
             help="what chooses the model (default: silhouette, if it is defined)")  # fmt: skip
+        add("--batch-size", type=_integer(1, 2**31), metavar="N",
+            help="rows in a batch of k-means by batches (default: k-means without)")  # fmt: skip
         add("--gap-references", type=_integer(0, 2**31), default=10, metavar="N",
             help="samples for the gap statistic (default: %(default)s)")  # fmt: skip
     else:
-        add("--components", **count)
-        add("--by", choices=MIXTURE_CRITERIA, default="bic", help="what chooses the model")
-        add("--covariance-types", type=_some_of(*COVARIANCE_TYPES), default=COVARIANCE_TYPES,
-            metavar="A,B", help=f"of {', '.join(COVARIANCE_TYPES)} (default: all)")  # fmt: skip
+        add("--components", dest="n_components", **count)
+        add("--by", dest="best_by", choices=MIXTURE_CRITERIA, default="bic",
+            help="what chooses the model (default: %(default)s)")  # fmt: skip
+        add("--covariance-types", dest="covariance_type", type=_some_of(*COVARIANCE_TYPES),
+            default=COVARIANCE_TYPES, metavar="A,B",
+            help=f"of {', '.join(COVARIANCE_TYPES)} (default: all)")  # fmt: skip
 
 
 def _add_warmup(commands):
@@ -328,7 +359,7 @@ def main(arguments=None):
     """Run the command line; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    has_centers = getattr(options, "estimator", "gmm") != "gmm"
+    has_centers = getattr(options, "estimator", "gmm") not in MIXTURES
     if has_centers and options.write == "probabilities":
         parser.error("k-means has no probabilities")
     with _terminating_cleanly(), warnings.catch_warnings():

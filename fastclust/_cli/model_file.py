@@ -16,6 +16,7 @@ from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._cli.files import CommandError
 from fastclust._kmeans_base import origin_of, set_origin
 from fastclust._version import __version__
+from fastclust.bayesian_mixture import BayesianGaussianMixture, posterior_of
 from fastclust.bisecting_kmeans import BisectingKMeans, set_tree, tree_of
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
@@ -24,6 +25,10 @@ from fastclust.spherical_kmeans import SphericalKMeans
 
 FORMAT, FORMAT_VERSION = "fastclust model", 2
 
+COMPONENTS = ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"]
+POSTERIOR = ["weight_concentration_", "mean_precision_", "degrees_of_freedom_"]
+PRIORS = ["mean_prior_", "covariance_prior_"]
+
 ARRAYS = {
     "impute": ["statistics_"],
     "scale": ["mean_", "scale_", "var_"],
@@ -31,14 +36,22 @@ ARRAYS = {
     "mini-batch-kmeans": ["cluster_centers_", "origin"],
     "bisecting-kmeans": ["cluster_centers_", "origin", "centers", "origins", "children"],
     "spherical-kmeans": ["cluster_centers_"],
-    "gmm": ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"],
+    "gmm": COMPONENTS,
+    "bayesian-gmm": COMPONENTS + POSTERIOR + PRIORS,
 }
+RUN: dict[str, type] = {"converged_": bool, "lower_bound_": float, "n_iter_": int}
 NUMBERS: dict[str, dict[str, type]] = {
     "kmeans": {"inertia_": float, "n_iter_": int},
     "mini-batch-kmeans": {"inertia_": float, "n_iter_": int, "n_steps_": int},
     "bisecting-kmeans": {"inertia_": float},
     "spherical-kmeans": {"inertia_": float, "n_iter_": int},
-    "gmm": {"converged_": bool, "lower_bound_": float, "n_iter_": int},
+    "gmm": RUN,
+    "bayesian-gmm": RUN
+    | {
+        "weight_concentration_prior_": float,
+        "mean_precision_prior_": float,
+        "degrees_of_freedom_prior_": float,
+    },
 }
 """What is kept of each step: arrays, and numbers with their types."""
 
@@ -51,7 +64,9 @@ ESTIMATORS = {
     "bisecting-kmeans": BisectingKMeans,
     "spherical-kmeans": SphericalKMeans,
     "gmm": GaussianMixture,
+    "bayesian-gmm": BayesianGaussianMixture,
 }
+"""By their names in the command line and in files."""
 
 WEIGHTS_ERROR = 1e-3
 """How far from 1 weights may add up to: those of float32 rows are less exact."""
@@ -77,6 +92,11 @@ class Model:
     names: list[str] | None
     numbers: list[int]
     version: str
+
+
+def name_of(estimator):
+    """Name that an estimator has in the command line and in files."""
+    return next(name for name, kind in ESTIMATORS.items() if type(estimator) is kind)
 
 
 def save_model(file, model):
@@ -144,6 +164,12 @@ def load_model(path):
                     f"{path}: model of format version {version}, and this fastclust reads "
                     f"{FORMAT_VERSION}"
                 )
+            for step in header["steps"]:
+                if step["name"] not in ARRAYS:
+                    raise CommandError(
+                        f"{path}: model of fastclust {header['fastclust_version']} with "
+                        f"{step['name']!r}, which fastclust {__version__} does not know"
+                    )
             arrays = {key: archive[key] for key in archive.files if key != "header"}
         model = _restore(header, arrays)
     except OSError:
@@ -196,12 +222,16 @@ def _restore_step(step, arrays, n_features):
 def _get(step, key):
     if key in ("centers", "origins", "children"):
         return getattr(tree_of(step), key)
-    return origin_of(step) if key == "origin" else getattr(step, key)
+    return origin_of(step) if key == "origin" else np.asarray(getattr(step, key))
 
 
 def _set(step, key, array):
     if key == "origin":
         set_origin(step, array)
+    elif array.ndim == 0:
+        setattr(step, key, float(array))
+    elif key == "weight_concentration_" and array.ndim == 2:  # of a process: two arrays
+        setattr(step, key, tuple(array))
     else:
         setattr(step, key, array)
 
@@ -212,13 +242,8 @@ def _check_arrays(name, step, n_features):
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
     elif name == "spherical-kmeans":
         shapes = {"cluster_centers_": (step.n_clusters, n_features)}
-    elif name == "gmm":
-        k = step.n_components
-        of_type = COVARIANCE_TYPES[step.covariance_type].shape(k, n_features)
-        shapes = dict.fromkeys(ARRAYS[name], of_type) | {
-            "weights_": (k,),
-            "means_": (k, n_features),
-        }
+    elif name in ("gmm", "bayesian-gmm"):
+        shapes = _shapes_of_mixture(step, n_features)
         if (step.weights_ < 0).any() or abs(step.weights_.sum() - 1) > WEIGHTS_ERROR:
             raise ValueError("weights_ are not shares")
     else:
@@ -233,3 +258,21 @@ def _check_arrays(name, step, n_features):
     for key, shape in shapes.items():
         if _get(step, key).shape != shape:
             raise ValueError(f"{key} is not of shape {shape}")
+    if name == "bayesian-gmm":
+        posterior_of(step)
+
+
+def _shapes_of_mixture(step, n_features):
+    k, covariance = step.n_components, COVARIANCE_TYPES[step.covariance_type]
+    shapes = dict.fromkeys(COMPONENTS, covariance.shape(k, n_features))
+    shapes |= {"weights_": (k,), "means_": (k, n_features)}
+    if isinstance(step, BayesianGaussianMixture):
+        is_process = step.weight_concentration_prior_type == "dirichlet_process"
+        shapes |= {
+            "weight_concentration_": (2, k) if is_process else (k,),
+            "mean_precision_": (k,),
+            "degrees_of_freedom_": () if covariance.is_shared else (k,),
+            "mean_prior_": (n_features,),
+            "covariance_prior_": covariance.shape_of_one(n_features),
+        }
+    return shapes

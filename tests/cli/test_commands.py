@@ -55,6 +55,9 @@ def run(*arguments):
 # -- fit and predict -----------------------------------------------------------------------------
 
 MINI_BATCH = sklearn.cluster.MiniBatchKMeans(4, n_init=3, random_state=0)
+BAYESIAN = sklearn.mixture.BayesianGaussianMixture(
+    n_components=4, n_init=3, tol=1.0, random_state=0
+)
 BISECTING = sklearn.cluster.BisectingKMeans(4, n_init=3, random_state=0)
 
 
@@ -68,6 +71,8 @@ BISECTING = sklearn.cluster.BisectingKMeans(4, n_init=3, random_state=0)
         ("bisecting-kmeans", BISECTING, "labels"),
         ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "probabilities"),
         ("gmm", sklearn.mixture.GaussianMixture(4, n_init=3, random_state=0), "scores"),
+        ("bayesian-gmm", BAYESIAN, "probabilities"),
+        ("bayesian-gmm", BAYESIAN, "scores"),
     ],
 )
 def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
@@ -76,9 +81,10 @@ def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
     rows, model = tmp_path / f"rows.{kind}", tmp_path / "model.npz"
     outputs = [tmp_path / f"{command}.{kind}" for command in ("fit", "predict")]
     WRITERS[kind](frame, rows)
-    count = "--components" if estimator == "gmm" else "--clusters"
+    count = "--components" if estimator in cli.MIXTURES else "--clusters"
     columns = [] if kind == "npy" else ["--columns", "a,b"]
     how = ["--impute", "--scale", count, 4, "--n-init", 3, "--random-state", 0, *columns]
+    how += ["--tol", 1] if estimator == "bayesian-gmm" else []
     run("fit", estimator, *how, rows, "--model", model, "--write", write, "--output", outputs[0])
     run("predict", rows, "--model", model, "--write", write, "--output", outputs[1])
     X = frame[["a", "b"]].to_numpy()
@@ -88,7 +94,7 @@ def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
         "probabilities": lambda: pipeline.predict_proba(X),
         "scores": lambda: (
             pipeline.score_samples(X)[:, None]
-            if estimator == "gmm"
+            if estimator in cli.MIXTURES
             else pipeline.transform(X).min(axis=1)[:, None]
         ),
     }[write]()
@@ -108,6 +114,7 @@ def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):
         ("bisecting-kmeans", fastclust.BisectingKMeans(8, random_state=0).fit(X)),
         ("spherical-kmeans", fastclust.SphericalKMeans(8, random_state=0).fit(X)),
         ("gmm", fastclust.GaussianMixture(random_state=0).fit(X)),
+        ("bayesian-gmm", fastclust.BayesianGaussianMixture(random_state=0).fit(X)),
     ):
         run("fit", name, rows, "--columns", "a,b", "--random-state", 0, "--model", model)
         loaded = load_model(model).pipeline[-1]
@@ -230,6 +237,26 @@ def test_select_kmeans_saves_the_choice_of_its_criterion(frame, tmp_path, capsys
     np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
 
 
+def test_select_kmeans_by_batches(frame, tmp_path, capsys):
+    """With the defaults of `MiniBatchKMeans`, and so do its model and predictions."""
+    rows, model, labels = (tmp_path / name for name in ("rows.csv", "m.npz", "labels.csv"))
+    frame.dropna().to_csv(rows, index=False)
+    select = ["select", "kmeans", rows, "--columns", "a,b", "--clusters", "3-5", "--n-init", 2]
+    select += ["--random-state", 0, "--gap-references", 1, "--batch-size", 32, "--json"]
+    run(*select, "--model", model, "--output", labels)
+    summary = json.loads(capsys.readouterr().out)
+    expected = model_selection.select_kmeans(
+        frame.dropna()[["a", "b"]].to_numpy(), range(3, 6), n_init=2, random_state=0,
+        gap_references=1, batch_size=32,
+    )  # fmt: skip
+    assert summary["table"]["inertia"] == expected.table_["inertia"]
+    assert summary["table"]["gap"] == expected.table_["gap"]
+    best = expected.best_estimator_
+    np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
+    run("predict", rows, "--model", model, "--output", labels)
+    np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
+
+
 def test_select_gmm_tries_the_covariance_types(frame, tmp_path, capsys):
     rows, table = tmp_path / "rows.csv", tmp_path / "criteria.parquet"
     frame.dropna().to_csv(rows, index=False)
@@ -298,8 +325,14 @@ def test_numbers_that_are_none(text, capsys):
 
 def test_options_name_what_there_is():
     from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
+    from fastclust._cli import model_file
     from fastclust.model_selection import _criteria
 
+    assert list(cli.FIT_EXAMPLES) == list(model_file.ESTIMATORS)
+    mixtures = [name for name, kind in model_file.ESTIMATORS.items() if hasattr(kind, "sample")]
+    assert list(cli.MIXTURES) == mixtures
+    rules = fastclust.BayesianGaussianMixture._rules["weight_concentration_prior_type"]
+    assert all(rules[0].test(name) for name in cli.PRIOR_TYPES)
     assert cli.KMEANS_CRITERIA == _criteria.KMEANS_CRITERIA
     assert cli.MIXTURE_CRITERIA == _criteria.MIXTURE_CRITERIA
     assert list(cli.COVARIANCE_TYPES) == list(COVARIANCE_TYPES)
@@ -399,11 +432,11 @@ def test_an_output_is_not_the_input(frame, tmp_path, capsys):
     assert rows.read_bytes() == before
 
 
-@pytest.mark.parametrize("option", ["--tol", "--reg-covar"])
+@pytest.mark.parametrize("option", ["--tol", "--reg-covar", "--mean-precision-prior"])
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
 def test_numbers_that_cannot_be_are_wrong_options(option, value, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["fit", "gmm", "no-such-file.csv", option, value, "--model", "m.npz"])
+        main(["fit", "bayesian-gmm", "no-such-file.csv", option, value, "--model", "m.npz"])
     assert ended.value.code == 2
     assert option in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ import pytest
 import sklearn.datasets
 
 import fastclust
-from fastclust._cli.main import main
+from fastclust._cli.main import FIT_EXAMPLES, main
 
 
 @pytest.fixture
@@ -52,9 +52,7 @@ def test_wrong_arguments_end_with_status_2(arguments, capsys):
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "name", ["kmeans", "mini-batch-kmeans", "bisecting-kmeans", "spherical-kmeans", "gmm"]
-)
+@pytest.mark.parametrize("name", FIT_EXAMPLES)
 def test_help_of_fit_shows_an_example_of_its_own(name, capsys):
     with pytest.raises(SystemExit) as raised:
         main(["fit", name, "--help"])

@@ -6,8 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from fastclust import BayesianGaussianMixture
 from fastclust._cli.main import main
+from fastclust._cli.model_file import load_model
 
+PRIOR = ["--weight-concentration-prior-type"]
 ESTIMATORS = [
     ["kmeans", "--clusters", "3"],
     ["mini-batch-kmeans", "--clusters", "5", "--batch-size", "30"],
@@ -16,6 +19,11 @@ ESTIMATORS = [
     *(
         ["gmm", "--components", "3", "--covariance-type", t]
         for t in ("full", "tied", "diag", "spherical")
+    ),
+    *(
+        ["bayesian-gmm", "--components", "4", "--tol", "1", "--covariance-type", t, *PRIOR, p]
+        for t in ("full", "tied", "diag", "spherical")
+        for p in ("dirichlet_process", "dirichlet_distribution")
     ),
 ]
 
@@ -30,7 +38,7 @@ def rows(tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], ["--scale"], ["--impute"], ["--scale", "--impute"]])
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e[-1])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=" ".join)
 def test_a_loaded_model_predicts_as_the_fit(rows, tmp_path, estimator, more, capsys):
     model, ours, again = (tmp_path / name for name in ("m.npz", "ours.npy", "again.npy"))
     fit = ["fit", *estimator, str(rows), "--model", str(model), "--random-state", "0", "--json"]
@@ -112,6 +120,74 @@ def test_arrays_that_fit_no_model_are_refused(rows, tmp_path, capsys, arrays):
     _rewrite(model, **arrays)
     error = _refused(rows, model, tmp_path, capsys)
     assert error == f"error: {model}: not a fastclust model, or damaged\n"
+
+
+@pytest.mark.parametrize("prior", ["process", "distribution"])
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_a_loaded_bayesian_mixture_is_the_one_that_was_saved(
+    rows, tmp_path, covariance_type, prior
+):
+    """What it is asked for needs the posterior; the priors say how it was fitted."""
+    options = {
+        "n_components": 4,
+        "covariance_type": covariance_type,
+        "weight_concentration_prior_type": f"dirichlet_{prior}",
+        "weight_concentration_prior": 0.5,
+        "mean_precision_prior": 2.0,
+        "degrees_of_freedom_prior": 3.0,
+        "reg_covar": 1e-3,
+        "tol": 1.0,
+        "random_state": 0,
+    }
+    model, fit = tmp_path / "m.npz", ["fit", "bayesian-gmm", str(rows)]
+    for name, value in options.items():
+        fit += [f"--{name.removeprefix('n_').replace('_', '-')}", str(value)]
+    assert main([*fit, "--model", str(model)]) == 0
+    X = np.load(rows)
+    expected = BayesianGaussianMixture(**options).fit(X)
+    loaded = load_model(model).pipeline[-1]
+    assert loaded.get_params() == expected.get_params()
+    not_saved = {"lower_bounds_", "reg_covar_"}
+    assert vars(loaded).keys() == vars(expected).keys() - not_saved
+    for name in vars(loaded):
+        np.testing.assert_equal(getattr(loaded, name), getattr(expected, name), err_msg=name)
+    for method in "predict", "predict_proba", "score_samples":
+        np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(expected, method)(X))
+    np.testing.assert_array_equal(loaded.sample(20)[0], expected.sample(20)[0])
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"weight_concentration_": np.ones(3)},
+        {"weight_concentration_": np.array([[1.0, 1, 1], [1, 1, 0]])},
+        {"mean_precision_": np.zeros(3)},
+        {"degrees_of_freedom_": np.full(3, 0.5)},
+        {"degrees_of_freedom_": np.float64(3)},
+        {"mean_prior_": np.zeros(3)},
+        {"covariance_prior_": np.ones(2)},
+        {"covariance_prior_": np.full((2, 2), np.inf)},
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+def test_arrays_that_are_no_posterior_are_refused(rows, tmp_path, capsys, arrays):
+    model = tmp_path / "m.npz"
+    fit = ["fit", "bayesian-gmm", str(rows), "--components", "3", "--tol", "1"]
+    assert main([*fit, "--model", str(model)]) == 0
+    _rewrite(model, **{f"bayesian-gmm.{key}": array for key, array in arrays.items()})
+    error = _refused(rows, model, tmp_path, capsys)
+    assert error == f"error: {model}: not a fastclust model, or damaged\n"
+
+
+def test_an_estimator_of_a_newer_fastclust_is_refused(rows, tmp_path, capsys):
+    model = tmp_path / "m.npz"
+    assert main(["fit", "kmeans", str(rows), "--model", str(model)]) == 0
+    step = {"name": "k-medoids", "parameters": {}, "fitted": {}}
+    _rewrite(model, {"fastclust_version": "9.9.9", "steps": [step]})
+    error = _refused(rows, model, tmp_path, capsys)
+    assert error.startswith(
+        f"error: {model}: model of fastclust 9.9.9 with 'k-medoids', which fastclust 0.1.0"
+    )
 
 
 @pytest.mark.parametrize(

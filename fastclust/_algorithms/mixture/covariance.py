@@ -82,6 +82,10 @@ class FullCovariance:
         """Shape of the covariances."""
         return (k, d, d)
 
+    def shape_of_one(self, d):
+        """Shape of the covariance of one component."""
+        return (d, d)
+
     def n_parameters(self, k, d):
         """Free parameters of the covariances."""
         return k * d * (d + 1) // 2
@@ -248,6 +252,10 @@ class DiagCovariance:
         """Shape of the covariances."""
         return (k, d)
 
+    def shape_of_one(self, d):
+        """Shape of the covariance of one component."""
+        return (d,)
+
     def n_parameters(self, k, d):
         """Free parameters of the covariances."""
         return k * d
@@ -327,6 +335,10 @@ class SphericalCovariance(DiagCovariance):
     def shape(self, k, d):
         """Shape of the covariances."""
         return (k,)
+
+    def shape_of_one(self, d):
+        """Shape of the covariance of one component."""
+        return ()
 
     def log_dets(self, factors, d):
         """Logarithm of the determinant of each factor."""
