@@ -136,8 +136,8 @@ default='dirichlet_process'
         Number of iterations of the best run.
 
     lower_bound_ : float
-        Lower bound of the logarithm of the evidence, but for constants, after the last iteration of
-        the best run.
+        Lower bound of the logarithm of the evidence, but for constants, which depend on
+        `n_components` and the priors, after the last iteration of the best run.
 
     lower_bounds_ : list of float
         The same of each iteration.

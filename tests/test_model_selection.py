@@ -17,7 +17,12 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 import fastclust
-from fastclust.model_selection import Selection, select_gaussian_mixture, select_kmeans
+from fastclust.model_selection import (
+    Selection,
+    _criteria,
+    select_gaussian_mixture,
+    select_kmeans,
+)
 from fastclust.model_selection._criteria import (
     KMEANS_CRITERIA,
     LABEL_CRITERIA,
@@ -404,6 +409,52 @@ def test_mixtures_are_those_of_the_estimator():
     best = selection.best_estimator_
     assert selection.choices_["bic"] == (best.covariance_type, best.n_components)
     np.testing.assert_array_equal(best.predict(rows), best.fit(rows).predict(rows))
+
+
+def test_a_bayesian_mixture_says_how_many_components_it_keeps():
+    weights = np.arange(1, len(X) + 1) % 3
+    options = {"reg_covar": 1e-3, "init_params": "random_from_data", "n_init": 2, "random_state": 0}
+    selection = select_gaussian_mixture(
+        X, [2, 3, 5, 6, 9], sample_weight=weights, covariance_type=["diag", "full"],
+        best_by="bayesian", means_init=None, tol=1e-2, **options,
+    )  # fmt: skip
+    name, _ = selection.choices_["bic"]
+    mixture = fastclust.BayesianGaussianMixture(
+        n_components=9, covariance_type=name, max_iter=2000, **options
+    ).fit(X, sample_weight=weights)
+    falling = np.sort(mixture.weights_)[::-1]
+    assert (falling >= 0.1 / 9).sum() == 4
+    is_of_type = np.array(selection.table_["covariance_type"]) == name
+    column = np.array(selection.table_["bayesian"])
+    np.testing.assert_array_equal(column[is_of_type], falling[[1, 2, 4, 5, 8]])
+    assert np.isnan(column[~is_of_type]).all()
+    assert selection.choices_["bayesian"] == (name, 5)  # the next of 4 in the table
+    best = selection.best_estimator_
+    assert (type(best), best.covariance_type) == (fastclust.GaussianMixture, name)
+    assert best.n_components == 5
+    assert list(selection.plot(["bayesian"]).curves) == [f"bayesian, {name}"]
+
+
+def test_lower_bounds_of_bayesian_mixtures_depend_on_the_unit():
+    """So they say nothing of the number of components, and are no criterion."""
+    differences = [
+        np.subtract(*(
+            fastclust.BayesianGaussianMixture(
+                n_components=k, weight_concentration_prior=0.1, max_iter=2000, random_state=0
+            ).fit(unit * X).lower_bound_
+            for k in (4, 6)
+        ))
+        for unit in (1, 1024)
+    ]  # fmt: skip
+    assert differences[1] > differences[0] + 10
+
+
+def test_a_bayesian_mixture_that_does_not_converge_is_named(monkeypatch):
+    monkeypatch.setattr(_criteria, "BAYESIAN_ITERATIONS", 3)  # no option of the sweep
+    with pytest.warns(ConvergenceWarning) as caught:
+        select_gaussian_mixture(X, [6], covariance_type="full", best_by="bayesian", random_state=0)
+    assert str(caught[-1].message) == "Not converged after max_iter iterations: Bayesian full 6."
+    assert len(caught) == 1
 
 
 def test_singular_models_are_left_out_with_a_warning():

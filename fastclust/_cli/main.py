@@ -47,7 +47,7 @@ KMEANS_CRITERIA = (
     "elbow", "silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz", "gap",
     "stability",
 )  # fmt: skip
-MIXTURE_CRITERIA = "bic", "aic", "icl"
+MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
 STRATEGIES = "biggest_inertia", "largest_cluster"
 COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
 MIXTURES = "gmm", "bayesian-gmm"

@@ -5,17 +5,28 @@ from scipy.sparse import issparse
 from sklearn.metrics import adjusted_rand_score
 
 from fastclust import _algorithms, metrics
+from fastclust._mixture_base import fit_mixture
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import PackedRows
+from fastclust.bayesian_mixture import BayesianGaussianMixture
 
 LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
 KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
 DEFAULT_CRITERIA = ("silhouette", "simplified_silhouette", "elbow", "gap", "stability")
-MIXTURE_CRITERIA = ("bic", "aic", "icl")
+INFORMATION_CRITERIA = ("bic", "aic", "icl")
+MIXTURE_CRITERIA = (*INFORMATION_CRITERIA, "bayesian")
 ON_CHORD = 1e-9
 """Part of the height of a curve below its chord that may be rounding."""
 
-SMALLER_IS_BETTER = {"davies_bouldin", *MIXTURE_CRITERIA}
+SHARE_KEPT = 0.1
+"""A component of a Bayesian mixture is kept if its weight is so much of an equal share, or more.
+
+Those that are not needed end with the weight of some rows, in time: hence the many iterations.
+"""
+
+BAYESIAN_ITERATIONS = 2_000
+
+SMALLER_IS_BETTER = {"davies_bouldin", *INFORMATION_CRITERIA}
 
 
 class _Judge:
@@ -148,6 +159,54 @@ def _ignore_warning(warning):
 
 def _log(inertia):
     return float(np.log(inertia)) if inertia > 0 else -np.inf
+
+
+def _judge_by_bayes(table, row, X, packed, options, warn):
+    """Weights of a Bayesian mixture of as many components as any model has.
+
+    Parameters
+    ----------
+    table : dict of str to list
+        Columns of the sweep.
+    row : int
+        Row of the model whose covariance type the mixture has.
+    X : array-like of shape (n_samples, n_features)
+        The rows, not yet checked: their columns may have names.
+    packed : PackedRows
+        The same rows, checked and packed.
+    options : dict
+        Parameters of the fits, of which those are taken that say how to start and regularise.
+    warn : callable
+        Is called with each warning.
+
+    Returns
+    -------
+    mixture : BayesianGaussianMixture
+        The fitted mixture.
+    weights : list of float
+        For each model with k components of that covariance type, the k-th largest weight of the
+        mixture; NaN for the others.
+    row : int or None
+        Row of the smallest of these models that has as many components as the mixture keeps.
+    """
+    of_start = {"init_params", "n_init", "on_singular", "random_state", "reg_covar"}
+    mixture = BayesianGaussianMixture(
+        n_components=max(table["n_components"]),
+        covariance_type=table["covariance_type"][row],
+        max_iter=BAYESIAN_ITERATIONS,
+        **{name: value for name, value in options.items() if name in of_start},
+    )
+    fit_mixture(mixture, X, packed=packed, warn=warn)
+    falling = np.sort(mixture.weights_)[::-1]
+    n_kept = np.count_nonzero(falling >= SHARE_KEPT / len(falling))
+    models = list(zip(table["covariance_type"], table["n_components"], strict=True))
+    weights = [
+        float(falling[k - 1]) if name == mixture.covariance_type else float("nan")
+        for name, k in models
+    ]
+    enough = [model for model in models if model[0] == mixture.covariance_type]
+    enough = [model for model in enough if model[1] >= n_kept]
+    return mixture, weights, models.index(min(enough)) if enough else None
 
 
 def _best_row(values, name):

@@ -96,8 +96,11 @@ class Selection:
             models = zip(self.table_["covariance_type"], self.table_["n_components"], strict=True)
             values = dict(zip(models, self.table_[column], strict=True))
             for covariance_type in dict.fromkeys(self.table_["covariance_type"]):
+                curve = [values.get((covariance_type, k), np.nan) for k in ks]
+                if np.isnan(curve).all():  # the Bayesian mixture has one type
+                    continue
                 label = f"{name}, {covariance_type}"
-                curves[label] = [values.get((covariance_type, k), np.nan) for k in ks]
+                curves[label] = curve
                 if (self.choices_.get(name) or ("",))[0] == covariance_type:
                     choices[label] = self.choices_[name][1]
         return CurvesDisplay.from_results(ks, curves, choices, ax=ax)

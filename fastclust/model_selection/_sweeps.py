@@ -26,6 +26,7 @@ from fastclust.exceptions import InvalidParameterError, SingularCovarianceError
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.model_selection._criteria import (
     DEFAULT_CRITERIA,
+    INFORMATION_CRITERIA,
     KMEANS_CRITERIA,
     LABEL_CRITERIA,
     MIXTURE_CRITERIA,
@@ -34,6 +35,7 @@ from fastclust.model_selection._criteria import (
     _gap_row,
     _gap_statistic,
     _Judge,
+    _judge_by_bayes,
     _most_stable_row,
 )
 from fastclust.model_selection._fits import fit_by_all_rows, fit_by_batches
@@ -205,8 +207,9 @@ def select_gaussian_mixture(
         Weight of each row: 2 counts as the row twice, 0 as no row. None for ones.
     covariance_type : str or sequence of str, default=("full", "tied", "diag", "spherical")
         Covariance types.
-    best_by : {"bic", "aic", "icl"}, default="bic"
-        Criterion that chooses `best_estimator_`.
+    best_by : {"bic", "aic", "icl", "bayesian"}, default="bic"
+        Criterion that chooses `best_estimator_`. "bayesian" is computed only if it is asked for
+        here; see the notes.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness. An int gives each fit the same draws.
     **options : dict
@@ -216,8 +219,8 @@ def select_gaussian_mixture(
     -------
     selection : Selection
         The table has the columns "covariance_type", "n_components", "log_likelihood" (of all rows),
-        "bic", "aic", "icl", "converged", "n_iter" and "seconds" (of the fit). A model whose
-        covariances are singular is left out, with a warning.
+        "bic", "aic", "icl", "converged", "n_iter" and "seconds" (of the fit), and "bayesian" if it
+        is asked for. A model whose covariances are singular is left out, with a warning.
 
     Raises
     ------
@@ -232,10 +235,25 @@ def select_gaussian_mixture(
     RuntimeWarning
         If models were left out.
 
+    Notes
+    -----
+    BIC, AIC and ICL choose their smallest value [1]_.
+
+    "bayesian" fits a `BayesianGaussianMixture` of the most components of the table and the
+    covariance type that BIC chooses, with a Dirichlet process for a prior, and with `n_init`,
+    `init_params`, `reg_covar` and `on_singular` of the fits. A component is kept if its weight is a
+    tenth of an equal share or more. The choice is the smallest number of the table that is no less
+    than those kept; where that is the largest, try more. In the row of k components the table has
+    the k-th largest weight, and NaN for other covariance types.
+
+    The lower bounds of Bayesian mixtures are no criterion: constants that grow with the number of
+    components are left out of them, as in scikit-learn, so that the best number would depend on
+    the unit of X.
+
     References
     ----------
-    Fraley, C. and Raftery, A. E. (2002). Model-based clustering, discriminant analysis, and density
-    estimation. Journal of the American Statistical Association, 97, 611-631.
+    .. [1] Fraley, C. and Raftery, A. E. (2002). Model-based clustering, discriminant analysis, and
+       density estimation. Journal of the American Statistical Association, 97, 611-631.
 
     Examples
     --------
@@ -273,15 +291,23 @@ def select_gaussian_mixture(
         rows.append(
             {"covariance_type": name, "n_components": k}
             | {"log_likelihood": estimator.score(X, sample_weight=sample_weight) * total}
-            | {name: getattr(estimator, name)(X, sample_weight) for name in MIXTURE_CRITERIA}
+            | {name: getattr(estimator, name)(X, sample_weight) for name in INFORMATION_CRITERIA}
             | {"converged": estimator.converged_, "n_iter": estimator.n_iter_, "seconds": seconds}
         )
         estimators.append(estimator)
-    _warn_of_models(singular, not_converged)
     if not rows:
+        _warn_of_models(singular, not_converged)
         raise ValueError("All models have singular covariances: increase reg_covar or scale X.")
     table = {name: [row[name] for row in rows] for name in rows[0]}
-    choices = {name: _best_row(table[name], name) for name in MIXTURE_CRITERIA}
+    choices = {name: _best_row(table[name], name) for name in INFORMATION_CRITERIA}
+    if best_by == "bayesian" and choices["bic"] is not None:
+        mixture, table["bayesian"], choices["bayesian"] = _judge_by_bayes(
+            table, choices["bic"], X, packed, options | {"random_state": random_state},
+            _warn_but_of_convergence,
+        )  # fmt: skip
+        if not mixture.converged_:
+            not_converged.append(f"Bayesian {mixture.covariance_type} {mixture.n_components}")
+    _warn_of_models(singular, not_converged)
     return _selection(table, choices, best_by, estimators)
 
 
