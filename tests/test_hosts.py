@@ -24,7 +24,14 @@ def fit(seed):
     mixture = fastclust.GaussianMixture(
         4, init_params="random_from_data", max_iter=3, tol=0.0, random_state=seed
     ).fit(X)
-    parts = kmeans.cluster_centers_, kmeans.labels_, mixture.means_
+    batches = fastclust.MiniBatchKMeans(16, max_iter=2, random_state=seed).fit(X)
+    bisecting = fastclust.BisectingKMeans(4, max_iter=5, random_state=seed).fit(X)
+    spherical = fastclust.SphericalKMeans(16, max_iter=5, random_state=seed).fit(X)
+    bayesian = fastclust.BayesianGaussianMixture(
+        n_components=4, init_params="random_from_data", max_iter=3, random_state=seed
+    ).fit(X)
+    parts = kmeans.cluster_centers_, kmeans.labels_, mixture.means_, batches.cluster_centers_
+    parts += bisecting.labels_, spherical.cluster_centers_, bayesian.means_
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 """
 SILENT = "import warnings; warnings.simplefilter('ignore')\n"
@@ -87,23 +94,35 @@ rng = np.random.default_rng(0)
 big = rng.normal(size=(1_000_000, 8))
 few = rng.normal(size=(1500, 20))
 sparse = scipy.sparse.random(50_000, 1000, density=0.01, format="csr", rng=0)
-k_means = fastclust.KMeans(100, tol=0, n_init=1, max_iter=100_000, random_state=0)
-mixture = fastclust.GaussianMixture(
-    16, init_params="random_from_data", tol=0.0, max_iter=100_000, random_state=0
+endless = {"max_iter": 100_000, "random_state": 0}
+k_means = fastclust.KMeans(100, tol=0, n_init=1, **endless)
+batches = fastclust.MiniBatchKMeans(100, max_no_improvement=None, **endless)
+bisecting = fastclust.BisectingKMeans(100, tol=0, n_init=100_000, **endless)
+spherical = fastclust.SphericalKMeans(100, tol=0, n_init=1, **endless)
+mixture = fastclust.GaussianMixture(16, init_params="random_from_data", tol=0.0, **endless)
+bayesian = fastclust.BayesianGaussianMixture(
+    n_components=16, init_params="random_from_data", tol=0.0, **endless
 )
+estimators = k_means, batches, bisecting, spherical, mixture, bayesian
 work = {
     "iterations": lambda: k_means.fit(big),
     "seeding": lambda: fastclust.kmeans_plusplus(big, 1000, random_state=0),
     "restarts": lambda: k_means.set_params(n_clusters=20, n_init=100_000).fit(few),
     "sparse": lambda: k_means.set_params(n_init=100_000).fit(sparse),
+    "batches": lambda: batches.fit(big),
+    "bisections": lambda: bisecting.fit(big),
+    "cosines": lambda: spherical.fit(big),
     "mixture": lambda: mixture.fit(big),
+    "posterior": lambda: bayesian.fit(big),
     "silhouettes": lambda: metrics.silhouette_samples(big, np.arange(len(big)) % 7),
     "sweep": lambda: model_selection.select_kmeans(big, range(2, 300), random_state=0),
 }[sys.argv[1]]
 fastclust.warmup(["float64"])  # an interrupt may be lost while LLVM compiles
-for estimator in k_means, mixture:
-    estimator.set_params(max_iter=2).fit(big[:50_000]).set_params(max_iter=100_000)
-fitted = [vars(estimator).copy() for estimator in (k_means, mixture)]
+for estimator in estimators:
+    n_init = estimator.n_init
+    estimator.set_params(max_iter=2, n_init=1).fit(big[:50_000])
+    estimator.set_params(max_iter=100_000, n_init=n_init)
+fitted = [vars(estimator).copy() for estimator in estimators]
 sent = []
 
 def interrupt():
@@ -120,7 +139,7 @@ except KeyboardInterrupt:
 else:
     raise AssertionError("not interrupted")
 print(waited)
-for estimator, before in zip((k_means, mixture), fitted):
+for estimator, before in zip(estimators, fitted):
     for name, value in vars(estimator).items():
         if name.endswith("_"):
             assert value is before[name], name  # as before the fit
@@ -179,8 +198,12 @@ def test_processes_that_fill_one_cache_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "work", ["iterations", "seeding", "restarts", "sparse", "mixture", "silhouettes", "sweep"]
-)
+    "work",
+    [
+        "iterations", "seeding", "restarts", "sparse", "batches", "bisections", "cosines",
+        "mixture", "posterior", "silhouettes", "sweep",
+    ],
+)  # fmt: skip
 def test_an_interrupted_fit_returns_soon_and_changes_nothing(cache, work):
     waited = run_python(
         SILENT + ROWS + INTERRUPTED, work, FASTCLUST_CACHE_DIR=str(cache), timeout=300

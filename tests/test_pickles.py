@@ -16,6 +16,7 @@ from fastclust.outliers import DensityOutliers, DistanceOutliers, TrimmedKMeans
 X = np.random.default_rng(0).normal(size=(60, 2))
 ESTIMATORS = [
     fastclust.KMeans(3, random_state=0),
+    fastclust.MiniBatchKMeans(3, random_state=0),
     fastclust.BisectingKMeans(3, random_state=0),
     fastclust.SphericalKMeans(3, random_state=0),
     fastclust.GaussianMixture(2, random_state=0),

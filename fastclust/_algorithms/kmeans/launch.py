@@ -16,6 +16,10 @@ from fastclust._kernels.kmeans.constants import (
 )
 from fastclust._kernels.launch import n_workers, steps_in_launch
 
+READING = 32
+"""Clusters that take as long as reading the rows and adding them up: with few, a launch waits for
+memory, and would otherwise hold so many steps that Ctrl-C is seen seconds later."""
+
 NEVER = 0
 """Value of `resum_every` with which sums are never formed anew."""
 
@@ -104,7 +108,7 @@ class Launcher:
         """
         self.counts[:] = 0
         self.shift_sq[:] = 0
-        possible = steps_in_launch(call[1], self._panels.work(len(self.centers)))
+        possible = steps_in_launch(call[1], self._panels.work(len(self.centers) + READING))
         if possible >= 1:
             n_steps = min(n_steps, int(possible))
             resum_every = self._policy.resum_every
