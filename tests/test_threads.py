@@ -49,10 +49,10 @@ FIT_IN_PARALLEL = """
 import hashlib
 import numpy as np
 import scipy.sparse
-from fastclust import KMeans, _threads
+from fastclust import BisectingKMeans, KMeans, MiniBatchKMeans, SphericalKMeans, _threads
 
-def hashed(X, random_state=0, weights=None, k=16, **options):
-    model = KMeans(k, random_state=random_state, **{"max_iter": 6} | options)
+def hashed(X, random_state=0, weights=None, k=16, make=KMeans, **options):
+    model = make(k, random_state=random_state, **{"max_iter": 6} | options)
     model.fit(X, sample_weight=weights)
     inertia, distances = np.float64(model.inertia_), model.transform(X[:99])
     parts = model.labels_, model.cluster_centers_, inertia, distances
@@ -110,6 +110,9 @@ clusters = rng.normal(size=(64, 8))[rng.integers(64, size=60_000)] * 3 + X[:60_0
 print("skipping distances", hashed(clusters, k=64, max_iter=60, tol=0))
 print("restarts side by side", hashed(X[:2000], k=20, n_init=7, max_iter=60))
 print("sparse, weights", hashed(sparse, weights=weights[:20_000]))
+for make in MiniBatchKMeans, BisectingKMeans, SphericalKMeans:
+    print(make.__name__, hashed(X[:60_000], make=make))
+    print(make.__name__, "sparse, weights", hashed(sparse, weights=weights[:20_000], make=make))
 """
 
 CONCURRENT = """
