@@ -9,11 +9,12 @@ from fastclust.bayesian_mixture import BayesianGaussianMixture
 from fastclust.bisecting_kmeans import BisectingKMeans
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans, k_means, kmeans_plusplus
+from fastclust.minibatch_gaussian_mixture import MiniBatchGaussianMixture
 from fastclust.minibatch_kmeans import MiniBatchKMeans
 from fastclust.spherical_kmeans import SphericalKMeans
 
 __all__ = [
-    "BayesianGaussianMixture", "BisectingKMeans", "GaussianMixture", "KMeans", "MiniBatchKMeans",
-    "SphericalKMeans", "__version__", "k_means", "kmeans_plusplus", "limit_threads", "show_config",
-    "warmup",
+    "BayesianGaussianMixture", "BisectingKMeans", "GaussianMixture", "KMeans",
+    "MiniBatchGaussianMixture", "MiniBatchKMeans", "SphericalKMeans", "__version__", "k_means",
+    "kmeans_plusplus", "limit_threads", "show_config", "warmup",
 ]  # fmt: skip

@@ -77,7 +77,7 @@ class MixtureEstimator(DensityMixin, Estimator):
             If a covariance was singular and has been regularised.
         """
         with _validation.state_restored_on_error(self):
-            fit_mixture(self, X, sample_weight)
+            self._fit(X, sample_weight)
         return self
 
     def fit_predict(self, X, y=None, sample_weight=None):
@@ -100,14 +100,22 @@ class MixtureEstimator(DensityMixin, Estimator):
             Most probable component of each row.
         """
         with _validation.state_restored_on_error(self):
-            X = fit_mixture(self, X, sample_weight)
+            X = self._fit(X, sample_weight)
         return self._infer(self._as_computed(X))[0]
 
-    def _check_rows(self, X):
-        """Check the rows; return them as they are computed with, and their mean."""
+    def _fit(self, X, sample_weight):
+        """Fit to rows that are not yet checked; return them as they were computed with."""
+        return fit_mixture(self, X, sample_weight)
+
+    def _check_rows(self, X, is_first=True):
+        """Check the rows; return them as they are computed with, and their mean.
+
+        Rows of further batches, not the first, may be few, and must have as many features.
+        """
         X = validate_data(
-            self, X, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2, ensure_all_finite=False
-        )
+            self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
+            ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,
+        )  # fmt: skip
         mean = _algorithms.rows.source.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
@@ -129,7 +137,7 @@ class MixtureEstimator(DensityMixin, Estimator):
         """Least exponent of scaled rows with which no parameter that goes with them overflows."""
         return _algorithms.rows.scale.least_exponent(self.reg_covar)
 
-    def _run(self, in_range, sample_weight, start, warn):
+    def _run(self, in_range, sample_weight, start, warn, *, random_state=None, max_iter=None):
         """Run n_init times, return the best result."""
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
         goes_on = self._goes_on()
@@ -137,30 +145,33 @@ class MixtureEstimator(DensityMixin, Estimator):
             in_range,
             sample_weight,
             lambda rows: self._make_m_step(rows, in_range, start),
-            _validation.check_random_state(self.random_state),
+            random_state or _validation.check_random_state(self.random_state),
             covariance=self._covariance,
             n_components=k,
             n_init=1 if goes_on else self.n_init,
             init_params=self.init_params,
             on_kmeans=lambda labels: _validation.warn_of_missing_clusters(labels, k, warn),
             tol=self.tol,
-            max_iter=int(self.max_iter),
+            max_iter=int(self.max_iter) if max_iter is None else max_iter,
             lower_bound=self.lower_bound_ if goes_on else -np.inf,
             verbose=int(self.verbose),
             verbose_interval=self.verbose_interval,
         )
 
-    def _warn_of_result(self, result, warn):
-        """Warn of a run that did not converge, and of components that were regularised."""
-        if not result.converged and self.max_iter > 0:
+    def _warn_of_end(self, converged, warn):
+        """Warn of a run that did not converge."""
+        if not converged and self.max_iter > 0:
             text = (
                 "Best performing initialization did not converge. "
                 "Try different init parameters, or increase max_iter, "
                 "tol, or check for degenerate data."
             )
             warn(ConvergenceWarning(text))
-        if result.recovered:
-            raised = {j: float(result.reg_covar[j]) for j in sorted(result.recovered)}
+
+    def _warn_of_recovery(self, recovered, reg_covar, warn):
+        """Warn of components that were regularised."""
+        if recovered:
+            raised = {j: float(reg_covar[j]) for j in sorted(recovered)}
             text = (
                 "Some components had a singular covariance, and their reg_covar was raised "
                 f"(component: value): {raised}. Try fewer components, a larger reg_covar, or "
@@ -395,7 +406,8 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         rows, sample_weight, mean, panels, mixture._least_exponent(start)
     )
     best = mixture._run(in_range, sample_weight, start, warn)
-    mixture._warn_of_result(best, warn)
+    mixture._warn_of_end(best.converged, warn)
+    mixture._warn_of_recovery(best.recovered, best.reg_covar, warn)
     mixture._set_result(best, in_range)
     return X
 

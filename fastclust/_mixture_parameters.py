@@ -40,15 +40,20 @@ def check_given(weights, means, precisions, covariance, n_components, n_features
     )
 
 
-def check_last_fit(weights, means, factors, covariance, n_components, n_features):
+WARM_START = "warm_start", "Set warm_start=False to start anew."
+PARTIAL_FIT = "partial_fit", "Call fit, or partial_fit of a new estimator, to start anew."
+"""What goes on from the components of the last fit, and what to do instead."""
+
+
+def check_last_fit(weights, means, factors, covariance, n_components, n_features, how=WARM_START):
     """Check that the last fit's components are of the shape of those to be fitted."""
     k, d = n_components, n_features
     last = weights, means, factors
     if [np.shape(values) for values in last] != [(k,), (k, d), covariance.shape(k, d)]:
+        what, instead = how
         raise ValueError(
-            "warm_start goes on from the components of the last fit, and these are of another "
-            "n_components, covariance_type or number of features. Set warm_start=False to "
-            "start anew."
+            f"{what} goes on from the components of the last fit, and these are of another "
+            f"n_components, covariance_type or number of features. {instead}"
         )
 
 

@@ -30,12 +30,18 @@ def integer(low, high=math.inf):
     )
 
 
+def real(low, high=math.inf):
+    """Accept a finite real number from `low` to `high`."""
+    end = f"{float(high)}]" if high < math.inf else "inf)"
+    return Rule(
+        lambda value: isinstance(value, Real) and low <= float(value) <= high and value < math.inf,
+        f"a float in the range [{float(low)}, {end}",
+    )
+
+
 def non_negative_float():
     """Accept a finite real number that is not negative."""
-    return Rule(
-        lambda value: isinstance(value, Real) and 0 <= float(value) < math.inf,
-        "a float in the range [0.0, inf)",
-    )
+    return real(0)
 
 
 def positive_float():

@@ -273,7 +273,7 @@ default='dirichlet_process'
         location = max(np.abs(mean).max(), np.abs(means).max())
         return _algorithms.rows.scale.least_exponent(float(variance), float(location))
 
-    def _run(self, in_range, sample_weight, start, warn):
+    def _run(self, in_range, sample_weight, start, warn, **options):
         """Run n_init times, return the best result."""
         priors, given = start
         priors = _algorithms.mixture.posterior.complete_priors(priors, in_range, self._covariance)
@@ -282,7 +282,7 @@ default='dirichlet_process'
         self.mean_prior_ = priors.mean
         self.degrees_of_freedom_prior_ = priors.degrees_of_freedom
         self.covariance_prior_ = priors.covariance
-        return super()._run(in_range, sample_weight, (priors, given), warn)
+        return super()._run(in_range, sample_weight, (priors, given), warn, **options)
 
     def _make_m_step(self, rows, in_range, start):
         """M step of a run."""

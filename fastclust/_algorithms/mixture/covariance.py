@@ -111,6 +111,19 @@ class FullCovariance:
             second[j, _product_places(d)] = (X * resp[:, j, np.newaxis]).T @ X
         return second
 
+    def second_of(self, covariances, reg_covar, shifts):
+        """Second moments of one row of each component, about points that its mean is shifted from.
+
+        They are those that an M step makes the covariances of, adding reg_covar to the variances.
+        """
+        k, d = shifts.shape
+        second = np.zeros((k, self.n_second(d)))
+        added = reg_covar[:, np.newaxis, np.newaxis] * np.eye(d)
+        pack_products(
+            covariances - added + shifts[:, :, np.newaxis] * shifts[:, np.newaxis], second
+        )
+        return second
+
     def check_precisions(self, precisions, name):
         """Raise ValueError unless the precisions are symmetric and positive definite."""
         for matrix in precisions.reshape(-1, *precisions.shape[-2:]):
@@ -221,6 +234,10 @@ class TiedCovariance(FullCovariance):
         """No second moments: the M step uses the scatter of the rows instead."""
         return np.zeros((resp.shape[1], 0))
 
+    def second_of(self, covariances, reg_covar, shifts):
+        """No second moments."""
+        return np.zeros((len(shifts), 0))
+
     def n_row_values(self, d):
         """Number of values of a row that the E step keeps in its scratch."""
         return 2 * padded(d, WIDTH)
@@ -277,6 +294,13 @@ class DiagCovariance:
         k, d = resp.shape[1], X.shape[1]
         second = np.zeros((k, self.n_second(d)))
         second[:, :d] = resp.T @ X**2
+        return second
+
+    def second_of(self, covariances, reg_covar, shifts):
+        """Second moments of each component, for a weight of 1, about its mean less the shift."""
+        k, d = shifts.shape
+        second = np.zeros((k, self.n_second(d)))
+        second[:, :d] = covariances.reshape(k, -1) - reg_covar[:, np.newaxis] + shifts**2
         return second
 
     def check_precisions(self, precisions, name):

@@ -150,6 +150,10 @@ class MStep:
             Mean log-likelihood of X with the components before.
         """
         self.update(moments)
+        return self._lower_bound(moments)
+
+    def _lower_bound(self, moments):
+        """Mean log-likelihood of X, by what an E step found."""
         return float(moments.log_likelihood.sum() / self._rows.total_weight) - self._log_unit
 
     def _regularise(self, run):
