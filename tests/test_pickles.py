@@ -20,6 +20,7 @@ ESTIMATORS = [
     fastclust.BisectingKMeans(3, random_state=0),
     fastclust.SphericalKMeans(3, random_state=0),
     fastclust.GaussianMixture(2, random_state=0),
+    fastclust.MiniBatchGaussianMixture(2, batch_size=20, tol=1.0, random_state=0),
     fastclust.BayesianGaussianMixture(n_components=2, tol=1.0, random_state=0),
     DensityOutliers(),
     DistanceOutliers(fastclust.KMeans(2, random_state=0)),
