@@ -21,7 +21,14 @@ from sklearn.metrics import silhouette_samples
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastclust import GaussianMixture, KMeans
+import fastclust
+from fastclust import (
+    BayesianGaussianMixture,
+    BisectingKMeans,
+    GaussianMixture,
+    KMeans,
+    SphericalKMeans,
+)
 from fastclust.plots import (
     CurvesDisplay,
     MixtureDisplay,
@@ -59,6 +66,27 @@ def mixture(X, k=3, covariance_type="full"):
     return GaussianMixture(k, covariance_type=covariance_type, random_state=0).fit(X)
 
 
+def minibatch(X, k=3):
+    return fastclust.MiniBatchKMeans(k, random_state=0).fit(X)
+
+
+def bisecting(X, k=3):
+    return BisectingKMeans(k, random_state=0).fit(X)
+
+
+def spherical(X, k=3):
+    return SphericalKMeans(k, random_state=0).fit(X)
+
+
+def bayesian(X, k=3, covariance_type="full"):
+    return BayesianGaussianMixture(
+        n_components=k, covariance_type=covariance_type, tol=0.1, max_iter=1000, random_state=0
+    ).fit(X)
+
+
+FITS = [kmeans, minibatch, bisecting, spherical, mixture, bayesian]
+
+
 def regions(estimator, X, **options):
     return RegionsDisplay.from_estimator(estimator, X, grid_resolution=RESOLUTION, **options)
 
@@ -77,7 +105,7 @@ def cells(display):
 
 
 @pytest.mark.parametrize("convert", [np.asarray, frame, np.float32])
-@pytest.mark.parametrize("fit", [kmeans, mixture])
+@pytest.mark.parametrize("fit", FITS)
 def test_regions_of_two_features_are_those_of_predict(fit, convert):
     X = convert(blobs(n_features=2))
     estimator = fit(X)
@@ -116,7 +144,7 @@ def test_regions_of_a_pair_hold_the_other_features_at_their_means(features, conv
 
 
 @pytest.mark.parametrize("convert", [np.asarray, frame, lambda X: frame(X, pl), np.float32])
-@pytest.mark.parametrize("fit", [kmeans, mixture])
+@pytest.mark.parametrize("fit", FITS)
 def test_regions_of_more_features_are_those_of_the_principal_plane(fit, convert):
     X = convert(blobs())
     estimator = fit(X)
@@ -206,7 +234,15 @@ def full_covariances(estimator):
     }[estimator.covariance_type]()
 
 
-@pytest.mark.parametrize("package", [GaussianMixture, sklearn.mixture.GaussianMixture])
+@pytest.mark.parametrize(
+    "package",
+    [
+        GaussianMixture,
+        BayesianGaussianMixture,
+        sklearn.mixture.GaussianMixture,
+        sklearn.mixture.BayesianGaussianMixture,
+    ],
+)
 @pytest.mark.parametrize("features", [None, (3, 1)])
 @pytest.mark.parametrize("n_features", [2, 4])
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -216,7 +252,8 @@ def test_ellipses_are_those_of_the_projected_covariances(
     X = blobs(n_features=n_features)
     if features is not None and n_features == 2:
         features = (1, 0)
-    estimator = package(3, covariance_type=covariance_type, random_state=0).fit(X)
+    options = {"covariance_type": covariance_type, "tol": 1.0, "random_state": 0}
+    estimator = package(n_components=3, **options).fit(X)
     display = ellipses(estimator, X, features=features)
     axes = np.eye(n_features)[list(features or (0, 1))]
     if features is None and n_features > 2:
@@ -235,10 +272,11 @@ def test_ellipses_are_those_of_the_projected_covariances(
             np.testing.assert_allclose(squares, deviations**2, rtol=1e-3)
 
 
+@pytest.mark.parametrize("fit", [mixture, bayesian])
 @pytest.mark.parametrize("features", [None, (1, 0)])
-def test_density_and_band_of_two_features_are_those_of_the_estimator(features):
+def test_density_and_band_of_two_features_are_those_of_the_estimator(features, fit):
     X = blobs(n_features=2)
-    estimator = mixture(X)
+    estimator = fit(X)
     display = ellipses(estimator, X, features=features)
     points = cells(display)[:, list(features or (0, 1))]
     np.testing.assert_array_equal(display.log_density.ravel(), estimator.score_samples(points))
@@ -310,6 +348,34 @@ def test_a_component_without_weight():
     assert np.isfinite(display.largest_probability).all()
 
 
+@pytest.mark.parametrize("n_features", [2, 4])
+def test_components_of_a_bayesian_mixture_that_have_no_rows_are_not_drawn(n_features):
+    X = blobs(300, n_features)
+    estimator = bayesian(X, 9)
+    has_rows = estimator.mean_precision_ - estimator.mean_precision_prior_ >= 1
+    n_drawn = int(has_rows.sum())
+    assert 3 <= n_drawn <= 5
+    names = [str(j) for j in np.flatnonzero(has_rows)]
+    display = ellipses(estimator, X)
+    assert len(display.ellipses_) == n_drawn
+    np.testing.assert_array_equal(np.isfinite(display.means).all(axis=1), has_rows)
+    tints = _drawing.tint(_drawing.make_palette(n_drawn), 0.6)
+    codes = (np.cumsum(has_rows) - 1)[estimator.predict(X)]
+    np.testing.assert_allclose(display.rows_.get_facecolors()[:, :3], tints[codes])
+    for shown in display, regions(estimator, X):
+        assert [text.get_text() for text in shown.ax_.texts] == names
+        assert len(shown.centers_.get_offsets()) == n_drawn
+
+
+def test_a_row_of_a_component_with_less_than_a_row_is_drawn_with_it():
+    X = blobs(n_features=2)
+    estimator = bayesian(X, 4)
+    estimator.mean_precision_ = estimator.mean_precision_.copy()
+    estimator.mean_precision_[estimator.predict(X[:1])] = estimator.mean_precision_prior_
+    display = ellipses(estimator, X)
+    assert np.isfinite(display.means[estimator.predict(X[:1])]).all()
+
+
 def test_one_component_and_an_empty_band():
     X = blobs(n_features=2, centers=1)
     display = ellipses(mixture(X, 1), X)
@@ -321,7 +387,7 @@ def test_one_component_and_an_empty_band():
 
 
 @pytest.mark.parametrize("convert", [np.asarray, frame])
-@pytest.mark.parametrize("fit", [kmeans, mixture])
+@pytest.mark.parametrize("fit", FITS)
 def test_silhouettes_are_those_of_the_rows_falling_in_each_cluster(fit, convert):
     X = convert(blobs())
     estimator = fit(X)

@@ -22,7 +22,8 @@ class MixtureDisplay:
     Make it by `from_estimator`. Ellipses are at 1 and 2 standard deviations of each component,
     contours enclose 50, 90 and 99 % of the density in the picture, and the hatched band is where
     no component has a probability of `threshold`. With more than two features all three are
-    those of the mixture's projection on the plane: what is known from two coordinates alone.
+    those of the mixture's projection on the plane: what is known from two coordinates alone. Of a
+    Bayesian mixture the means of the posterior are drawn.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ class MixtureDisplay:
         Most probable component of each row, by all its features.
 
     means : ndarray of shape (n_components, 2)
-        Means in the plane.
+        Means in the plane; NaN for components of a Bayesian mixture that have no rows, which are
+        not drawn.
 
     covariances : ndarray of shape (n_components, 2, 2)
         Covariances in the plane.
@@ -68,7 +70,7 @@ class MixtureDisplay:
         The rows, or an image of their numbers, if there are more than 20,000.
 
     ellipses_ : list of list of Ellipse
-        The ellipses of each component, from 1 standard deviation on.
+        The ellipses of each component that is drawn, from 1 standard deviation on.
 
     contours_ : ContourSet
         The contours of the density.
@@ -130,7 +132,7 @@ class MixtureDisplay:
 
         Parameters
         ----------
-        estimator : GaussianMixture
+        estimator : GaussianMixture or BayesianGaussianMixture
             Fitted mixture, of fastclust or scikit-learn.
 
         X : array-like of shape (n_samples, n_features)
@@ -176,11 +178,13 @@ class MixtureDisplay:
             raise ValueError(f"`threshold` must be in (0, 1], but it is {threshold!r}.")
         rows = validate_data(estimator, X, reset=False, dtype=[np.float64, np.float32])
         plane = _plane.make_plane(rows, features, _plane.column_names(X))
-        points = plane.project(rows)
+        points, labels = plane.project(rows), estimator.predict(X)
         means = plane.project(estimator.means_)
         covariances = _project_covariances(estimator, plane.axes)
         reach = max(DEVIATIONS) * np.sqrt(covariances.diagonal(axis1=1, axis2=2))
-        shown = np.vstack([points, means - reach, means + reach])
+        drawn_means = _plane.without_empty(means, estimator, labels)
+        drawn = _plane.drawn_centers(drawn_means)
+        shown = np.vstack([points, (means - reach)[drawn], (means + reach)[drawn]])
         x, y, extent = _plane.make_grid(shown, grid_resolution)
         grid = _plane.grid_points(x, y)
         if rows.shape[1] == 2:
@@ -197,8 +201,8 @@ class MixtureDisplay:
             largest_probability=probabilities.max(axis=1).reshape(len(y), len(x)),
             threshold=threshold,
             points=points,
-            labels=estimator.predict(X),
-            means=means,
+            labels=labels,
+            means=drawn_means,
             covariances=covariances,
             axis_labels=plane.names,
         ).plot(ax=ax)
@@ -220,9 +224,11 @@ class MixtureDisplay:
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
-        palette = _drawing.make_palette(len(self.means))
+        drawn = _plane.drawn_centers(self.means)
+        palette = _drawing.make_palette(len(drawn))
         lighter, darker = _drawing.tint(palette, 0.6), 0.8 * palette
-        self.rows_ = _drawing.draw_rows(ax, self.points, self.labels, lighter, self.extent)
+        codes = np.searchsorted(drawn, self.labels)
+        self.rows_ = _drawing.draw_rows(ax, self.points, codes, lighter, self.extent)
         self.band_ = ax.contourf(
             self.x, self.y, self.largest_probability, levels=[0, self.threshold], colors="none",
             hatches=["////"], zorder=3,
@@ -231,9 +237,11 @@ class MixtureDisplay:
         self.contours_ = self._draw_contours(ax)
         self.ellipses_ = [
             [_draw_ellipse(ax, mean, covariance, color, s) for s in DEVIATIONS]
-            for mean, covariance, color in zip(self.means, self.covariances, darker, strict=True)
+            for mean, covariance, color in zip(
+                self.means[drawn], self.covariances[drawn], darker, strict=True
+            )
         ]
-        self.centers_ = _drawing.draw_centers(ax, self.means, range(len(self.means)))
+        self.centers_ = _drawing.draw_centers(ax, self.means[drawn], drawn)
         _drawing.finish_plane(ax, self.axis_labels, self.extent)
         _drawing.draw_legend(
             ax,

@@ -119,6 +119,39 @@ def _find_column(feature, n_features, names):
     return names.index(feature)
 
 
+def without_empty(centers, estimator, labels):
+    """Centers in a plane, but NaN for components of a Bayesian mixture that have no rows.
+
+    These are what the priors say, which is no more than where the rows are.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, 2)
+        Centers in the plane.
+
+    estimator : object
+        Whose centers they are.
+
+    labels : ndarray of shape (n_samples,)
+        Labels of the rows to draw.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, 2)
+        The same array if all have rows.
+    """
+    if not hasattr(estimator, "mean_precision_"):
+        return centers
+    n_rows = np.asarray(estimator.mean_precision_) - getattr(estimator, "mean_precision_prior_", 0)
+    has_rows = (n_rows >= 1) | np.isin(np.arange(len(centers)), labels)
+    return centers if has_rows.all() else np.where(has_rows[:, np.newaxis], centers, np.nan)
+
+
+def drawn_centers(centers):
+    """Numbers of the centers that are drawn."""
+    return np.flatnonzero(~np.isnan(centers).any(axis=1))
+
+
 def column_names(X):
     """Names of the columns of a frame, or None for what has none."""
     columns = getattr(X, "columns", None)

@@ -30,7 +30,8 @@ class RegionsDisplay:
         Label of each row.
 
     centers : ndarray of shape (n_clusters, 2), or None
-        The centers in the plane.
+        The centers in the plane; NaN for those that are not drawn, as they are of components of a
+        Bayesian mixture that have no rows.
 
     axis_labels : pair of str
         Names of the two axes.
@@ -124,15 +125,17 @@ class RegionsDisplay:
         points = plane.project(rows)
         x, y, extent = _plane.make_grid(points, grid_resolution)
         regions = _plane.evaluate(estimator.predict, plane, _plane.grid_points(x, y), X)
-        centers = _find_centers(estimator, rows.shape[1])
+        centers, labels = _find_centers(estimator, rows.shape[1]), np.asarray(estimator.predict(X))
+        if centers is not None:
+            centers = _plane.without_empty(plane.project(centers), estimator, labels)
         return cls(
             x=x,
             y=y,
             extent=extent,
             regions=regions.reshape(len(y), len(x)),
             points=points,
-            labels=np.asarray(estimator.predict(X)),
-            centers=None if centers is None else plane.project(centers),
+            labels=labels,
+            centers=centers,
             axis_labels=plane.names,
         ).plot(ax=ax)
 
@@ -158,7 +161,8 @@ class RegionsDisplay:
         self.rows_ = _drawing.draw_rows(ax, self.points, row_codes, palette, self.extent)
         self.centers_ = None
         if self.centers is not None:
-            self.centers_ = _drawing.draw_centers(ax, self.centers, range(len(self.centers)))
+            drawn = _plane.drawn_centers(self.centers)
+            self.centers_ = _drawing.draw_centers(ax, self.centers[drawn], drawn)
         _drawing.finish_plane(ax, self.axis_labels, self.extent)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
@@ -167,7 +171,7 @@ class RegionsDisplay:
         """Labels of cells and rows as numbers from 0, and the labels that these stand for."""
         names = np.union1d(self.regions, self.labels)
         if self.centers is not None and np.issubdtype(names.dtype, np.integer):
-            names = np.union1d(names, np.arange(len(self.centers)))
+            names = np.union1d(names, _plane.drawn_centers(self.centers))
         codes = np.searchsorted(names, self.regions), np.searchsorted(names, self.labels)
         return *codes, names
 
