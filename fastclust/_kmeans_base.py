@@ -26,12 +26,11 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     _unit = False
     """Whether rows and centers are divided by their norms (spherical k-means)."""
 
-    def _check_rows(self, X, *, reset=True):
+    def _check_rows(self, X):
         """Check the rows; return them as they are computed with, and their mean."""
         X = validate_data(
-            self, X, reset=reset, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
-            ensure_all_finite=False,
-        )  # fmt: skip
+            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
+        )
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)

@@ -261,19 +261,17 @@ class MiniBatchKMeans(CenterEstimator):
         return self
 
     def _fit_batch(self, X, sample_weight):
-        is_first = not hasattr(self, "cluster_centers_")
-        X, mean = self._check_rows(X, reset=is_first)
+        source = _algorithms.rows.source
         if not hasattr(self, "_random_state"):
             self._random_state = _validation.check_random_state(self.random_state)
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
-        source = _algorithms.rows.source
-        if is_first:
-            centers, origin = self._first_centers(X, mean, sample_weight)
-        else:
+        if hasattr(self, "cluster_centers_"):
             X, centers, _ = self._check_test_data(X)
-            mean = mean.astype(X.dtype, copy=False)
-            origin = source.find_origin(X, mean)
-            sample_weight = None if sample_weight is None else sample_weight.astype(X.dtype)
+            sample_weight = _validation.check_sample_weight(sample_weight, X)
+            origin = source.find_origin(X, source.find_mean(X))
+        else:
+            X, mean = self._check_rows(X)
+            sample_weight = _validation.check_sample_weight(sample_weight, X)
+            centers, origin = self._first_centers(X, mean, sample_weight)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
             centers,
             getattr(self, "_counts", np.zeros(len(centers))).copy(),

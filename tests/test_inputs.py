@@ -27,6 +27,8 @@ def results(X, n_clusters=3):
     kmeans = fastclust.KMeans(n_clusters, random_state=0)
     fitted = kmeans.fit(X)
     labels = np.arange(X.shape[0]) % 3
+    minibatch = fastclust.MiniBatchKMeans(n_clusters, random_state=0).fit(X)
+    bisecting = fastclust.BisectingKMeans(n_clusters, random_state=0).fit(X)
     near = outliers.DistanceOutliers(kmeans).fit(X)
     trimmed = outliers.TrimmedKMeans(kmeans).fit(X)
     return {
@@ -42,6 +44,10 @@ def results(X, n_clusters=3):
         "sample": metrics.silhouette_score(X, labels, sample_size=50, random_state=0),
         "distance": near.predict(X),
         "trimmed": trimmed.predict(X),
+        "mini-batches": minibatch.predict(X),
+        "mini-batches, partial_fit": minibatch.partial_fit(X).cluster_centers_,
+        "bisecting": bisecting.predict(X),
+        "bisecting, labels": bisecting.labels_,
     }
 
 
@@ -51,7 +57,13 @@ def dense_results(X):
     fitted = mixture.fit(X)
     selection = model_selection.select_kmeans(X, [2, 3], n_init=2, random_state=0, gap_references=2)
     mixtures = model_selection.select_gaussian_mixture(X, [2, 3], random_state=0)
+    bayesian = fastclust.BayesianGaussianMixture(n_components=3, tol=1.0, random_state=0).fit(X)
+    spherical = fastclust.SphericalKMeans(3, random_state=0).fit(X)  # of rows that are not zero
     return results(X) | {
+        "Bayesian mixture": bayesian.predict(X),
+        "Bayesian probabilities": bayesian.predict_proba(X),
+        "spherical": spherical.predict(X),
+        "cosines": spherical.transform(X),
         "mixture": fitted.predict(X),
         "probabilities": fitted.predict_proba(X),
         "densities": fitted.score_samples(X),
@@ -186,6 +198,10 @@ def test_tables_in_every_estimator_and_function(name):
         for estimator in (
             fastclust.KMeans(3),
             fastclust.GaussianMixture(3),
+            fastclust.MiniBatchKMeans(3),
+            fastclust.BisectingKMeans(3),
+            fastclust.SphericalKMeans(3),
+            fastclust.BayesianGaussianMixture(n_components=3, tol=1.0),
             outliers.DistanceOutliers(fastclust.KMeans(3)),
             outliers.TrimmedKMeans(fastclust.KMeans(3)),
         ):
@@ -383,12 +399,30 @@ def test_kmeans_takes_misaligned_arrays(X, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("X", [ROWS, CSR], ids=["dense", "csr"])
+@pytest.mark.parametrize("name", ["MiniBatchKMeans", "BisectingKMeans", "SphericalKMeans"])
+def test_other_clusterers_take_misaligned_arrays(name, X, dtype):
+    if name == "SphericalKMeans" and scipy.sparse.issparse(X):
+        X = X[np.diff(X.indptr) > 0]  # rows of zeros have no direction
+    X = X.astype(dtype)
+    weights = RNG.uniform(1, 2, X.shape[0]).astype(dtype)
+    odd = misaligned_csr(X) if scipy.sparse.issparse(X) else misaligned(X)
+    make = getattr(fastclust, name)
+    model = make(3, random_state=0).fit(X, sample_weight=weights)
+    other = make(3, random_state=0).fit(odd, sample_weight=misaligned(weights))
+    other = misalign_attributes(other)
+    np.testing.assert_array_equal(other.labels_, model.labels_)
+    np.testing.assert_array_equal(other.predict(odd), model.predict(X))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-def test_mixtures_take_misaligned_arrays(covariance_type, dtype):
+@pytest.mark.parametrize("name", ["GaussianMixture", "BayesianGaussianMixture"])
+def test_mixtures_take_misaligned_arrays(name, covariance_type, dtype):
     X, weights = ROWS.astype(dtype), RNG.uniform(1, 2, 90).astype(dtype)
-    options = {"covariance_type": covariance_type, "random_state": 0}
-    mixture = fastclust.GaussianMixture(3, **options).fit(X, sample_weight=weights)
-    other = fastclust.GaussianMixture(3, **options)
+    options = {"covariance_type": covariance_type, "tol": 1.0, "random_state": 0}
+    mixture = getattr(fastclust, name)(n_components=3, **options).fit(X, sample_weight=weights)
+    other = getattr(fastclust, name)(n_components=3, **options)
     odd = misaligned(X)
     other = misalign_attributes(other.fit(odd, sample_weight=misaligned(weights)))
     for method in "predict", "predict_proba", "score_samples":

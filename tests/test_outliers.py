@@ -11,7 +11,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastclust import GaussianMixture, KMeans
+from fastclust import (
+    BayesianGaussianMixture,
+    BisectingKMeans,
+    GaussianMixture,
+    KMeans,
+    MiniBatchKMeans,
+    SphericalKMeans,
+)
 from fastclust.outliers import (
     DensityOutliers,
     DistanceOutliers,
@@ -23,7 +30,14 @@ from fastclust.outliers import (
 X, _ = make_blobs(500, centers=3, random_state=1)
 MIXTURE = GaussianMixture(3, random_state=0)
 KMEANS = KMeans(3, n_init=1, random_state=0)
-DETECTORS = [DensityOutliers(MIXTURE), DistanceOutliers(KMEANS)]
+BAYESIAN = BayesianGaussianMixture(n_components=3, tol=1.0, random_state=0)
+DETECTORS = [
+    DensityOutliers(MIXTURE),
+    DensityOutliers(BAYESIAN),
+    DistanceOutliers(KMEANS),
+    DistanceOutliers(MiniBatchKMeans(3, random_state=0)),
+    DistanceOutliers(BisectingKMeans(3, random_state=0)),
+]
 
 
 CHECKED = [
@@ -41,11 +55,13 @@ def test_scikit_learn_check_passes(estimator, check):
 # -- uncertain labels ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [sklearn.mixture, None])
+@pytest.mark.parametrize(
+    "make", [sklearn.mixture.GaussianMixture, GaussianMixture, BayesianGaussianMixture]
+)
 @pytest.mark.parametrize("threshold", [0.0, 0.6, 0.8, 1.0])
-def test_rows_below_the_threshold_have_no_label(module, threshold):
+def test_rows_below_the_threshold_have_no_label(make, threshold):
     rows = load_iris().data
-    mixture = (module.GaussianMixture if module else GaussianMixture)(3, random_state=0).fit(rows)
+    mixture = make(n_components=3, random_state=0).fit(rows)
     labels = confident_labels(mixture, rows, threshold)
     largest = mixture.predict_proba(rows).max(axis=1)
     np.testing.assert_array_equal(labels == -1, largest < threshold)
@@ -91,10 +107,32 @@ def test_distances_are_measured_by_those_of_the_cluster():
 
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_a_far_row_is_an_outlier_and_a_center_is_none(detector):
-    detector = detector.fit(X)
-    centers = KMeans(3, n_init=1, random_state=0).fit(X).cluster_centers_
+    fitted = detector.fit(X).estimator_
+    centers = fitted.cluster_centers_ if hasattr(fitted, "cluster_centers_") else fitted.means_
     assert (detector.predict(centers) == 1).all()
     assert (detector.predict([[1e3, 1e3], [-1e6, 0.0]]) == -1).all()
+
+
+def test_directions_far_from_every_center_are_outliers():
+    rows = np.random.default_rng(0).normal(size=(300, 2)) + 9 * np.eye(2)[np.arange(300) % 2]
+    detector = DistanceOutliers(SphericalKMeans(2, random_state=0), contamination=0.02).fit(rows)
+    distances = detector.estimator_.transform(rows).min(axis=1)
+    for j in (0, 1):
+        typical = np.quantile(distances[detector.estimator_.labels_ == j], 0.98)
+        assert detector.typical_distances_[j] == typical
+    assert (detector.predict([[9, 0], [0, 0.1], [-1, -1], [-1e-3, 1e-3]]) == [1, 1, -1, -1]).all()
+    trimmed = TrimmedKMeans(SphericalKMeans(2, random_state=0), contamination=0.02).fit(rows)
+    assert (trimmed.predict([[9, 0], [-1, -1]]) == -1).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("make", [MiniBatchKMeans, BisectingKMeans])
+def test_trimming_by_other_clusterers(make):
+    trimmed = TrimmedKMeans(make(3, random_state=0), contamination=0.01).fit(X)
+    coarse = make(3, random_state=0).fit(X).transform(X).min(axis=1)
+    again = make(3, random_state=0).fit(X[coarse <= np.quantile(coarse, 0.99)])
+    np.testing.assert_array_equal(trimmed.cluster_centers_, again.cluster_centers_)
+    distances = again.transform(X).min(axis=1)
+    np.testing.assert_array_equal(trimmed.labels_ == -1, distances > np.quantile(distances, 0.99))
 
 
 def test_blocks_of_rows_make_no_difference(monkeypatch):

@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn.cluster
@@ -211,6 +212,15 @@ def test_partial_fit_goes_on_from_centers_set_by_hand():
     model.cluster_centers_ = np.array([[0.0], [10.0]])
     model.partial_fit([[1.0], [2.0], [9.0]])
     np.testing.assert_allclose(model.cluster_centers_, [[1.5], [9.0]])
+
+
+def test_parts_keep_the_names_of_their_features():
+    frame = pd.DataFrame(blobs(23), columns=list("abcde"))
+    model = MiniBatchKMeans(3, random_state=0).partial_fit(frame[:300])
+    model.partial_fit(frame[300:])  # without a warning
+    assert list(model.feature_names_in_) == list("abcde")
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        model.partial_fit(frame[300:].to_numpy())
 
 
 def test_parts_of_another_precision():
