@@ -20,7 +20,10 @@ PRIVATE = {
 
 
 theirs = load_tests("sklearn.cluster.tests.test_k_means", sklearn.cluster, NAMES)
-globals().update(named_tests(theirs))
+of_bisecting = load_tests(
+    "sklearn.cluster.tests.test_bisect_k_means", sklearn.cluster, ["BisectingKMeans"]
+)
+globals().update(named_tests(theirs) | named_tests(of_bisecting))
 
 
 @pytest.fixture
@@ -43,3 +46,8 @@ def _private_attributes_may_lack(request):
 def test_they_are_tests_of_fastclust():
     assert theirs.KMeans is fastclust.KMeans
     assert theirs.MiniBatchKMeans is fastclust.MiniBatchKMeans
+    assert of_bisecting.BisectingKMeans is fastclust.BisectingKMeans
+
+
+def test_no_test_hides_another():
+    assert named_tests(theirs).keys().isdisjoint(named_tests(of_bisecting))
