@@ -1,19 +1,21 @@
 """Compare fastclust with other packages; write the tables, a picture, and what the README quotes.
 
-    python benchmarks/compare.py             # everything: some twelve minutes, on an idle machine
-    python benchmarks/compare.py mixtures    # one section of: kmeans, mixtures, bayesian, peers,
-                                             # spherical-peers, mixture-peers, seeding
+    python benchmarks/compare.py             # everything, on an idle machine
+    python benchmarks/compare.py mixtures    # one section of: kmeans, mini-batches, bisecting,
+                                             # mixtures, bayesian, peers, spherical-peers,
+                                             # mixture-peers, seeding
 
-Drop-in fits (kmeans, mixtures, bayesian): the rows, parameters and random_state of each workload go
-to scikit-learn and fastclust. Beside other packages (peers, spherical-peers, mixture-peers): each
-package does the same number of iterations from the same start, on all threads, without subsampling,
-in the same dtype (but for faiss, which has float32 only). Rows for k-means by cosine are divided by
-their lengths before, as faiss wants them; fastclust divides again, as it does with all rows.
-Seeding: greedy k-means++ alone. All take turns, after a warm-up so that nothing compiles while it
-is timed; seconds are medians, and "inf" is a package that fails. Peak memory is what a fit takes
-beside its rows, in a process of its own. A package that is not installed is left out, and the table
-says so. The sections go to benchmarks/compare.md, and to the README where it quotes them; the
-picture is benchmarks/compare.png.
+Drop-in fits (kmeans, mini-batches, bisecting, mixtures, bayesian): the rows, parameters and
+random_state of each workload go to scikit-learn and fastclust. Beside other packages (peers,
+spherical-peers, mixture-peers): each package does the same number of iterations from the same
+start, on all threads, without subsampling, in the same dtype (but for faiss, which has float32
+only). Rows for k-means by cosine are divided by their lengths before, as faiss wants them;
+fastclust divides again, as it does with all rows. Seeding: greedy k-means++ alone. All take turns,
+after a warm-up so that nothing compiles while it is timed; seconds are medians, and "inf" is a
+package that fails. Peak memory is what a fit takes beside its rows, in a process of its own. A
+package that is not installed is left out, and the table says so. The sections go to
+benchmarks/compare.md, and to the README where it quotes them; the picture is
+benchmarks/compare.png.
 """
 
 import argparse
@@ -31,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, in
 
 from benchmarks.roofline import blobs
 from benchmarks.timing import in_turns, machine_and_versions
-from benchmarks.workloads import BAYESIAN, KMEANS, MIXTURES, ellipsoids
+from benchmarks.workloads import BAYESIAN, BISECTING, KMEANS, MINI_BATCHES, MIXTURES, ellipsoids
 
 HERE = Path(__file__).resolve().parent
 README, TABLES, PICTURE = HERE.parent / "README.md", HERE / "compare.md", HERE / "compare.png"
@@ -277,13 +279,15 @@ def drop_in(workloads, objective):
             "speed-up": f"{seconds['scikit-learn'] / seconds['fastclust']:.1f}",
             "same labels": f"{np.mean(ours.predict(X) == theirs.predict(X)):.2%}",
             objective: f"{(value - reference) / abs(reference):+.0e}",
-            "iterations": f"{ours.n_iter_} / {theirs.n_iter_}",
         })  # fmt: skip
+        if hasattr(theirs, "n_iter_"):  # a tree of clusters has none
+            rows[-1]["iterations"] = f"{ours.n_iter_} / {theirs.n_iter_}"
         speed_ups.append(seconds["scikit-learn"] / seconds["fastclust"])
         print(rows[-1], flush=True)
+    iterations = "; iterations: fastclust's / scikit-learn's" if "iterations" in rows[0] else ""
     return (
         f"{machine_and_versions(['scikit-learn', 'numba', 'numpy'])}. {objective.capitalize()}: "
-        "fastclust's less scikit-learn's, relative; iterations: fastclust's / scikit-learn's.\n\n"
+        f"fastclust's less scikit-learn's, relative{iterations}.\n\n"
         f"{table(rows)}\n\nSpeed-up: geometric mean {statistics.geometric_mean(speed_ups):.1f}, "
         f"smallest {min(speed_ups):.1f}."
     )
@@ -349,6 +353,8 @@ def seeding():
 
 SECTIONS = {
     "kmeans": ("KMeans, drop-in", lambda: drop_in(KMEANS, "inertia")),
+    "mini-batches": ("MiniBatchKMeans, drop-in", lambda: drop_in(MINI_BATCHES, "inertia")),
+    "bisecting": ("BisectingKMeans, drop-in", lambda: drop_in(BISECTING, "inertia")),
     "mixtures": ("GaussianMixture, drop-in", lambda: drop_in(MIXTURES, "lower bound")),
     "bayesian": ("BayesianGaussianMixture, drop-in", lambda: drop_in(BAYESIAN, "lower bound")),
     "peers": (

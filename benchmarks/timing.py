@@ -69,8 +69,11 @@ def cpu_name():
 
 def machine_and_versions(packages):
     """One line that says what was measured on."""
-    from fastclust import _threads
+    from fastclust import _extension, _threads
 
+    level = _extension.level()
+    kernels = f"kernels for x86-64-{level}" if level else "kernels compiled by Numba when called"
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     n_threads = _threads.effective_n_threads()
-    return f"{cpu_name()}, {n_threads} threads; Python {platform.python_version()}, {versions}"
+    python = f"Python {platform.python_version()}"
+    return f"{cpu_name()}, {n_threads} threads, {kernels}; {python}, {versions}"

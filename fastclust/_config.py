@@ -39,4 +39,4 @@ def _config():
             f"compiled ahead of time (by {built}), for x86-64-{code.level}; built for {levels}"
         )
         config["extension"] = code.extension.__file__
-    return config | {"threads": str(_threads.effective_n_threads())}
+    return config | {"threads": str(_threads.n_threads_to_come())}

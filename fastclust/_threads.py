@@ -100,11 +100,23 @@ def effective_n_threads():
     return min(available_n_threads(), *limits)
 
 
-def _numbas_limit():
-    """What `numba.set_num_threads` was told in this thread, if Numba has threads."""
+def n_threads_to_come():
+    """What `effective_n_threads` will say, asked without starting Numba's threads."""
+    if _extension.level() is None and not _numba_has_threads():
+        return min(available_n_threads(), _limit.get())
+    return effective_n_threads()
+
+
+def _numba_has_threads():
+    """Whether they were started, by us or the caller."""
     # A private name, read if it is there: asking Numba itself would start its threads.
     parallel = sys.modules.get("numba.np.ufunc.parallel")
-    if not getattr(parallel, "_is_initialized", False):
+    return bool(getattr(parallel, "_is_initialized", False))
+
+
+def _numbas_limit():
+    """What `numba.set_num_threads` was told in this thread, if Numba has threads."""
+    if not _numba_has_threads():
         return math.inf
     return sys.modules["numba"].get_num_threads()
 
@@ -200,9 +212,7 @@ def map_in_order(function, items):
 def _after_fork_in_child():
     global _launch_lock
     _launch_lock = threading.Lock()
-    # The caller's own use of Numba may have started its threads: a private name, read if there.
-    parallel = sys.modules.get("numba.np.ufunc.parallel")
-    started = _state["started"] or bool(getattr(parallel, "_is_initialized", False))
+    started = _state["started"] or _numba_has_threads()
     _state["forked_after_start"] = _state["forked_after_start"] or started
 
 

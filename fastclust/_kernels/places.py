@@ -1,7 +1,6 @@
 """Where each kernel is, so that one is found without loading the modules of all.
 
-Before a first fit of KMeans, loading all would take 32 ms longer than loading what it may call. A
-new kernel is entered here, or tests/kernels/test_registry.py fails.
+A new kernel is entered here, or tests/kernels/test_registry.py fails.
 """
 
 import importlib

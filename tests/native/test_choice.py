@@ -150,6 +150,29 @@ def test_that_there_is_no_cache_is_shown():
     assert config["cache"] == "none: every process compiles anew"
 
 
+def test_showing_it_starts_no_threads():
+    """A child that is forked afterwards may launch Numba's threads: nothing was started before."""
+    code = """if True:
+        import os
+        import fastclust
+        from fastclust import _threads
+
+        _threads.available_n_threads = lambda: 3
+        assert _threads.n_threads_to_come() == 3
+        import numba  # and what it starts by itself
+        before = len(os.listdir("/proc/self/task"))
+        with fastclust.limit_threads(2):
+            fastclust.show_config()
+        assert len(os.listdir("/proc/self/task")) == before
+        assert not _threads._state["started"]
+        numba.get_num_threads()  # starts threads
+        numba.set_num_threads(1)
+        assert _threads.n_threads_to_come() == _threads.effective_n_threads() == 1
+        """
+    config = shown(code, FASTCLUST_JIT="1", NUMBA_NUM_THREADS="4")
+    assert config["threads"] == "2"
+
+
 def test_without_an_extension_numba_compiles():
     kernels = shown(BLOCKED + SHOW)["kernels"]
     assert kernels == "compiled by Numba when they are first called: there is no extension"
