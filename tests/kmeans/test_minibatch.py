@@ -123,10 +123,23 @@ def test_batches_that_were_drawn_in_vain_change_nothing(monkeypatch):
 
 def test_memory_limits_the_steps_of_a_launch(monkeypatch):
     X = blobs(15)
-    expected = MiniBatchKMeans(7, batch_size=64, random_state=0).fit(X)
-    monkeypatch.setattr(batches_module, "MOST_BYTES", 1)
-    found = MiniBatchKMeans(7, batch_size=64, random_state=0).fit(X)
-    np.testing.assert_array_equal(found.cluster_centers_, expected.cluster_centers_)
+    run, steps = batches_module.Batches.run, []
+
+    def count_steps(self, indices, centers, weights):
+        steps[-1].append(len(indices))
+        return run(self, indices, centers, weights)
+
+    monkeypatch.setattr(batches_module.Batches, "run", count_steps)
+    fits = []
+    for most_bytes in (batches_module.MOST_BYTES, 3 * 7 * 5 * 8, 1):
+        monkeypatch.setattr(batches_module, "MOST_BYTES", most_bytes)
+        steps.append([])
+        fits.append(MiniBatchKMeans(7, batch_size=64, random_state=0).fit(X).cluster_centers_)
+    assert max(steps[0]) > 3
+    assert max(steps[1][1:]) == 3  # centers of three steps; the first launch is short
+    assert set(steps[2][1:]) == {1}
+    for centers in fits[1:]:
+        np.testing.assert_array_equal(centers, fits[0])
 
 
 def test_any_number_of_threads_gives_the_same_bits():
@@ -323,9 +336,15 @@ def test_a_fit_that_fails_changes_nothing():
     for method in (model.fit, model.partial_fit):
         with pytest.raises(ValueError, match="contains NaN"):
             method(bad)
+        with pytest.raises(ValueError, match="Negative values"):
+            method(X[:, :2] if method == model.fit else X, sample_weight=-np.ones(len(X)))
         with pytest.raises(ValueError, match="features"):
             model.partial_fit(X[:, :2])
         assert pickle.dumps(model) == before
+    new = MiniBatchKMeans(3)
+    with pytest.raises(ValueError, match="Negative values"):
+        new.partial_fit(X, sample_weight=-np.ones(len(X)))
+    assert vars(new) == vars(MiniBatchKMeans(3))
 
 
 def test_a_pickle_goes_on_where_the_model_would():
