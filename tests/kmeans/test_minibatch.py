@@ -169,8 +169,8 @@ def test_draws_are_those_of_choice(n_samples, weighted):
     np.testing.assert_array_equal(theirs.random_sample(5), ours.random_sample(5))
 
 
-def test_draws_next_to_borders_between_rows():
-    n = 1_000_003
+@pytest.mark.parametrize("n", [1_000_003, 1_000_033])  # borders above i / n, and below
+def test_draws_next_to_borders_between_rows(n):
     draws = minibatch.BatchDraws(np.random.RandomState(0), np.ones(n), 1)
     cumulative = np.cumsum(np.full(n, 1 / n))
     cumulative /= cumulative[-1]
