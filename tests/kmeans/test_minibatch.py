@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn.cluster
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
@@ -267,7 +267,9 @@ def test_labels_of_another_fit_are_gone():
     assert not hasattr(model.set_params(compute_labels=False).fit(X[:500]), "labels_")
 
 
-@given(exponent=st.integers(-500, 500), sparse=st.booleans(), seed=st.integers(0, 100))
+@given(exponent=st.integers(-600, 500), sparse=st.booleans(), seed=st.integers(0, 100))
+@example(exponent=-600, sparse=False, seed=0)
+@example(exponent=-600, sparse=True, seed=0)
 @settings(max_examples=40, deadline=None)
 def test_rows_times_a_power_of_two(exponent, sparse, seed):
     X = blobs(seed, 300)
@@ -295,7 +297,7 @@ def test_float32_rows_beyond_the_range_of_squares(exponent):
     np.testing.assert_array_equal(other.labels_, model.labels_)
 
 
-@pytest.mark.parametrize("exponent", [-500, 500])
+@pytest.mark.parametrize("exponent", [-600, -500, 500])
 def test_partial_fit_of_rows_beyond_the_range_of_squares(exponent):
     X = blobs(28, 300)
     model, other = (MiniBatchKMeans(5, random_state=0) for _ in range(2))
