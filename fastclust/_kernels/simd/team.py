@@ -122,7 +122,11 @@ def _offer_core(typingctx):
 
 @inner
 def take_chunk(team_out, n_chunks):
-    """Wait for a chunk and return its index, for this thread alone; -1 once dismissed."""
+    """Wait for a chunk and return its index, for this thread alone; -1 once dismissed.
+
+    Every second step takes the chunks from the last to the first: what the step before has read
+    last is still in the cache.
+    """
     n_looks = 0
     while True:
         n_open = _atomic_load(team_out, OPEN)
@@ -136,7 +140,8 @@ def take_chunk(team_out, n_chunks):
                 _offer_core()
             n_looks += 1
         elif _replace(team_out, TAKEN, n_taken, n_taken + 1):
-            return n_taken % n_chunks
+            step, place = divmod(n_taken, n_chunks)
+            return n_chunks - 1 - place if step % 2 else place
 
 
 @inner

@@ -62,6 +62,21 @@ def test_every_chunk_has_its_turn_in_every_step(n_chunks, n_workers):
         expected = np.array([terms[np.arange(a, b) % n_chunks].sum() for _, a, b in chunks])
 
 
+@numba.njit(error_model="numpy")
+def take_all(n_chunks, n_steps, team_out, taken_out):
+    """Chunks that one thread takes in each step."""
+    for step in range(n_steps):
+        for turn in range(n_chunks):
+            taken_out[step, turn] = take_chunk(team_out, n_chunks)
+        end_step(team_out, n_chunks, step + 1 < n_steps)
+
+
+def test_every_second_step_takes_the_chunks_backwards():
+    taken = np.empty((4, 5), dtype=np.int64)
+    take_all(5, 4, opened(5), taken)
+    np.testing.assert_array_equal(taken, [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0]] * 2)
+
+
 def test_other_threads_may_write_to_the_arrays_of_a_team():
     """Of the function that Numba makes of a prange, LLVM is told nothing else."""
     work_through(np.array([[0, 0, 1]]), 1, 1, opened(1), *arrays(1, 1))
