@@ -12,7 +12,7 @@ import numpy as np
 
 def estimate_mean(X):
     """Mean of the columns."""
-    from fastclust._algorithms.rows.panels import estimate_mean
+    from fastclust._algorithms.rows.dense import estimate_mean
 
     return estimate_mean(X)
 

@@ -74,6 +74,12 @@ def distances_to_labels(X, centers, labels):
     return all_distances_sq(X, centers)[np.arange(len(X)), labels]
 
 
+def sum_label_distances(X, sample_weight, centers, labels):
+    """Weighted sum of the squared distances of the rows of each label to its center."""
+    distances_sq = sample_weight * distances_to_labels(X, centers, labels)
+    return np.array([distances_sq[labels == j].sum() for j in range(len(centers))])
+
+
 def assign_with_inertia(X, sample_weight, centers):
     """Labels, and the weighted sum of the squared distances."""
     labels = assign_nearest(X, centers)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from fastclust import GaussianMixture, KMeans, kmeans_plusplus
 from fastclust._algorithms.rows import scale
-from fastclust._algorithms.rows.panels import Panels, estimate_mean
+from fastclust._algorithms.rows.dense import estimate_mean
+from fastclust._algorithms.rows.panels import Panels
 
 EXPONENTS = {np.float32: (-60, 60), np.float64: (-500, 500)}
 TYPES = ["full", "tied", "diag", "spherical"]

@@ -24,7 +24,7 @@ KERNELS = {
     "kmeans.filtered": ("iterate_filtered",),
     "kmeans.minibatch": ("run_batches",),
     "kmeans.assign": ("assign_nearest", "assign_with_inertia", "assign_by_differences"),
-    "kmeans.distances": ("distances_to_labels", "transform_rows"),
+    "kmeans.distances": ("distances_to_labels", "sum_label_distances", "transform_rows"),
     "kmeans.csr": (
         "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
     ),

@@ -136,12 +136,12 @@ def _gap_statistic(packed, ks, inertias, n_references, fit, options):
         return nothing
     rng = options["random_state"]
     reference_logs = np.empty((n_references, len(ks)))
-    buffer = None
+    memory = None
     for b in progress_bar(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
         mean = _algorithms.rows.source.find_mean(reference)
-        panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, buffer)
-        buffer, sample = panels.values, PackedRows(reference, mean, panels, sample_weight)
+        panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, memory)
+        memory, sample = panels.memory, PackedRows(reference, mean, panels, sample_weight)
         for i, k in enumerate(ks):
             fitted = fit(
                 k, reference, packed=sample, options=options | {"verbose": 0}, warn=_ignore_warning

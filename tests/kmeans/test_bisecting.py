@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import fastclust
 from fastclust import BisectingKMeans
 from fastclust._algorithms.kmeans import bisecting, lloyd
-from fastclust._algorithms.rows import panels as panels_module
+from fastclust._algorithms.rows import dense
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.source import pack
 
@@ -262,8 +262,8 @@ def test_a_part_of_rows_is_packed_as_these_rows_alone(n_part, dtype, monkeypatch
     nearest = part.assign(centers)
     by_label = part.label_inertias(centers, nearest)
     assert by_label.sum() == pytest.approx(alone.assign_with_inertia(centers)[1], rel=1e-5)
-    monkeypatch.setattr(panels_module, "MOST_ROWS", 10)  # more rows than can be numbered
-    taken = Panels(X, weights, origin, None, numbers)
+    monkeypatch.setattr(dense, "MOST_ROWS", 10)  # more rows than can be numbered
+    taken = pack(X, weights, origin, numbers)
     np.testing.assert_array_equal(taken.values, Panels(X[numbers], None, origin).values)
 
 

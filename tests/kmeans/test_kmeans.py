@@ -25,7 +25,7 @@ from sklearn.utils import check_random_state
 
 import fastclust
 from fastclust import KMeans, _validation
-from fastclust._algorithms.rows import panels
+from fastclust._algorithms.rows import dense
 
 NAMES = ["one", "two", "three"]
 
@@ -463,7 +463,7 @@ def test_bad_data_is_refused_with_the_same_words(case):
 def test_the_mean_that_finds_infinities_of_both_signs_does_not_warn():
     X = _spoilt(np.inf)
     X[5, 1] = -np.inf
-    assert not np.isfinite(panels.estimate_mean(X)).all()
+    assert not np.isfinite(dense.estimate_mean(X)).all()
 
 
 @pytest.mark.parametrize("method", ["predict", "transform", "score"])

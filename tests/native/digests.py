@@ -43,7 +43,15 @@ def digest(*values):
 def results():
     """Yield the name and the digest of every result."""
     for dtype in DTYPES:
-        for function in kmeans, sparse_kmeans, spherical_kmeans, seeds, mixtures, others:
+        for function in (
+            kmeans,
+            sparse_kmeans,
+            bisecting_kmeans,
+            spherical_kmeans,
+            seeds,
+            mixtures,
+            others,
+        ):
             for name, values in function(dtype):
                 yield f"{name}, {dtype}", digest(*values)
 
@@ -117,6 +125,15 @@ def kmeans(dtype):
     yield "KMeans, new rows, many features", of_use(fitted(20, wide, max_iter=5), wide[::-1].copy())
     far = far_groups(dtype)
     yield "KMeans, new rows, far groups", of_use(fitted(7, far, max_iter=3), far[::-1].copy())
+
+
+def bisecting_kmeans(dtype):
+    """Results of BisectingKMeans."""
+    X = blobs(20_003, 5, 12, dtype)
+    for name, weights in ("equal", None), ("weighted", weights_of(X)):
+        model = fastclust.BisectingKMeans(12, random_state=0).fit(X, sample_weight=weights)
+        found = model.labels_, model.cluster_centers_, model.inertia_
+        yield f"BisectingKMeans, {name}", (*found, model.predict(X[::-1].copy()))
 
 
 def sparse_kmeans(dtype):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastclust._algorithms.chunks import split
 from fastclust._algorithms.memory import is_available
 
 LARGEST_SQ = 1e30
@@ -11,6 +12,14 @@ LARGEST_SQ = 1e30
 def has_memory(panels, other_bytes):
     """Whether there is memory for the rows in float32, beside that which other arrays will take."""
     return panels.has_f32 or is_available(panels.values.nbytes // 2 + other_bytes)
+
+
+def even_chunks(n_panels, n_chunks):
+    """At most this many chunks of panels, each of which begins at an even one."""
+    n_pairs = -(-n_panels // 2)
+    chunks = split(n_pairs, 1.0, n_chunks, 1.0) * [1, 2, 2]
+    chunks[-1, 2] = n_panels
+    return chunks
 
 
 class Float32Filter:

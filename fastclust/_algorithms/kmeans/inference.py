@@ -62,13 +62,18 @@ def predict_labels(X, centers, origin, unit=False):
     return labels
 
 
-def predict_with_inertia(X, centers, origin, sample_weight):
-    """The labels of `predict_labels`, and the inertia of `score_inertia`."""
+def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
+    """The labels of `predict_labels`, and the weighted sum of the squared distances.
+
+    Of unit vectors it is the weighted sum of 1 - cos, half of that.
+    """
     labels, inertia = np.empty(X.shape[0], dtype=np.int32), 0.0
-    for part, rows, tiled, exponent in blocks_in_range(X, sample_weight, centers, origin):
+    for part, rows, tiled, exponent in blocks_in_range(
+        X, sample_weight, centers, origin, unit=unit
+    ):
         labels[part], block_inertia = rows.assign_with_inertia(*tiled)
         inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
-    return labels, inertia
+    return labels, inertia / 2 if unit else inertia
 
 
 def cluster_statistics(X, centers, origin, sample_weight):
@@ -109,13 +114,5 @@ def transform_to_distances(X, centers, origin, unit=False):
 
 
 def score_inertia(X, centers, origin, sample_weight, unit=False):
-    """Weighted sum of the squared distances of the rows to their nearest centers.
-
-    Of unit vectors it is the weighted sum of 1 - cos, half of that.
-    """
-    inertia = 0.0
-    blocks = blocks_in_range(X, sample_weight, centers, origin, unit=unit)
-    for _, rows, tiled_centers, exponent in blocks:
-        block_inertia = rows.assign_with_inertia(*tiled_centers)[1]
-        inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
-    return inertia / 2 if unit else inertia
+    """The inertia of `predict_with_inertia`."""
+    return predict_with_inertia(X, centers, origin, sample_weight, unit)[1]

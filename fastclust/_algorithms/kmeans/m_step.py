@@ -3,7 +3,10 @@
 import numpy as np
 
 from fastclust._algorithms.chunks import split
-from fastclust._calls import update_centers
+from fastclust._calls import sum_clusters, update_centers
+
+BLOCK_BYTES = 2**22
+"""Bytes of the panels whose differences from their centers are held at a time."""
 
 
 def move_centers(centers, sums, weights, to_unit, tiles, shifts):
@@ -27,6 +30,37 @@ def move_centers(centers, sums, weights, to_unit, tiles, shifts):
     shift_sq = np.empty(1)
     update_centers(split(1, 0.0), centers, sums, weights, int(to_unit), *tiles, shifts, shift_sq)
     return float(shift_sq[0])
+
+
+def mean_differences(panels, centers, labels):
+    """Mean of the rows of each label less its center, of shape (n_clusters, n_features).
+
+    Parameters
+    ----------
+    panels : Panels
+        The rows.
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers.
+    labels : ndarray of shape (n_panels, lanes), int32
+        Labels in the order of the panels; each has rows.
+    """
+    n_clusters, block = len(centers), max(1, BLOCK_BYTES // panels.values[0].nbytes)
+    sums, masses = np.zeros(centers.shape), np.zeros(n_clusters)
+    for first in range(0, len(panels.values), block):
+        part = slice(first, first + block)
+        values = panels.values[part] - centers[labels[part]].swapaxes(1, 2)
+        weights = panels.weights[part]
+        n_rows = min(panels.n_samples - first * panels.lanes, len(values) * panels.lanes)
+        block_sums = np.zeros((1, *centers.shape))
+        block_weights = np.zeros((1, n_clusters))
+        counts = np.zeros((1, n_clusters), dtype=np.int64)
+        sum_clusters(
+            split(len(values), 0.0)[:1], values, weights, n_rows, labels[part], block_sums,
+            block_weights, counts,
+        )  # fmt: skip
+        sums += block_sums[0]
+        masses += block_weights[0]
+    return sums / masses[:, np.newaxis]
 
 
 def move_gradually(centers, weights, statistics):

@@ -14,8 +14,14 @@ from fastclust._algorithms.kmeans.empty_clusters import (
     farthest,
     relocate_empty_clusters,
 )
-from fastclust._algorithms.kmeans.float32_filter import LARGEST_SQ, Float32Filter, has_memory
+from fastclust._algorithms.kmeans.float32_filter import (
+    LARGEST_SQ,
+    Float32Filter,
+    even_chunks,
+    has_memory,
+)
 from fastclust._algorithms.kmeans.launch import Launcher
+from fastclust._algorithms.kmeans.m_step import mean_differences
 from fastclust._algorithms.kmeans.policy import Next, RegroupPlan
 from fastclust._algorithms.kmeans.precision import may_be_far_from_means
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
@@ -60,8 +66,9 @@ class PanelLloyd:
         work = panels.work(k)
         filters = panels.dtype == np.float64 and policy.filter_pays(work, d)
         max_chunks = policy.chunk_limit(panels.n_samples, k, panels.dtype.itemsize)
-        chunks_of = panels.even_chunks if filters else panels.chunks
-        self._chunks = chunks_of(k, max_chunks, policy.chunk_work)
+        self._chunks = panels.chunks(k, max_chunks, policy.chunk_work)
+        if filters:
+            self._chunks = even_chunks(n_panels, len(self._chunks))
         self._run = Launcher(panels, centers, len(self._chunks), policy)
         # Runs of a single chunk may share their panels, in parallel threads.
         may_skip = skip and len(self._chunks) > 1 and panels.can_be_reordered
@@ -269,7 +276,7 @@ class PanelLloyd:
             return
         center_sq = run.tiles[1].ravel()
         if may_be_far_from_means(center_sq[: len(run.centers)]):
-            run.centers += self._panels.mean_differences(run.centers, run.labels)
+            run.centers += mean_differences(self._panels, run.centers, run.labels)
             self.leave_bounds()
 
     def inertia(self, centers):

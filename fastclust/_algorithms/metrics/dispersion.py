@@ -7,7 +7,8 @@ from scipy.spatial.distance import cdist, pdist, squareform
 
 from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.metrics.silhouette import coefficients
-from fastclust._algorithms.rows.panels import Panels, estimate_mean
+from fastclust._algorithms.rows.dense import estimate_mean
+from fastclust._algorithms.rows.panels import Panels
 
 BLOCK_BYTES = 2**23
 """Distances of a block of rows to all centers."""

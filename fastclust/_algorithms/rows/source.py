@@ -8,7 +8,8 @@ import numpy as np
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.csr import CsrRows
-from fastclust._algorithms.rows.panels import Panels, estimate_mean
+from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
+from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
 
 BLOCK_ROWS = 2**16
@@ -83,11 +84,11 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     origin : ndarray of shape (n_features,)
         What is subtracted from dense rows; sparse ones stay as they are.
     numbers : ndarray of int, default=None
-        Which rows of X; all by default.
+        Which rows of X; all by default. They are not divided by their norms.
     into : Rows, default=None
         Rows that are not used again: these take their memory if it is enough.
     unit : bool, default=False
-        Whether the rows are divided by their norms; the origin is 0 then.
+        Whether all rows are divided by their norms; the origin is 0 then.
 
     Returns
     -------
@@ -100,21 +101,23 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
         If rows are zero, which have no direction, where they are to be unit vectors.
     """
     rows: Panels | CsrRows
+    if numbers is not None and sample_weight is not None:
+        sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
-        n_samples = len(X) if numbers is None else len(numbers)
-        has_room = isinstance(into, Panels) and into.has_room(n_samples, X.dtype)
-        memory = into.memory if has_room else None
-        rows = Panels(X, sample_weight, origin, memory, numbers, unit)
-        if has_room:
-            rows.take_memory_f32(into)
-    elif numbers is None:
-        rows = CsrRows(X, sample_weight, unit)
+        memory = into.memory if isinstance(into, Panels) else None
+        rows = Panels(_dense_rows(X, numbers, unit), sample_weight, origin, memory)
     else:
-        weights = None if sample_weight is None else sample_weight[numbers]
-        rows = CsrRows(X[numbers], weights, unit)
+        rows = CsrRows(X if numbers is None else X[numbers], sample_weight, unit)
     if rows.n_zero:
         raise zero_rows_error(X)
     return rows
+
+
+def _dense_rows(X, numbers, unit):
+    """All rows of an array, or some of them; or their directions."""
+    if numbers is not None:
+        return part_of(X, numbers)
+    return UnitRows(X) if unit else ArrayRows(X)
 
 
 def zero_rows_error(X):
@@ -337,7 +340,9 @@ def pack_blocks(
         rows = pack(X, sample_weight, origin, numbers, unit=unit)
         yield slice(None) if numbers is None else numbers, rows
         return
-    for first, panels in Panels.blocks(X, sample_weight, origin, numbers, unit):
+    if numbers is not None and sample_weight is not None:
+        sample_weight = sample_weight[numbers]
+    for first, panels in Panels.blocks(_dense_rows(X, numbers, unit), sample_weight, origin):
         if panels.n_zero:
             raise zero_rows_error(X)
         part = slice(first, first + panels.n_samples)

@@ -251,7 +251,7 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
         touch_all(chunk_sums.touched_out[chunk])
     n_panels, n_features = rows.panels.shape[0], rows.panels.shape[1]
     lanes = max(rows.panels.shape[2], 1)  # no range steps by 0
-    assigned_out = own.bounds.assigned_out
+    assigned_out, n_clusters = own.bounds.assigned_out, centers.centers_out.shape[0]
     n_changed, n_active_blocks, n_evaluated = 0, 0, 0
     for batch in range(chunks[s, 1], stop, BATCH_BLOCKS):
         n_active = _find_active(
@@ -267,7 +267,9 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
             _label_block(rows, centers, labels, chunk, block, n_candidates, own)
             first = block * own.block_panels
             last = min(first + own.block_panels, n_panels)
-            block_changed = take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums)
+            block_changed = take_labels(
+                rows, first, last, labels, n_clusters, chunk, from_scratch, chunk_sums
+            )
             n_changed += block_changed
             if block_changed > 0:
                 assigned_out[block] = min(assigned_out[block], ~assigned_out[block])

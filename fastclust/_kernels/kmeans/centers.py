@@ -13,8 +13,21 @@ from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.arguments import Centers, ClusterSums, Rows
 from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT, LEAST_RESULTANT, ROUND_UP
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.row_vectors import WIDE, add_rows
-from fastclust._kernels.simd.vectors import load
+from fastclust._kernels.simd.row_vectors import NARROW, WIDE, add_rows
+from fastclust._kernels.simd.tiles import add_lane_sums, add_products_tile, zero_doubles_tile
+from fastclust._kernels.simd.vectors import (
+    add_products,
+    count_lanes,
+    lane,
+    load,
+    not_above_lanes,
+    splat,
+    where_label,
+    zero_doubles,
+)
+
+FEW_CLUSTERS = 4
+"""Clusters up to which `add_panels` is faster than `add_panel`."""
 
 
 @inner
@@ -49,6 +62,46 @@ def add_panel(rows, p, n_rows, labels, sums):
         for i in range(n_rows):
             x = np.float64(panels[p, f, i])
             sums_out[labels[p, i], f] += np.float64(weights[p, i]) * x if weighted else x
+
+
+@inner
+def add_panels(rows, first, last, labels, n_clusters, sums):
+    """Add panels first to last, which are full, to the sums of their clusters.
+
+    It passes over them once for each cluster, with vectors in which other rows have weight 0: for
+    few clusters that takes less time than `add_panel` (benchmarks/bench_bisecting_kmeans.py).
+    """
+    panels = rows.panels
+    lanes, n_features = panels.shape[2], panels.shape[1]
+    whole = n_features // NARROW * NARROW
+    zero, one = splat(panels, 0.0), splat(panels, 1.0)
+    for j in range(n_clusters):
+        total, n_rows = zero_doubles(panels), 0
+        for p in range(first, last):
+            weight = where_label(_weights_of(rows, p, one), labels, p, j)
+            total = add_products(total, weight, one)
+            n_rows += lanes - count_lanes(not_above_lanes(weight, zero))
+        sums.counts_out[j] += n_rows
+        for i in range(lanes):
+            sums.weights_out[j] += lane(total, i)
+        for f in range(0, whole, NARROW):
+            acc = zero_doubles_tile(panels, NARROW)
+            for p in range(first, last):
+                weight = where_label(_weights_of(rows, p, one), labels, p, j)
+                acc = add_products_tile(acc, panels, (p, f), weight)
+            add_lane_sums(sums.sums_out, (j, f), acc)
+        for f in range(whole, n_features):
+            acc_1 = zero_doubles_tile(panels, 1)
+            for p in range(first, last):
+                weight = where_label(_weights_of(rows, p, one), labels, p, j)
+                acc_1 = add_products_tile(acc_1, panels, (p, f), weight)
+            add_lane_sums(sums.sums_out, (j, f), acc_1)
+
+
+@inner
+def _weights_of(rows, p, one):
+    """Vector of the weights of the rows of a panel."""
+    return load(rows.weights, p) if rows.weights.shape[0] > 0 else one
 
 
 @kernel

@@ -4,11 +4,24 @@ import numpy as np
 from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
-from fastclust._kernels.signature import int32, real
+from fastclust._kernels.signature import float64, int32, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_square_diffs, load_transposed
 from fastclust._kernels.simd.sizes import DISTANCE_TILE
 from fastclust._kernels.simd.tiles import square_diff_tile, store_tile, zero_tile
-from fastclust._kernels.simd.vectors import fma, gather, load, splat, store
+from fastclust._kernels.simd.vectors import (
+    add_products,
+    fma,
+    gather,
+    lane,
+    load,
+    splat,
+    store,
+    where_label,
+    zero_doubles,
+)
+
+BATCH_PANELS = 16
+"""Panels that are in the cache while they are passed over once for each of few centers."""
 
 
 @inner
@@ -45,6 +58,47 @@ def distances_to_labels(
     for s in prange(chunks.shape[0]):
         for p in range(chunks[s, 1], chunks[s, 2]):
             store(distances_sq_out, p, own_distance_sq(panels, p, centers, labels))
+
+
+@inner
+def _distance_sq(panels, p, centers, j):
+    """Vector of |x - c|^2 of one panel to center j."""
+    distance_sq = splat(panels, 0.0)
+    for f in range(panels.shape[1]):
+        difference = load(panels, (p, f)) - splat(panels, centers[j, f])
+        distance_sq = fma(difference, difference, distance_sq)
+    return distance_sq
+
+
+@kernel
+def sum_label_distances(
+    chunks, panels: real[:, :, :], weights: real[:, :], centers: real[:, :], labels: int32[:, :],
+    inertias_out: float64[:, :],
+):  # fmt: skip
+    """Inertia of the rows of each label: their weighted squared distances to its center.
+
+    Every distance to every center is computed, so that no row is looked at by itself: this is for
+    few clusters.
+
+    panels : (n_panels, n_features, LANES)               # IN
+    weights : (n_panels, LANES), or (0, LANES) for ones  # IN
+    centers : (n_clusters, n_features)                   # IN
+    labels : (n_panels, LANES), int32                    # IN: those of the padding are of no center
+    inertias_out : (n_chunks, n_clusters), float64       # OUT: passed as zeros
+    """
+    lanes = panels.shape[2]
+    for s in prange(chunks.shape[0]):
+        chunk, stop = chunks[s, 0], chunks[s, 2]
+        for first in range(chunks[s, 1], stop, BATCH_PANELS):
+            for j in range(centers.shape[0]):
+                inertia, weight = zero_doubles(panels), splat(panels, 1.0)
+                for p in range(first, min(first + BATCH_PANELS, stop)):
+                    own_sq = where_label(_distance_sq(panels, p, centers, j), labels, p, j)
+                    if weights.shape[0] > 0:
+                        weight = load(weights, p)
+                    inertia = add_products(inertia, own_sq, weight)
+                for i in range(lanes):
+                    inertias_out[chunk, j] += lane(inertia, i)
 
 
 @inner

@@ -112,7 +112,9 @@ def _assign_filtered(rows, centers, labels, chunk_sums, chunks, s, from_scratch,
                         n_near += 1
                         new = nearest(panels, q, n_clusters, tiles, center_sq)
                         store(new_labels_out, (chunk, q - first), new)
-        n_changed += take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums)
+        n_changed += take_labels(
+            rows, first, last, labels, n_clusters, chunk, from_scratch, chunk_sums
+        )
     chunk_sums.changed_out[chunk] = n_changed
     own.chunk_near_out[chunk] = n_near
 

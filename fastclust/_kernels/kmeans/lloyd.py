@@ -22,7 +22,9 @@ from fastclust._kernels.kmeans.arguments import (
 )
 from fastclust._kernels.kmeans.assign import nearest
 from fastclust._kernels.kmeans.centers import (
+    FEW_CLUSTERS,
     add_panel,
+    add_panels,
     merge_chunks,
     move_centers,
     move_row,
@@ -39,7 +41,7 @@ from fastclust._kernels.kmeans.constants import (
 )
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
-from fastclust._kernels.simd.vectors import changed_lanes, lowest_lane, store
+from fastclust._kernels.simd.vectors import changed_lanes, count_lanes, lowest_lane, store
 
 
 def make_team_work(name, assign_chunk, end_iteration):
@@ -82,7 +84,7 @@ def is_from_scratch(plan, status):
 
 
 @inner
-def take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums):
+def take_labels(rows, first, last, labels, n_clusters, chunk, from_scratch, chunk_sums):
     """Give panels first to last their new labels, and sum the changes; return their number.
 
     This loop is apart from the one that computes distances, which would run out of registers if it
@@ -93,6 +95,7 @@ def take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums):
     sums = ClusterSums(
         chunk_sums.sums_out[chunk], chunk_sums.weights_out[chunk], chunk_sums.counts_out[chunk]
     )
+    are_few = n_clusters <= FEW_CLUSTERS
     n_changed = 0
     for p in range(first, last):
         new = new_labels[chunk, p - first]
@@ -101,17 +104,19 @@ def take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums):
         if changed == 0 and not from_scratch:
             continue
         changed &= (1 << n_rows) - 1
-        while changed:
+        n_changed += count_lanes(changed)
+        while changed and not from_scratch:
             i = lowest_lane(changed)
             changed &= changed - 1
-            n_changed += 1
-            if not from_scratch:
-                old = labels_out[p, i]
-                move_row(rows, p, i, old, new[i], sums, chunk_sums.touched_out[chunk])
+            old = labels_out[p, i]
+            move_row(rows, p, i, old, new[i], sums, chunk_sums.touched_out[chunk])
         for i in range(lanes):
             labels_out[p, i] = new[i]
-        if from_scratch:
+        if from_scratch and (n_rows < lanes or not are_few):
             add_panel(rows, p, n_rows, labels_out, sums)
+    if from_scratch and are_few:
+        n_full = min(last, rows.n_samples // lanes)
+        add_panels(rows, first, n_full, labels_out, n_clusters, sums)
     return n_changed
 
 
@@ -169,7 +174,9 @@ def _assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, ow
         for p in range(first, last):
             new = nearest(rows.panels, p, n_clusters, centers.tiles_out, centers.center_sq_out)
             store(labels.new_labels_out, (chunk, p - first), new)
-        n_changed += take_labels(rows, first, last, labels, chunk, from_scratch, chunk_sums)
+        n_changed += take_labels(
+            rows, first, last, labels, n_clusters, chunk, from_scratch, chunk_sums
+        )
     chunk_sums.changed_out[chunk] = n_changed
 
 

@@ -10,6 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastclust._kernels.simd.vectors import (
+    Vector,
     emit_address,
     emit_fmuladd,
     emit_minimum,
@@ -111,6 +112,15 @@ def scale_add_tile(typingctx, acc, tile, scale):
     return acc(acc, tile, scale), codegen
 
 
+def _emit_lane_sum(context, builder, vector_type, vector, total):
+    """Add the lanes of a vector to a float64, in their order."""
+    for i in range(vector_type.lanes):
+        value = builder.extract_element(vector, ir.Constant(ir.IntType(32), i))
+        value = context.cast(builder, value, vector_type.scalar, types.float64)
+        total = builder.fadd(total, value)
+    return total
+
+
 @intrinsic
 def store_lane_sums(typingctx, array, index, tile):
     """Set array[index, j] to the sum of tile[j] in float64, in the order of the lanes."""
@@ -118,15 +128,60 @@ def store_lane_sums(typingctx, array, index, tile):
     def codegen(context, builder, signature, args):
         pointer = emit_address(context, builder, array, args[0], index, args[1])
         for j, vector in enumerate(cgutils.unpack_tuple(builder, args[2])):
-            total = ir.Constant(ir.DoubleType(), 0.0)
-            for i in range(tile.dtype.lanes):
-                value = builder.extract_element(vector, ir.Constant(ir.IntType(32), i))
-                value = context.cast(builder, value, tile.dtype.scalar, types.float64)
-                total = builder.fadd(total, value)
+            zero = ir.Constant(ir.DoubleType(), 0.0)
+            total = _emit_lane_sum(context, builder, tile.dtype, vector, zero)
             builder.store(total, builder.gep(pointer, [ir.Constant(ir.IntType(32), j)]))
         return context.get_dummy_value()
 
     return types.void(array, index, tile), codegen
+
+
+@intrinsic
+def add_lane_sums(typingctx, array, index, tile):
+    """Add the lanes of tile[j] to array[index + j] in float64, in the order of the lanes."""
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, array, args[0], index, args[1], trailing=0)
+        for j, vector in enumerate(cgutils.unpack_tuple(builder, args[2])):
+            place = builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])
+            total = _emit_lane_sum(context, builder, tile.dtype, vector, builder.load(place))
+            builder.store(total, place)
+        return context.get_dummy_value()
+
+    return types.void(array, index, tile), codegen
+
+
+@intrinsic(prefer_literal=True)
+def zero_doubles_tile(typingctx, array, width):
+    """Tile of `width` vectors of zeros of float64, with as many lanes as array's type has."""
+    doubles = Vector(types.float64, vector_of(array.dtype).lanes)
+    tile = types.UniTuple(doubles, width.literal_value)
+
+    def codegen(context, builder, signature, args):
+        return context.get_constant_null(tile)
+
+    return tile(array, width), codegen
+
+
+@intrinsic
+def add_products_tile(typingctx, acc, panels, index, factor):
+    """Return acc[j] + panels[index + j] * factor in float64, counting in the index's last place."""
+
+    def codegen(context, builder, signature, args):
+        accs = cgutils.unpack_tuple(builder, args[0])
+        x_type = context.get_value_type(factor)
+        pointer = emit_address(context, builder, panels, args[1], index, args[2])
+        pointer = builder.bitcast(pointer, x_type.as_pointer())
+        weight = args[3] if x_type == accs[0].type else builder.fpext(args[3], accs[0].type)
+        new = []
+        for j, total in enumerate(accs):
+            at = builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])
+            x = builder.load(at, align=panels.dtype.bitwidth // 8)
+            x = x if x.type == total.type else builder.fpext(x, total.type)
+            new.append(emit_fmuladd(builder, x, weight, total))
+        return context.make_tuple(builder, acc, new)
+
+    return acc(acc, panels, index, factor), codegen
 
 
 @intrinsic

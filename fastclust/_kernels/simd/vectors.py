@@ -331,6 +331,21 @@ def zero_unless_above(typingctx, a, x, limit):
 
 
 @intrinsic
+def where_label(typingctx, x, labels, index, label):
+    """Each lane of x where labels[index, lane] is this label, 0 elsewhere."""
+
+    def codegen(context, builder, signature, args):
+        llvm_type = ir.VectorType(context.get_value_type(labels.dtype), x.lanes)
+        pointer = emit_address(context, builder, labels, args[1], index, args[2])
+        of_lanes = builder.load(builder.bitcast(pointer, llvm_type.as_pointer()), align=4)
+        wanted = emit_splat(builder, context.cast(builder, args[3], label, labels.dtype), llvm_type)
+        is_wanted = builder.icmp_signed("==", of_lanes, wanted)
+        return builder.select(is_wanted, args[0], ir.Constant(args[0].type, None))
+
+    return x(x, labels, index, label), codegen
+
+
+@intrinsic
 def zero_doubles(typingctx, array):
     """Zeros of float64, one for each lane of a vector of array's type."""
     doubles = Vector(types.float64, vector_of(array.dtype).lanes)

@@ -8,6 +8,7 @@ import pytest
 from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.policy import LloydPolicy
+from fastclust._algorithms.rows.dense import UnitRows
 from fastclust._algorithms.rows.panels import Panels, aligned_empty, tiles_of
 from fastclust._calls import (
     assign_by_differences,
@@ -19,6 +20,7 @@ from fastclust._calls import (
     pack_rows,
     sum_clusters,
     sum_columns,
+    sum_label_distances,
     tile_centers,
     transform_rows,
     update_centers,
@@ -119,8 +121,8 @@ def test_unit_rows_have_the_same_bits_in_any_unit(rng, exponent, n_samples):
     X = rng.integers(-7, 8, size=(n_samples, 9)).astype(np.float64)  # no digit is lost at 2^-1070
     X[:, 0] += 8
     zero = np.zeros(9)
-    expected = Panels(X, None, zero, unit=True)
-    panels = Panels(np.ldexp(X, exponent), None, zero, unit=True)
+    expected = Panels(UnitRows(X), None, zero)
+    panels = Panels(UnitRows(np.ldexp(X, exponent)), None, zero)
     np.testing.assert_array_equal(panels.values, expected.values)
     rows = panels.take(np.arange(n_samples))
     np.testing.assert_allclose(rows, reference.unit_rows(X), rtol=tolerance(np.float64, 9))
@@ -131,8 +133,8 @@ def test_unit_rows_have_the_same_bits_in_any_unit(rng, exponent, n_samples):
 def test_unit_rows_of_float32_have_the_same_bits_in_any_unit(rng, exponent):
     X = rng.integers(1, 8, size=(40, 3)).astype(np.float32)
     zero = np.zeros(3, dtype=np.float32)
-    expected = Panels(X, None, zero, unit=True)
-    panels = Panels(np.ldexp(X, exponent), None, zero, unit=True)
+    expected = Panels(UnitRows(X), None, zero)
+    panels = Panels(UnitRows(np.ldexp(X, exponent)), None, zero)
     np.testing.assert_array_equal(panels.values, expected.values)
 
 
@@ -140,7 +142,7 @@ def test_zero_rows_are_counted_and_stay_zero(dtype):
     X = np.ones((37, 3), dtype=dtype)
     X[[0, 8, 20, 36]] = 0
     X[1, 1:] = 0
-    panels = Panels(X, None, np.zeros(3, dtype=dtype), unit=True)
+    panels = Panels(UnitRows(X), None, np.zeros(3, dtype=dtype))
     assert panels.n_zero == 4  # the padding is not
     rows = panels.take(np.arange(37))
     np.testing.assert_array_equal(rows.any(axis=1), X.any(axis=1))
@@ -251,6 +253,22 @@ def test_distances_to_labels(rng, n_samples, n_features, dtype, max_chunks):
     np.testing.assert_allclose(panels.order.row_labels(out), expected, rtol=rtol)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sum_label_distances(rng, n_samples, n_features, weighted, dtype, max_chunks):
+    panels, X, sample_weight = make_panels(rng, n_samples, n_features, dtype, weighted)
+    C = rng.normal(size=(3, n_features)).astype(dtype)
+    labels = rng.integers(2, size=(len(panels.values), panels.lanes), dtype=np.int32)
+    panels.padding(labels)[:] = -1
+    chunks = chunks_of(len(panels.values), max_chunks)
+    inertias = np.zeros((len(chunks), 3))
+    sum_label_distances(chunks, panels.values, panels.weights, C, labels, inertias)
+    weights = sample_weight.astype(np.float64)
+    expected = reference.sum_label_distances(X, weights, C, panels.order.row_labels(labels))
+    rtol = tolerance(dtype, n_features)
+    np.testing.assert_allclose(inertias.sum(axis=0), expected, rtol=rtol)
+    assert inertias[:, 2].sum() == 0  # without rows
+
+
 @pytest.mark.parametrize("n_clusters", [1, DISTANCE_TILE, DISTANCE_TILE + 1])
 def test_transform_rows(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     panels, X, _ = make_panels(rng, n_samples, n_features, dtype)
@@ -341,7 +359,7 @@ def test_iterate_is_lloyds_algorithm(rng, weighted, max_chunks):
 def test_iterate_can_move_centers_to_directions(rng, n_features, dtype, max_chunks, weighted):
     panels, X, sample_weight = make_panels(rng, 333, n_features, dtype, weighted)
     C = reference.unit_rows(X[1 : TILE + 3])
-    panels = Panels(X, sample_weight if weighted else None, panels.origin, unit=True)
+    panels = Panels(UnitRows(X), sample_weight if weighted else None, panels.origin)
     rows = panels.take(np.arange(333))
     n_iter, n_changed, shift_sq, labels, expected, (_, weights, counts) = reference.iterate(
         rows, sample_weight, C, np.full(333, -1), 3, 0.0, to_unit=True
