@@ -154,6 +154,29 @@ def run_batches(X, batches, centers, weights):
     return tuple(map(np.array, zip(*steps, strict=True)))
 
 
+def assign_batch_csr(X, batch, centers):
+    """Labels of the rows of a batch, and their inertia."""
+    return assign_with_inertia(X[batch].toarray(), np.ones(len(batch)), centers)
+
+
+def add_batch_csr(X, batch, labels, sums, counts):
+    """Sums and counts of the rows that centers have had, those of a batch included.
+
+    A center that has had none begins anew.
+    """
+    batch_sums, batch_counts, _ = statistics(
+        X[batch].toarray(), np.ones(len(batch)), labels, len(counts)
+    )
+    begins = (counts == 0) & (batch_counts > 0)
+    return np.where(begins[:, np.newaxis], 0, sums) + batch_sums, counts + batch_counts
+
+
+def try_candidates_csr(X, sample_weight, candidates, closest_sq):
+    """Squared distances to the closest seed with each candidate among them, and their sums."""
+    updated = np.minimum(all_distances_sq(X.toarray(), X.toarray())[candidates], closest_sq)
+    return updated, updated @ sample_weight
+
+
 def sort_rows(distances_sq, labels, segment_rows, n_bins):
     """Rows of each segment by label, then by bin of the distance, as `regroup` places the bins."""
     order = []

@@ -23,8 +23,10 @@ KERNELS = {
     "kmeans.bounded": ("iterate_bounded",),
     "kmeans.filtered": ("iterate_filtered",),
     "kmeans.minibatch": ("run_batches",),
+    "kmeans.minibatch_csr": ("assign_batch_csr", "add_batch_csr"),
     "kmeans.assign": ("assign_nearest", "assign_with_inertia", "assign_by_differences"),
     "kmeans.distances": ("distances_to_labels", "sum_label_distances", "transform_rows"),
+    "kmeans.seeding_csr": ("try_candidates_csr",),
     "kmeans.csr": (
         "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
     ),

@@ -85,6 +85,57 @@ def test_clusters_of_little_weight_move_as_scikit_learns_do(batch_size, ratio):
     assert_same(*fit_both(blobs(6, 600), 7, n_clusters=40, init="random", n_init=1, **options))
 
 
+@given(
+    seed=st.integers(0, 10_000),
+    n_clusters=st.integers(1, 30),
+    batch_size=st.integers(1, 300),
+    density=st.sampled_from([0.02, 0.1, 0.5]),
+    init=st.sampled_from(["k-means++", "random"]),
+    ratio=st.sampled_from([0.0, 0.01, 0.5]),
+    tol=st.sampled_from([0.0, 1e-2]),
+    weighted=st.booleans(),
+    compute_labels=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_sparse_rows(
+    seed, n_clusters, batch_size, density, init, ratio, tol, weighted, compute_labels
+):
+    rng = np.random.default_rng(seed)
+    X = scipy.sparse.random_array((400, 30), density=density, format="csr", rng=rng)
+    X.data -= 0.3
+    X.data += rng.normal(size=30)[X.indices]
+    weights = rng.uniform(0.1, 2, size=400) if weighted else None
+    options = {
+        "n_clusters": n_clusters, "batch_size": batch_size, "init": init, "n_init": 2, "tol": tol,
+        "max_iter": 10, "reassignment_ratio": ratio, "compute_labels": compute_labels,
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # init_size
+        assert_same(*fit_both(X, seed, weights, **options))
+
+
+def test_sparse_rows_that_are_equal_are_at_distance_0():
+    """Squares cancel where a center is one of the rows; rows that are equal are tied with none."""
+    rng = np.random.default_rng(44)
+    groups = rng.normal(size=(9, 20)) * (rng.random((9, 20)) < 0.4)
+    X = scipy.sparse.csr_array(1e3 * groups[rng.integers(9, size=1_000)])
+    expected, found, *_ = fit_both(X, 45, n_clusters=9, batch_size=100)
+    assert found.n_steps_ == expected.n_steps_
+    np.testing.assert_array_equal(found.labels_, expected.labels_)
+    assert found.inertia_ <= expected.inertia_
+    assert found.inertia_ < 1e-18
+
+
+def test_sparse_rows_so_large_that_the_square_of_their_sum_is_none():
+    X = scipy.sparse.csr_array(blobs(46, 300))
+    X.data[0] = 30.0
+    options = {"batch_size": 100, "random_state": 0}
+    model = MiniBatchKMeans(5, **options).fit(X)
+    other = MiniBatchKMeans(5, **options).fit(X * 2.0**504)
+    np.testing.assert_array_equal(other.labels_, model.labels_)
+    np.testing.assert_array_equal(np.ldexp(other.cluster_centers_, -504), model.cluster_centers_)
+
+
 def test_centers_that_are_given():
     X = blobs(8)
     given_centers = X[:7].copy()
@@ -159,19 +210,32 @@ def test_draws_are_those_of_choice(n_samples, weighted):
     weights = rng.uniform(0, 1, size=n_samples) if weighted else np.ones(n_samples)
     weights[0] = 1
     theirs, ours = np.random.RandomState(18), np.random.RandomState(18)
-    draws = minibatch.BatchDraws(ours, weights, 500)
-    found = draws.draw(9)
-    expected = [theirs.choice(n_samples, 500, p=weights / weights.sum()) for _ in range(9)]
-    np.testing.assert_array_equal(found, expected)
-    draws.keep(4)
-    theirs.seed(18)
-    theirs.random_sample(4 * 500)
+    draws = minibatch.BatchDraws(ours, weights, 500, n_batches=9)
+    for _ in range(9):
+        next_batches = draws.ahead()
+        expected = theirs.choice(n_samples, 500, p=weights / weights.sum())
+        np.testing.assert_array_equal(next_batches[0], expected)
+        np.testing.assert_array_equal(draws.take(), expected)
     np.testing.assert_array_equal(theirs.random_sample(5), ours.random_sample(5))
+
+
+@pytest.mark.parametrize("n_taken", [1, 2, 5])
+def test_batches_that_were_not_taken_are_drawn_again(n_taken):
+    theirs, ours = np.random.RandomState(19), np.random.RandomState(19)
+    draws = minibatch.BatchDraws(ours, np.ones(100), 50, n_batches=40)
+    for n in (n_taken, 3):
+        for _ in range(n):
+            draws.ahead()
+            np.testing.assert_array_equal(
+                draws.take(), theirs.choice(100, 50, p=np.full(100, 0.01))
+            )
+        draws.take_back()
+        np.testing.assert_array_equal(theirs.random_sample(5), ours.random_sample(5))
 
 
 @pytest.mark.parametrize("n", [1_000_003, 1_000_033])  # borders above i / n, and below
 def test_draws_next_to_borders_between_rows(n):
-    draws = minibatch.BatchDraws(np.random.RandomState(0), np.ones(n), 1)
+    draws = minibatch.BatchDraws(np.random.RandomState(0), np.ones(n), 1, n_batches=1)
     cumulative = np.cumsum(np.full(n, 1 / n))
     cumulative /= cumulative[-1]
     borders = cumulative[np.random.default_rng(0).integers(n - 1, size=20_000)]

@@ -44,14 +44,9 @@ def results():
     """Yield the name and the digest of every result."""
     for dtype in DTYPES:
         for function in (
-            kmeans,
-            sparse_kmeans,
-            bisecting_kmeans,
-            spherical_kmeans,
-            seeds,
-            mixtures,
-            others,
-        ):
+            kmeans, sparse_kmeans, minibatch_kmeans, bisecting_kmeans, spherical_kmeans, seeds,
+            mixtures, others,
+        ):  # fmt: skip
             for name, values in function(dtype):
                 yield f"{name}, {dtype}", digest(*values)
 
@@ -162,6 +157,19 @@ def spherical_kmeans(dtype):
         kmeans = fastclust.SphericalKMeans(k, random_state=0, **options).fit(X)
         yield f"SphericalKMeans, {name}", of_fit(kmeans)
         yield f"SphericalKMeans, {name}, new rows", of_use(kmeans, X[::-1].copy())
+
+
+def minibatch_kmeans(dtype):
+    """Results of MiniBatchKMeans, on dense and on sparse rows."""
+    sparse = scipy.sparse.random(20_000, 300, 0.02, random_state=0, format="csr").astype(dtype)
+    for name, X, k, batch_size in (
+        ("few rows", blobs(300, 2, 3, dtype), 3, 50),
+        ("many features", blobs(5_003, 70, 20, dtype), 20, 1_024),
+        ("CSR", sparse, 12, 1_024),
+        ("CSR, small batches", sparse, 25, 100),
+    ):
+        kmeans = fastclust.MiniBatchKMeans(k, batch_size=batch_size, random_state=0)
+        yield f"MiniBatchKMeans, {name}", of_fit(kmeans.fit(X))
 
 
 def seeds(dtype):

@@ -9,11 +9,14 @@ from fastclust._algorithms.kmeans.m_step import move_gradually
 from fastclust._algorithms.rows.scale import scaled_up
 
 FIRST_STEPS, MOST_STEPS = 1, 64
-"""Steps that are run before it is asked whether one of them should have been the last: doubled each
-time that none should, as those after it were in vain."""
+"""Batches that are drawn before it is asked whether one of them should have been the last: doubled
+each time that none should, as those after it were in vain."""
 
 HALF = 0.5
 """Most clusters that are reassigned at a time, as a share of the rows of the batch."""
+
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
+"""Times n^2: bound of the rounding error of n times a cumulative sum of n shares of 1 / n."""
 
 REASSIGN_ROWS = 10
 """Rows for each cluster after which clusters of little weight are looked for."""
@@ -23,7 +26,7 @@ class BatchDraws:
     """Numbers of the rows of batches, as `random_state.choice(n_samples, batch_size, p=p)` draws.
 
     `choice` forms the cumulative sum of p each time, which takes longer than a step. It is formed
-    once here, and draws may be taken back: batches are drawn ahead.
+    once here, and batches are drawn ahead, twice as many each time.
 
     Parameters
     ----------
@@ -33,38 +36,57 @@ class BatchDraws:
         Weights of the rows, of X's dtype.
     batch_size : int
         Rows in a batch.
+    n_batches : int
+        Limit of the batches.
     """
 
-    def __init__(self, random_state, sample_weight, batch_size):
+    def __init__(self, random_state, sample_weight, batch_size, n_batches):
         self._random_state, self._batch_size = random_state, batch_size
         p = (sample_weight / np.sum(sample_weight)).astype(np.float64, copy=False)
         self._cumulative = np.cumsum(p)
         self._cumulative /= self._cumulative[-1]
         self._is_even = bool((sample_weight == sample_weight[0]).all())
+        self._drawn, self._n_taken = np.empty((0, batch_size), dtype=np.int64), 0
+        self._n_ahead, self._n_left = FIRST_STEPS, n_batches
 
-    def draw(self, n_batches):
-        """Numbers of the rows of the next batches, of shape (n_batches, batch_size)."""
-        self._before = self._random_state.get_state(legacy=False)
-        uniforms = self._random_state.random_sample((n_batches, self._batch_size))
-        return self._look_up(uniforms)
+    def ahead(self):
+        """Numbers of the rows of the next batches, at least one, as (n_batches, batch_size)."""
+        if self._n_taken == len(self._drawn):
+            self._before = self._random_state.get_state(legacy=False)
+            shape = min(self._n_ahead, self._n_left), self._batch_size
+            self._drawn, self._n_taken = self._look_up(self._random_state.random_sample(shape)), 0
+            self._n_ahead = min(2 * self._n_ahead, MOST_STEPS)
+        return self._drawn[self._n_taken :]
 
-    def keep(self, n_batches):
-        """Take back all batches of the last draw but the first n_batches."""
-        self._random_state.set_state(self._before)
-        self._random_state.random_sample((n_batches, self._batch_size))
+    def take(self):
+        """Numbers of the rows of the next batch, which has been used."""
+        batch = self._drawn[self._n_taken]
+        self._n_taken += 1
+        self._n_left -= 1
+        return batch
+
+    def take_back(self):
+        """Leave the generator as if only those batches had been drawn that were taken."""
+        if self._n_taken < len(self._drawn):
+            self._random_state.set_state(self._before)
+            self._random_state.random_sample((self._n_taken, self._batch_size))
+            self._drawn = self._drawn[: self._n_taken]
+        self._n_ahead = FIRST_STEPS
 
     def _look_up(self, uniforms):
         """First entries of the cumulative sum that are greater."""
-        cumulative = self._cumulative
         if not self._is_even:
-            return np.searchsorted(cumulative, uniforms, side="right")
+            return np.searchsorted(self._cumulative, uniforms, side="right")
         # Entry i is (i + 1) / n up to rounding, so that the entry sought is the one with the number
-        # of u n, or beside it.
-        n = len(cumulative)
-        found = np.minimum((uniforms * n).astype(np.int64), n - 1)
-        found += cumulative[found] <= uniforms
-        below = np.maximum(found - 1, 0)
-        found -= (cumulative[below] > uniforms) & (found > 0)
+        # of u n, and only next to a border between two of them the one beside it.
+        n = len(self._cumulative)
+        positions = uniforms * n
+        found = positions.astype(np.int64)
+        positions -= found
+        positions -= 0.5
+        near = np.abs(positions, out=positions) >= 0.5 - ROUNDING * n**2
+        if near.any():
+            found[near] = np.searchsorted(self._cumulative, uniforms[near], side="right")
         return found
 
 
@@ -109,13 +131,11 @@ class MiniBatchState:
             light[np.argsort(self.weights)[most:]] = False
         return light
 
-    def reassign(self, light, rows):
-        """Move these clusters to rows of the batch, and give them the least weight of the others.
+    def raise_weights(self, light):
+        """Give these clusters, which move to rows of the batch, the least weight of the others.
 
         With no weight they would be moved again soon.
         """
-        self.centers = self.centers.copy()
-        self.centers[light] = rows
         self.weights = self.weights.copy()
         if not light.all():
             self.weights[light] = self.weights[~light].min()
@@ -242,35 +262,36 @@ def run_minibatch(
     result : MiniBatchResult
         The outcome.
     """
-    draws = BatchDraws(random_state, sample_weight, batch_size)
+    draws = BatchDraws(random_state, sample_weight, batch_size, n_steps)
     convergence = Convergence(
         batches.n_samples, batch_size, n_steps, tol, max_no_improvement, verbose, exponent
     )
     state = MiniBatchState(centers, np.zeros(len(centers)))
-    most_steps = min(MOST_STEPS, batches.most_steps(len(centers)))
-    n_ahead, n_done, stops, moves = FIRST_STEPS, 0, False, False
+    run = batches.start(centers, state.weights)
+    n_done, last, stops = 0, 0, False
     while not stops:
-        indices = draws.draw(min(n_ahead, n_steps - n_done))
-        steps = batches.run(indices, state.centers, state.weights)
-        for i, batch in enumerate(indices[: len(steps.inertia)]):
-            before = state.centers
+        steps = run.advance(draws.ahead())
+        for i, inertia in enumerate(steps.inertia):
+            batch, n_done = draws.take(), n_done + 1
             looks = state.looks_for_light_clusters(batch_size)
-            state.centers, state.weights = steps.centers[i], steps.weights[i]
+            state.weights = steps.weights[i]
             light = looks and state.find_light_clusters(reassignment_ratio, batch_size)
             moves = bool(np.any(light))
+            last = 0 if moves else i
             if moves:
-                draws.keep(i + 1)
+                draws.take_back()
                 places = draw_places(light.sum(), batch_size, random_state, verbose)
-                state.reassign(light, batches.take(batch[places]))
-            n_done += 1
-            shift_sq = np.sum((state.centers - before) ** 2) if tol > 0 else 0.0
-            converged = convergence.is_reached(n_done, steps.inertia[i], shift_sq)
-            stops = converged or n_done == n_steps
+                state.raise_weights(light)
+                run.move(i, light, batches.take(batch[places]), state.weights)
+            shift_sq = 0.0
+            if tol > 0:
+                before, state.centers = state.centers, run.centers_after(last)
+                shift_sq = np.sum((state.centers - before) ** 2)
+            stops = convergence.is_reached(n_done, inertia, shift_sq) or n_done == n_steps
             if moves or stops:
                 break
-        if not moves and i + 1 < len(indices):
-            draws.keep(i + 1)
-        n_ahead = FIRST_STEPS if moves else min(2 * (i + 1), most_steps)
+    draws.take_back()
+    state.centers = run.centers_after(last)
     return MiniBatchResult(state, n_done, convergence.mean_inertia)
 
 
@@ -304,4 +325,5 @@ def run_step(
     if np.any(light):
         places = draw_places(light.sum(), X.shape[0], random_state, verbose)
         rows = X[places]
-        state.reassign(light, rows if isinstance(rows, np.ndarray) else rows.toarray())
+        state.raise_weights(light)
+        state.centers[light] = rows if isinstance(rows, np.ndarray) else rows.toarray()

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import scipy.sparse
 
-from fastclust._algorithms.arrays import readable
+from fastclust._algorithms.arrays import aligned_filled, readable
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.kmeans.csr_lloyd import CsrLloyd
 from fastclust._algorithms.kmeans.precision import lose_digits
@@ -15,11 +15,15 @@ from fastclust._calls import (
     assign_csr,
     distances_sq_csr,
     distances_to_labels_csr,
+    try_candidates_csr,
 )
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 ELEMENT_WORK = 4
 """Cost of one stored element and one center, in multiply-adds of the dense kernels."""
+
+CANDIDATE_WORK = 150
+"""Cost of the distance of a row to a candidate seed, in multiply-adds of the dense kernels."""
 
 CLUSTER_CHUNKS = 16
 """Chunks of clusters when rows are moved between sums: each chunk looks at every label."""
@@ -58,16 +62,7 @@ class CsrRows:
         self.n_samples, self.n_features = X.shape
         self.dtype = X.dtype
         self._X = X
-        self.arrays = tuple(
-            map(
-                readable,
-                (
-                    X.data,
-                    X.indices.astype(np.int32, copy=False),
-                    X.indptr.astype(np.int32, copy=False),
-                ),
-            )
-        )
+        self.arrays = arrays_of(X)
         weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
         self.weights = readable(weights)
         self.origin = np.zeros(self.n_features, dtype=X.dtype)
@@ -82,25 +77,34 @@ class CsrRows:
         return np.asarray(self._X.sum(axis=0, dtype=np.float64)).ravel() / self.n_samples
 
     @functools.cached_property
-    def _row_sq(self):
+    def row_sq(self):
         """Squared norms of the rows, in float64."""
-        with np.errstate(over="ignore", under="ignore"):  # such rows are scaled
-            return np.asarray(self._X.astype(np.float64).power(2).sum(axis=1)).ravel()
+        row_sq, starts = np.zeros(self.n_samples), self._X.indptr
+        stored = np.flatnonzero(np.diff(starts))
+        if len(stored):
+            with np.errstate(over="ignore", under="ignore"):  # such rows are scaled
+                squares = np.square(self._X.data, dtype=np.float64)
+                row_sq[stored] = np.add.reduceat(squares, starts[stored])
+        return row_sq
 
     @property
     def largest_square(self):
         """Largest squared norm of a row."""
-        return float(self._row_sq.max())
+        return float(self.row_sq.max())
 
     @property
     def total_square(self):
         """Sum of the squares of all values."""
-        return float(self._row_sq.sum())
+        return float(self.row_sq.sum())
+
+    def row_work(self, n_clusters):
+        """Multiply-adds of the distances of a row to every center."""
+        n_stored = len(self.arrays[0]) / self.n_samples
+        return ELEMENT_WORK * (n_stored + 1) * n_clusters
 
     def chunks(self, n_clusters):
         """Chunks of rows for a pass that computes the distance of every row to every center."""
-        n_stored = len(self.arrays[0]) / self.n_samples
-        return split(self.n_samples, ELEMENT_WORK * (n_stored + 1) * n_clusters)
+        return split(self.n_samples, self.row_work(n_clusters))
 
     def work(self, n_clusters):
         """Multiply-adds of a pass in chunks of `chunks(n_clusters)`."""
@@ -210,7 +214,7 @@ class CsrRows:
         chunks = self.chunks(len(centers))
         dots = np.empty((len(chunks), *centers_t.shape[1:]))
         distances_sq_csr(
-            chunks, *self.arrays, self._row_sq, centers, np.count_nonzero(centers, axis=1),
+            chunks, *self.arrays, self.row_sq, centers, np.count_nonzero(centers, axis=1),
             centers_t, center_sq, dots, distances_sq, work=self.work(len(centers)),
         )  # fmt: skip
         return distances_sq
@@ -228,23 +232,52 @@ class CsrRows:
 
     def run_seeding(self, first, uniforms):
         """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
-        weights = self.row_weights().astype(np.float64)
+        columns = arrays_of(self._X.tocsc())
+        weights = self.row_weights()
         indices = np.full(len(uniforms) + 1, first)
-        closest_sq = self.all_distances_sq(self.take(indices[:1]))[:, 0]
+        closest_sq = self._try_candidates(columns, indices[:1], np.full(self.n_samples, np.inf))[0][
+            0
+        ]
         for j, draws in enumerate(uniforms, start=1):
             cumulative = np.cumsum(weights * closest_sq)
             candidates = np.searchsorted(cumulative, draws * cumulative[-1])
             np.clip(candidates, None, self.n_samples - 1, out=candidates)
-            distances_sq = self.all_distances_sq(self.take(candidates))
-            np.minimum(distances_sq, closest_sq[:, np.newaxis], out=distances_sq)
-            choice = np.argmin((distances_sq * weights[:, np.newaxis]).sum(axis=0))
-            indices[j] = candidates[choice]
-            closest_sq = distances_sq[:, choice].copy()
+            all_closest_sq, potentials = self._try_candidates(columns, candidates, closest_sq)
+            best = potentials.argmin()
+            indices[j], closest_sq = candidates[best], all_closest_sq[best]
         return indices
+
+    def _try_candidates(self, columns, candidates, closest_sq):
+        """Squared distances to the closest seed with each of these rows, and their weighted sums.
+
+        Parameters
+        ----------
+        columns : tuple of ndarray
+            The rows by columns.
+        candidates : ndarray of int64
+            Numbers of the rows.
+        closest_sq : ndarray of shape (n_samples,), float64
+            Squared distances to the closest seed without them.
+        """
+        n_candidates = len(candidates)
+        all_closest_sq = np.empty((n_candidates, self.n_samples))
+        potentials = np.empty(n_candidates)
+        work = self.n_samples * CANDIDATE_WORK
+        try_candidates_csr(
+            split(n_candidates, work), *self.arrays, *columns, self.row_sq, self.weights,
+            candidates, closest_sq, all_closest_sq, potentials, work=n_candidates * work,
+        )  # fmt: skip
+        return all_closest_sq, potentials
 
     def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
         return CsrLloyd(self, centers)
+
+
+def arrays_of(X):
+    """Values, indices and starts of a CSR or CSC matrix, as kernels read them."""
+    indices, starts = (a.astype(np.int32, copy=False) for a in (X.indices, X.indptr))
+    return tuple(map(readable, (X.data, indices, starts)))
 
 
 def unit_csr(X):
@@ -280,7 +313,7 @@ def lanes_of(centers, dtype):
     n_clusters, n_features = centers.shape
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     n_vectors = -(-n_clusters // lanes)
-    centers_t = np.zeros((n_features, n_vectors * lanes), dtype=dtype)
+    centers_t = aligned_filled((n_features, n_vectors * lanes), dtype, 0)
     centers_t[:, :n_clusters] = centers.T
     center_sq = np.full(n_vectors * lanes, np.inf, dtype=dtype)
     center_sq[:n_clusters] = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.csr import CsrRows
+from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
@@ -144,7 +145,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows or Batches
+    rows: Any  # Panels, CsrRows, Batches or CsrBatches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -197,14 +198,17 @@ def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
 
 
 def open_batches(X, mean) -> RowsInRange:
-    """Rows of X for mini-batches, as `pack_for_distances` has them; they are `Batches`.
+    """Rows of X for mini-batches, as `pack_for_distances` has them.
+
+    They are `Batches` or `CsrBatches`.
 
     Parameters
     ----------
     X, mean : ndarray or CSR matrix, ndarray
         As in `pack_in_range`.
     """
-    return _for_distances(lambda X, _, origin: Batches(X, origin), X, None, mean, None)
+    batches = Batches if isinstance(X, np.ndarray) else CsrBatches
+    return _for_distances(lambda X, _, origin: batches(X, origin), X, None, mean, None)
 
 
 def _for_distances(pack, X, sample_weight, mean, rows):

@@ -42,6 +42,9 @@ ROUNDING, TINY = 2.0**-24, 2.0**-126
 CANCELS = 2.0**-20
 """Part of |x|^2 + |c|^2 below which |x - c|^2 is computed again: it has lost 20 bits of 53."""
 
+LEAST_OF_SQUARE = 2.0**-10
+"""Part of its largest value below which |s|^2 of a sum s is formed anew: it has lost 10 bits."""
+
 # -- seeding -------------------------------------------------------------------------------------
 
 SEEDING_BLOCK_PANELS = 16

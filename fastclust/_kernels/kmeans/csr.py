@@ -13,11 +13,21 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.kmeans.arguments import ClusterSums
 from fastclust._kernels.kmeans.constants import CANCELS
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.vectors import fma, load, splat, store
+from fastclust._kernels.simd.tiles import fma_vectors, store_tile, zero_tile
+from fastclust._kernels.simd.vectors import (
+    fma,
+    least_lane,
+    load,
+    lowest_lane,
+    minimum,
+    not_above_lanes,
+    splat,
+    store,
+)
 
 
 class SparseRows(NamedTuple):
@@ -33,29 +43,62 @@ class SparseRows(NamedTuple):
     indptr: object
 
 
-@inner
-def _dots(rows, i, centers_t, chunk, dots_out):
-    """dots_out[chunk, v, lane] = x_i . c for every center."""
-    data, indices, indptr = rows
-    for v in range(centers_t.shape[1]):
-        acc = splat(centers_t, 0.0)
+def _make_dots(width):
+    @inner
+    @variant(width)
+    def dots_of_vectors(rows, i, centers_t, v, chunk, dots_out):
+        """Dot products of a row with the centers of `width` vectors from v on."""
+        data, indices, indptr = rows
+        acc = zero_tile(centers_t, width)
         for e in range(indptr[i], indptr[i + 1]):
-            acc = fma(splat(centers_t, data[e]), load(centers_t, (indices[e], v)), acc)
-        store(dots_out, (chunk, v), acc)
+            acc = fma_vectors(acc, splat(centers_t, data[e]), centers_t, (indices[e], v))
+        store_tile(dots_out, (chunk, v), acc)
+
+    return dots_of_vectors
+
+
+_dots_1, _dots_2, _dots_3, _dots_4 = map(_make_dots, (1, 2, 3, 4))
 
 
 @inner
-def _nearest(dots, center_sq, chunk):
-    label = 0
-    nearest_sq = np.inf
-    lanes = center_sq.shape[1]
+def dots(rows, i, centers_t, chunk, dots_out):
+    """dots_out[chunk, v, lane] = x_i . c for every center.
+
+    Sums of several vectors side by side hide the latency of multiply-adds.
+    """
+    n_vectors = centers_t.shape[1]
+    whole = n_vectors // 4 * 4
+    for v in range(0, whole, 4):
+        _dots_4(rows, i, centers_t, v, chunk, dots_out)
+    if n_vectors - whole == 3:
+        _dots_3(rows, i, centers_t, whole, chunk, dots_out)
+    elif n_vectors - whole == 2:
+        _dots_2(rows, i, centers_t, whole, chunk, dots_out)
+    elif n_vectors - whole == 1:
+        _dots_1(rows, i, centers_t, whole, chunk, dots_out)
+
+
+@inner
+def first_least(values, chunk):
+    """Index of the first of the least of all values[chunk], and the value."""
+    least_values = load(values, (chunk, 0))
+    for v in range(1, values.shape[1]):
+        least_values = minimum(load(values, (chunk, v)), least_values)
+    least = least_lane(least_values)
+    for v in range(values.shape[1]):
+        found = not_above_lanes(load(values, (chunk, v)), splat(values, least))
+        if found:
+            return v * values.shape[2] + lowest_lane(found), least
+    return 0, least
+
+
+@inner
+def _nearest(center_sq, chunk, dots_out):
+    """Label of the row whose dot products these are; |c|^2 - 2 x.c takes their place."""
     for v in range(center_sq.shape[0]):
-        for lane in range(lanes):
-            distance_sq = center_sq[v, lane] - 2 * dots[chunk, v, lane]
-            if distance_sq < nearest_sq:
-                nearest_sq = distance_sq
-                label = v * lanes + lane
-    return label
+        value = fma(splat(center_sq, -2.0), load(dots_out, (chunk, v)), load(center_sq, v))
+        store(dots_out, (chunk, v), value)
+    return first_least(dots_out, chunk)[0]
 
 
 @kernel
@@ -74,8 +117,8 @@ def assign_csr(
     for s in prange(chunks.shape[0]):
         n_changed = 0
         for i in range(chunks[s, 1], chunks[s, 2]):
-            _dots(SparseRows(data, indices, indptr), i, centers_t, chunks[s, 0], dots_out)
-            label = _nearest(dots_out, center_sq, chunks[s, 0])
+            dots(SparseRows(data, indices, indptr), i, centers_t, chunks[s, 0], dots_out)
+            label = _nearest(center_sq, chunks[s, 0], dots_out)
             n_changed += label != labels_out[i]
             labels_out[i] = label
         n_changed_out[chunks[s, 0]] = n_changed
@@ -125,23 +168,40 @@ def accumulate_csr(
                 _add_row(rows, i, weight, old, -1.0, sums)
 
 
+def make_distance_sq(coordinate):
+    """Return a function for |x - c|^2 of a row, where `coordinate(centers, j, f)` is c of center j.
+
+    It is the sum of (x - c)^2 over the stored elements of the row, and of c^2 over the others; the
+    centers have n_nonzero[j] coordinates that are not 0.
+    """
+
+    @inner
+    @variant(coordinate.__name__)
+    def distance_sq_by_differences(rows, i, centers, n_nonzero, j, n_features):
+        data, indices, indptr = rows
+        distance_sq, n_met = 0.0, 0
+        for e in range(indptr[i], indptr[i + 1]):
+            c = coordinate(centers, j, indices[e])
+            distance_sq += (data[e] - c) ** 2
+            n_met += c != 0
+        if n_met < n_nonzero[j]:  # c is not 0 at other features too
+            e = indptr[i]
+            for f in range(n_features):
+                if e < indptr[i + 1] and indices[e] == f:
+                    e += 1
+                else:
+                    distance_sq += coordinate(centers, j, f) ** 2
+        return distance_sq
+
+    return distance_sq_by_differences
+
+
 @inner
-def _distance_sq_by_differences(rows, i, centers, n_nonzero, j):
-    """|x - c|^2 as the sum of (x - c)^2 over the stored elements, and of c^2 over the others."""
-    data, indices, indptr = rows
-    distance_sq, n_met = 0.0, 0
-    for e in range(indptr[i], indptr[i + 1]):
-        c = centers[j, indices[e]]
-        distance_sq += (data[e] - c) ** 2
-        n_met += c != 0
-    if n_met < n_nonzero[j]:  # c is not 0 at other features too
-        e = indptr[i]
-        for f in range(centers.shape[1]):
-            if e < indptr[i + 1] and indices[e] == f:
-                e += 1
-            else:
-                distance_sq += centers[j, f] ** 2
-    return distance_sq
+def _coordinate(centers, j, f):
+    return centers[j, f]
+
+
+_distance_sq_by_differences = make_distance_sq(_coordinate)
 
 
 @inner
@@ -154,7 +214,7 @@ def _own_distance_sq(rows, i, centers, center_sq, n_nonzero, j):
         difference = data[e] - c
         distance_sq += difference * difference - c * c
     if distance_sq < CANCELS * center_sq[j]:
-        return _distance_sq_by_differences(rows, i, centers, n_nonzero, j)
+        return _distance_sq_by_differences(rows, i, centers, n_nonzero, j, centers.shape[1])
     return distance_sq
 
 
@@ -200,11 +260,13 @@ def distances_sq_csr(
     for s in prange(chunks.shape[0]):
         chunk = chunks[s, 0]
         for i in range(chunks[s, 1], chunks[s, 2]):
-            _dots(rows, i, centers_t, chunk, dots_out)
+            dots(rows, i, centers_t, chunk, dots_out)
             for j in range(distances_sq_out.shape[1]):
                 v, lane = j // lanes, j % lanes
                 squares = row_sq[i] + center_sq[v, lane]
                 distance_sq = squares - 2 * dots_out[chunk, v, lane]
                 if distance_sq < CANCELS * squares:
-                    distance_sq = _distance_sq_by_differences(rows, i, centers, n_nonzero, j)
+                    distance_sq = _distance_sq_by_differences(
+                        rows, i, centers, n_nonzero, j, centers.shape[1]
+                    )
                 distances_sq_out[i, j] = distance_sq

@@ -65,6 +65,24 @@ def fma_tile(typingctx, acc, x, array, index):
 
 
 @intrinsic
+def fma_vectors(typingctx, acc, x, array, index):
+    """Return acc[j] + x * array[index + j, :] for every j, counting in the last place of index."""
+
+    def codegen(context, builder, signature, args):
+        pointer = emit_address(context, builder, array, args[2], index, args[3])
+        accs = cgutils.unpack_tuple(builder, args[0])
+        pointer = builder.bitcast(pointer, accs[0].type.as_pointer())
+        new = []
+        for j, a in enumerate(accs):
+            place = builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])
+            vector = builder.load(place, align=array.dtype.bitwidth // 8)
+            new.append(emit_fmuladd(builder, args[1], vector, a))
+        return context.make_tuple(builder, acc, new)
+
+    return acc(acc, x, array, index), codegen
+
+
+@intrinsic
 def square_diff_tile(typingctx, acc, x, array, index):
     """Return acc[j] + (x - array[index, j])**2 for every j."""
 

@@ -287,6 +287,14 @@ def greatest_lane(typingctx, vector):
     )
 
 
+@intrinsic
+def least_lane(typingctx, vector):
+    """Least value of all lanes."""
+    return vector.scalar(vector), lambda context, builder, signature, args: _lane_extreme(
+        builder, args[0], "<"
+    )
+
+
 # -- vectors: arithmetic -----------------------------------------------------------------------
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastclust._algorithms.rows.csr import CsrRows, lanes_of
+from fastclust._algorithms.rows.csr import CsrRows, arrays_of, lanes_of
 from fastclust._calls import (
     accumulate_csr,
     assign_csr,
     distances_sq_csr,
     distances_to_labels_csr,
+    try_candidates_csr,
 )
 from fastclust._kernels.kmeans.constants import CANCELS
 from tests import reference
@@ -126,6 +127,30 @@ def test_distances_sq_csr(rng, n_samples, n_features, n_clusters, dtype, max_chu
     rtol = tolerance(np.float64, 4 * n_features) / CANCELS
     np.testing.assert_allclose(out, reference.distances_sq_csr(X, C), rtol=rtol)
     assert out[0, 0] == 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_candidates", [1, 5])
+def test_try_candidates_csr(rng, n_samples, n_features, weighted, n_candidates, dtype, max_chunks):
+    _, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    X = scipy.sparse.vstack([X, X * (1 + 1e-3)], format="csr", dtype=dtype)  # squares cancel
+    n_rows = X.shape[0]
+    sample_weight = rng.uniform(0, 2, size=n_rows).astype(dtype)
+    rows = CsrRows(X, sample_weight if weighted else None)
+    candidates = rng.integers(n_rows, size=n_candidates)
+    closest_sq = rng.uniform(0, 2 * n_features, size=n_rows)
+    updated, potentials = np.empty((n_candidates, n_rows)), np.empty(n_candidates)
+    try_candidates_csr(
+        chunks_of(n_candidates, max_chunks), *rows.arrays, *arrays_of(X.tocsc()), rows.row_sq,
+        rows.weights, candidates, closest_sq, updated, potentials,
+    )  # fmt: skip
+    weights = sample_weight.astype(np.float64) if weighted else np.ones(n_rows)
+    expected = reference.try_candidates_csr(X, weights, candidates, closest_sq)
+    # The expanded form in float64, of which no more than 20 bits are lost.
+    rtol = tolerance(np.float64, 4 * n_features) / CANCELS
+    np.testing.assert_allclose(updated, expected[0], rtol=rtol)
+    np.testing.assert_allclose(potentials, expected[1], rtol=rtol)
+    np.testing.assert_array_equal(updated[np.arange(n_candidates), candidates], 0)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -1,0 +1,139 @@
+"""Sparse rows of which mini-batches are taken, where they lie: nothing is copied."""
+
+import numpy as np
+
+from fastclust._algorithms.arrays import aligned_empty
+from fastclust._algorithms.chunks import split
+from fastclust._algorithms.rows.batches import Steps
+from fastclust._algorithms.rows.csr import CsrRows, lanes_of
+from fastclust._calls import add_batch_csr, assign_batch_csr
+
+ADD_WORK = 100
+"""Cost of adding a stored value to a sum anywhere in memory, in multiply-adds of the kernels."""
+
+MOST_SQUARE, SMALL_UNIT = 2.0**900, 2.0**-60
+"""Largest squared norm of a row up to which the squares of sums of up to 2^60 rows are numbers, and
+what rows beyond it are multiplied by before they are added."""
+
+
+class CsrBatches:
+    """Rows of a CSR matrix, and batches of them.
+
+    Parameters
+    ----------
+    X : CSR matrix of shape (n_samples, n_features), float32 or float64
+        The rows.
+    origin : ndarray of shape (n_features,)
+        Zeros: nothing is subtracted from sparse rows.
+
+    Attributes
+    ----------
+    largest_square : float
+        Largest squared norm of a row.
+    """
+
+    unit = False
+
+    def __init__(self, X, origin):
+        self.rows = CsrRows(X, None)
+        self.n_samples, self.n_features = X.shape
+        self.dtype, self.origin = X.dtype, origin
+        self.largest_square = self.rows.largest_square
+
+    def pack(self, indices, sample_weight=None):
+        """Rows by number, with these weights of theirs."""
+        return CsrRows(self.rows.matrix[indices], sample_weight)
+
+    def take(self, indices):
+        """Rows by number, dense, of shape (n_indices, n_features)."""
+        return self.rows.take(indices)
+
+    def start(self, centers, weights):
+        """Begin steps from these centers; see `CsrSteps`."""
+        return CsrSteps(self, centers, weights)
+
+
+class CsrSteps:
+    """Steps of mini-batch k-means on sparse rows; see `_kernels.kmeans.minibatch_csr`.
+
+    One step is run at a time. What it leaves are sums of rows, as large as the centers: to keep
+    those of many steps would take longer than the steps.
+
+    Parameters
+    ----------
+    batches : CsrBatches
+        The rows.
+    centers : ndarray of shape (n_clusters, n_features)
+        Centers before the first step.
+    weights : ndarray of shape (n_clusters,), float64
+        Rows that each center has had.
+    """
+
+    def __init__(self, batches, centers, weights):
+        self._rows, self._dtype = batches.rows, batches.dtype
+        self._unit = 1.0 if batches.largest_square <= MOST_SQUARE else SMALL_UNIT
+        self._k = len(centers)
+        factors = self._unit * np.maximum(weights, 1.0)
+        self._sums, square = lanes_of(centers * factors[:, np.newaxis], np.float64)
+        self._flat_sums = self._sums.reshape(len(self._sums), -1)
+        self._square = square.ravel()
+        self._most_square = self._square.copy()
+        self._counts = np.zeros(len(self._square))
+        self._counts[: self._k] = weights
+        self._n_nonzero = np.zeros(len(self._square), dtype=np.int64)
+        self._n_nonzero[: self._k] = np.count_nonzero(centers, axis=1)
+        self._find_means()
+
+    def _find_means(self):
+        """Factors and squared norms of the centers that the sums stand for."""
+        factors = np.maximum(self._counts, 1.0)
+        factors *= self._unit
+        self._scale = -2.0 / factors
+        factors *= factors
+        self._center_sq = self._square / factors
+
+    def advance(self, indices):
+        """Run a step for the first batch; see `DenseSteps.advance`."""
+        numbers, n_rows = indices[0], indices.shape[1]
+        n_stored = len(self._rows.arrays[0]) / self._rows.n_samples
+        chunks = split(n_rows, self._rows.row_work(self._k))
+        labels, chunk_inertia = np.empty(n_rows, dtype=np.int32), np.empty(len(chunks))
+        assign_batch_csr(
+            chunks, *self._rows.arrays, self._rows.row_sq, numbers, self._sums, self._scale,
+            self._center_sq, self._n_nonzero, float(self._center_sq[: self._k].max()),
+            aligned_empty((len(chunks), *self._sums.shape[1:]), np.float64), labels,
+            chunk_inertia, work=n_rows * self._rows.row_work(self._k),
+        )  # fmt: skip
+        add_work = ADD_WORK * n_rows * n_stored
+        add_batch_csr(
+            self._chunks_of_centers(add_work), *self._rows.arrays, numbers, labels, self._unit,
+            self._flat_sums, self._counts, self._square, self._most_square,
+            self._n_nonzero, work=add_work,
+        )  # fmt: skip
+        self._find_means()
+        weights = self._counts[np.newaxis, : self._k].copy()
+        return Steps(weights, np.array([sum(chunk_inertia.tolist())]))
+
+    def _chunks_of_centers(self, work):
+        """Chunks of whole vectors of centers, as threads are not to write to one cache line."""
+        n_vectors, lanes = self._sums.shape[1:]
+        chunks = split(n_vectors, work / n_vectors).copy()
+        chunks[:, 1:] *= lanes
+        return chunks
+
+    def centers_after(self, step):
+        """Centers after the last step, which is that of number 0."""
+        sums = self._flat_sums[:, : self._k]
+        scale = -0.5 * self._scale[: self._k]
+        return (sums.T * scale[:, np.newaxis]).astype(self._dtype, order="C", copy=False)
+
+    def move(self, step, moved, rows, weights):
+        """Go on from after the last step, with some centers elsewhere; see `DenseSteps.move`."""
+        self._counts[: self._k] = weights
+        moved = np.flatnonzero(moved)
+        sums = rows * (self._unit * np.maximum(weights[moved], 1.0))[:, np.newaxis]
+        self._flat_sums[:, moved] = sums.T
+        self._square[moved] = np.einsum("jf,jf->j", sums, sums, dtype=np.float64)
+        self._most_square[moved] = self._square[moved]
+        self._n_nonzero[moved] = np.count_nonzero(rows, axis=1)
+        self._find_means()
