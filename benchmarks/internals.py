@@ -98,7 +98,8 @@ def minibatch_steps(X, centers, indices):
     from fastclust._algorithms.rows.batches import Batches
 
     batches = Batches(X, np.zeros(X.shape[1], dtype=X.dtype))
-    return lambda: batches.start(centers, np.zeros(len(centers))).advance(indices)
+    weights = np.zeros(len(centers))
+    return lambda: batches.start(centers, weights, indices.shape[1]).advance(indices)
 
 
 def lloyd_constants():

@@ -345,8 +345,10 @@ class MiniBatchKMeans(CenterEstimator):
         if init_size < batches.n_samples:
             indices = random_state.randint(0, batches.n_samples, init_size)
         weights = _of_rows(sample_weight, indices, batches.dtype)
+        rows = batches.pack(indices, weights)
+        rows_of_X = X[indices] if isinstance(X, np.ndarray) else rows.matrix
         part = _algorithms.rows.source.RowsInRange(
-            batches.pack(indices, weights), X[indices], np.zeros_like(batches.origin), exponent
+            rows, rows_of_X, np.zeros_like(batches.origin), exponent
         )
         return self._start_drawer(part, weights, random_state)()()
 

@@ -267,7 +267,7 @@ def run_minibatch(
         batches.n_samples, batch_size, n_steps, tol, max_no_improvement, verbose, exponent
     )
     state = MiniBatchState(centers, np.zeros(len(centers)))
-    run = batches.start(centers, state.weights)
+    run = batches.start(centers, state.weights, batch_size)
     n_done, last, stops = 0, 0, False
     while not stops:
         steps = run.advance(draws.ahead())

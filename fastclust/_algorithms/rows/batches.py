@@ -68,7 +68,7 @@ class Batches:
         """Rows by number, of shape (n_indices, n_features)."""
         return self.X.take(indices, axis=0) - self.readable_origin
 
-    def start(self, centers, weights):
+    def start(self, centers, weights, batch_size):
         """Begin steps from these centers; see `DenseSteps`."""
         return DenseSteps(self, centers, weights)
 

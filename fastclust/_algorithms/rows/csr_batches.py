@@ -48,9 +48,9 @@ class CsrBatches:
         """Rows by number, dense, of shape (n_indices, n_features)."""
         return self.rows.take(indices)
 
-    def start(self, centers, weights):
+    def start(self, centers, weights, batch_size):
         """Begin steps from these centers; see `CsrSteps`."""
-        return CsrSteps(self, centers, weights)
+        return CsrSteps(self, centers, weights, batch_size)
 
 
 class CsrSteps:
@@ -67,9 +67,11 @@ class CsrSteps:
         Centers before the first step.
     weights : ndarray of shape (n_clusters,), float64
         Rows that each center has had.
+    batch_size : int
+        Rows in a batch.
     """
 
-    def __init__(self, batches, centers, weights):
+    def __init__(self, batches, centers, weights, batch_size):
         self._rows, self._dtype = batches.rows, batches.dtype
         self._unit = 1.0 if batches.largest_square <= MOST_SQUARE else SMALL_UNIT
         self._k = len(centers)
@@ -83,6 +85,7 @@ class CsrSteps:
         self._n_nonzero = np.zeros(len(self._square), dtype=np.int64)
         self._n_nonzero[: self._k] = np.count_nonzero(centers, axis=1)
         self._find_means()
+        self._make_room(batch_size)
 
     def _find_means(self):
         """Factors and squared norms of the centers that the sums stand for."""
@@ -92,34 +95,35 @@ class CsrSteps:
         factors *= factors
         self._center_sq = self._square / factors
 
+    def _make_room(self, batch_size):
+        """Chunks of the kernels, and what these write."""
+        row_work = self._rows.row_work(self._k)
+        self._chunks = split(batch_size, row_work)
+        self._work = batch_size * row_work
+        self._values = aligned_empty((len(self._chunks), *self._sums.shape[1:]), np.float64)
+        self._labels = np.empty(batch_size, dtype=np.int32)
+        self._inertia = np.empty(len(self._chunks))
+        n_vectors, lanes = self._sums.shape[1:]
+        self._add_work = ADD_WORK * batch_size * len(self._rows.arrays[0]) / self._rows.n_samples
+        # Of whole vectors of centers: threads are not to write to the same cache lines.
+        self._center_chunks = split(n_vectors, self._add_work / n_vectors).copy()
+        self._center_chunks[:, 1:] *= lanes
+
     def advance(self, indices):
         """Run a step for the first batch; see `DenseSteps.advance`."""
-        numbers, n_rows = indices[0], indices.shape[1]
-        n_stored = len(self._rows.arrays[0]) / self._rows.n_samples
-        chunks = split(n_rows, self._rows.row_work(self._k))
-        labels, chunk_inertia = np.empty(n_rows, dtype=np.int32), np.empty(len(chunks))
+        numbers, rows = indices[0], self._rows
         assign_batch_csr(
-            chunks, *self._rows.arrays, self._rows.row_sq, numbers, self._sums, self._scale,
+            self._chunks, *rows.arrays, rows.row_sq, numbers, self._sums, self._scale,
             self._center_sq, self._n_nonzero, float(self._center_sq[: self._k].max()),
-            aligned_empty((len(chunks), *self._sums.shape[1:]), np.float64), labels,
-            chunk_inertia, work=n_rows * self._rows.row_work(self._k),
+            self._values, self._labels, self._inertia, work=self._work,
         )  # fmt: skip
-        add_work = ADD_WORK * n_rows * n_stored
         add_batch_csr(
-            self._chunks_of_centers(add_work), *self._rows.arrays, numbers, labels, self._unit,
-            self._flat_sums, self._counts, self._square, self._most_square,
-            self._n_nonzero, work=add_work,
+            self._center_chunks, *rows.arrays, numbers, self._labels, self._unit, self._flat_sums,
+            self._counts, self._square, self._most_square, self._n_nonzero, work=self._add_work,
         )  # fmt: skip
         self._find_means()
         weights = self._counts[np.newaxis, : self._k].copy()
-        return Steps(weights, np.array([sum(chunk_inertia.tolist())]))
-
-    def _chunks_of_centers(self, work):
-        """Chunks of whole vectors of centers, as threads are not to write to one cache line."""
-        n_vectors, lanes = self._sums.shape[1:]
-        chunks = split(n_vectors, work / n_vectors).copy()
-        chunks[:, 1:] *= lanes
-        return chunks
+        return Steps(weights, np.array([sum(self._inertia.tolist())]))
 
     def centers_after(self, step):
         """Centers after the last step, which is that of number 0."""

@@ -172,7 +172,7 @@ def make_distance_sq(coordinate):
     """Return a function for |x - c|^2 of a row, where `coordinate(centers, j, f)` is c of center j.
 
     It is the sum of (x - c)^2 over the stored elements of the row, and of c^2 over the others; the
-    centers have n_nonzero[j] coordinates that are not 0.
+    centers have n_nonzero[j] coordinates that are not 0, or fewer.
     """
 
     @inner

@@ -27,7 +27,7 @@ from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.vectors import fma, load, prefetch, store
 
 PREFETCH_ROWS, PREFETCH_VALUES = 4, 64
-"""Rows of a batch by which fetching is ahead of computing, and most values of a row."""
+"""Rows of a batch by which fetching is ahead of computing, and most values of a row that are."""
 
 
 class Means(NamedTuple):
@@ -36,7 +36,7 @@ class Means(NamedTuple):
     sums : (n_features, n_vectors, LANES), float64
     scale : (n_vectors * LANES,), float64: -2 / (n unit)
     center_sq : (n_vectors * LANES,), float64: |c|^2, infinite for the padding centers
-    n_nonzero : (n_vectors * LANES,), int64: values of each sum that are not 0
+    n_nonzero : (n_vectors * LANES,), int64: values of each sum that are not 0, or more
     """
 
     sums: object
@@ -52,6 +52,18 @@ def _mean(means, j, f):
 
 
 _distance_sq_by_differences = make_distance_sq(_mean)
+
+
+@inner
+def _prefetch_rows(rows, numbers, b, last):
+    """Have the first values of a row of a batch fetched that comes soon after row b."""
+    prefetch(rows.indptr, numbers[min(b + 2 * PREFETCH_ROWS, last)])
+    i = numbers[min(b + PREFETCH_ROWS, last)]
+    first = rows.indptr[i]
+    stop = min(rows.indptr[i + 1], first + PREFETCH_VALUES)
+    for e in range(first, stop, 8):
+        prefetch(rows.data, e)
+        prefetch(rows.indices, e)
 
 
 @noinline
@@ -86,16 +98,6 @@ def _nearest(rows, i, row_sq, means, largest_sq, chunk, values_out):
     return label, distance_sq
 
 
-@inner
-def _prefetch_row(rows, i):
-    """Have the first values of a row fetched."""
-    first = rows.indptr[i]
-    stop = min(rows.indptr[i + 1], first + PREFETCH_VALUES)
-    for e in range(first, stop, 8):
-        prefetch(rows.data, e)
-        prefetch(rows.indices, e)
-
-
 @kernel
 def assign_batch_csr(
     chunks, data: real[:], indices: int32[:], indptr: int32[:], row_sq: float64[:],
@@ -119,8 +121,7 @@ def assign_batch_csr(
         chunk, inertia = chunks[s, 0], 0.0
         last = chunks[s, 2] - 1
         for b in range(chunks[s, 1], chunks[s, 2]):
-            prefetch(indptr, numbers[min(b + 2 * PREFETCH_ROWS, last)])
-            _prefetch_row(rows, numbers[min(b + PREFETCH_ROWS, last)])
+            _prefetch_rows(rows, numbers, b, last)
             i = numbers[b]
             label, distance_sq = _nearest(rows, i, row_sq[i], means, largest_sq, chunk, values_out)
             labels_out[b] = label
@@ -164,7 +165,7 @@ def _add_row(rows, i, unit, running, j):
         after = before + x
         running.sums_out[f, j] = after
         change += (after - before) * (after + before)
-        n_new += np.int64(after != 0) - np.int64(before != 0)
+        n_new += before == 0.0
     running.counts_out[j] += 1.0
     running.square_out[j] += change
     running.n_nonzero_out[j] += n_new
@@ -204,6 +205,7 @@ def add_batch_csr(
     for s in prange(chunks.shape[0]):
         first, stop = chunks[s, 1], chunks[s, 2]
         for b in range(numbers.shape[0]):
+            _prefetch_rows(rows, numbers, b, numbers.shape[0] - 1)
             j = labels[b]
             if first <= j < stop:
                 if counts_out[j] == 0.0:
