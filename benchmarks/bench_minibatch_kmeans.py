@@ -39,12 +39,37 @@ class Steps(_Kernel):
         return internals.minibatch_steps(X, X[:k].copy(), indices), 2 * k * X.shape[1]
 
 
+class SparseSteps(_Kernel):
+    """Steps on CSR rows from anywhere in X; ns and operations are those of a row."""
+
+    params = chosen = [
+        "words 20,000 x 5,000 CSR, k=20, batches of 1,024",
+        "words 50,000 x 20,000 CSR, k=50, batches of 1,024",
+    ]
+    source = "kmeans/minibatch_csr.py"
+
+    def setup_cache(self):
+        return {
+            name: (workloads.ALL[name].make(), workloads.ALL[name].n_groups) for name in self.params
+        }
+
+    def setup(self, rows, name):
+        super().setup(rows, name)
+        self.n_samples = STEPS * 1024
+
+    def make(self, X, k):
+        indices = np.random.default_rng(0).integers(X.shape[0], size=(STEPS, 1024))
+        n_stored = X.nnz / X.shape[0]
+        return internals.minibatch_steps(X, X[:k].toarray(), indices), 2 * k * n_stored
+
+
 class AgainstScikitLearn(_AgainstScikitLearn):
     """Where scikit-learn takes seconds, not minutes."""
 
     params = chosen = [
         "digits 1,797 x 64, k=50, batches of 256",
         "words 20,000 x 5,000 CSR, k=20, batches of 1,024",
+        "words 50,000 x 20,000 CSR, k=50, batches of 1,024",
         "blobs 1,000,000 x 8, k=16, batches of 16,384",
     ]
 

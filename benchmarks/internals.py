@@ -7,6 +7,8 @@ keeps its name and meaning for good; what it calls follows the tree. Rows, state
 are passed on as they come.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 
 
@@ -95,11 +97,32 @@ def start_lloyd(rows, centers, skip=True, **constants):
 
 def minibatch_steps(X, centers, indices):
     """Steps of mini-batch k-means from these centers, one for each row of numbers of rows."""
-    from fastclust._algorithms.rows.batches import Batches
+    from fastclust._algorithms.rows.source import open_batches
 
-    batches = Batches(X, np.zeros(X.shape[1], dtype=X.dtype))
-    weights = np.zeros(len(centers))
-    return lambda: batches.start(centers, weights, indices.shape[1]).advance(indices)
+    batches, weights = (
+        open_batches(X, np.zeros(X.shape[1], dtype=X.dtype)).rows,
+        np.zeros(len(centers)),
+    )
+
+    def run():
+        steps, n_done = batches.start(centers, weights, indices.shape[1]), 0
+        while n_done < len(indices):
+            n_done += len(steps.advance(indices[n_done:]).inertia)
+
+    return run
+
+
+@contextmanager
+def minibatch_constants(**values):
+    """Context in which constants of dense mini-batches have these values."""
+    from fastclust._algorithms.rows import batches
+
+    defaults = {name: getattr(batches, name) for name in values}
+    try:
+        vars(batches).update(values)
+        yield
+    finally:
+        vars(batches).update(defaults)
 
 
 def lloyd_constants():

@@ -161,10 +161,9 @@ def patches():
     return X / (X.std(axis=1, keepdims=True) + 10)
 
 
-def words():
-    """Sparse rows like those of texts: 20,000 x 5,000, of which 0.5 % is stored, by Zipf's law."""
+def words(n_rows=20_000, n_words=5_000, n_stored=25):
+    """Sparse rows like those of texts, of which so many values are stored, by Zipf's law."""
     rng = np.random.default_rng(0)
-    n_rows, n_words, n_stored = 20_000, 5_000, 25
     frequency = 1 / np.arange(10, 10 + n_words)
     columns = rng.choice(n_words, size=(n_rows, n_stored), p=frequency / frequency.sum())
     data = rng.uniform(0.1, 1.0, size=columns.size)
@@ -211,6 +210,9 @@ MIXTURES = {
 MINI_BATCHES = {
     "digits 1,797 x 64, k=50, batches of 256": mini_batches(digits, 50, 256),
     "words 20,000 x 5,000 CSR, k=20, batches of 1,024": mini_batches(words, 20, 1024),
+    "words 50,000 x 20,000 CSR, k=50, batches of 1,024": mini_batches(
+        lambda: words(50_000, 20_000, 40), 50, 1024
+    ),
     "blobs 1,000,000 x 8, k=16, batches of 1,024": mini_batches(
         lambda: blobs(1_000_000, 8, 16, "f8"), 16, 1024
     ),
