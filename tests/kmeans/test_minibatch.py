@@ -161,8 +161,9 @@ def test_float32_rows_have_float32_centers():
     assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-3)  # other roundings, draws
 
 
-def test_batches_that_were_drawn_in_vain_change_nothing(monkeypatch):
-    X = blobs(14)
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array])
+def test_batches_that_were_drawn_in_vain_change_nothing(make, monkeypatch):
+    X = make(blobs(14))
     fits = []
     for most in (1, 5, 64):
         monkeypatch.setattr(minibatch, "MOST_STEPS", most)
@@ -193,12 +194,13 @@ def test_memory_limits_the_steps_of_a_launch(monkeypatch):
         np.testing.assert_array_equal(centers, fits[0])
 
 
-def test_any_number_of_threads_gives_the_same_bits():
-    X = blobs(16, 20_000)
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array])
+def test_any_number_of_threads_gives_the_same_bits(make):
+    X = make(blobs(16, 20_000))
     fits = []
     for n_threads in (1, 2):
         with fastclust.limit_threads(n_threads):
-            model = MiniBatchKMeans(7, batch_size=5_000, random_state=0).fit(X)
+            model = MiniBatchKMeans(20, batch_size=10_000, random_state=0).fit(X)
         fits.append((model.cluster_centers_.tobytes(), model.labels_.tobytes(), model.inertia_))
     assert fits[0] == fits[1]
 
@@ -379,12 +381,14 @@ def test_an_inertia_above_the_largest_float_is_an_error():
         MiniBatchKMeans(2, random_state=0).fit(np.ldexp(blobs(29, 100), 520))
 
 
-def test_centers_whose_squares_cancel():
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array])
+def test_centers_whose_squares_cancel(make):
     """The label of each row is its nearest center, as far as the groups may be from the origin."""
     rng = np.random.default_rng(30)
     groups = rng.normal(size=(6, 3)) + np.repeat([[0.0], [1e9]], 3, axis=0)
     X = groups[rng.integers(6, size=3_000)] + 1e-3 * rng.normal(size=(3_000, 3))
-    model = MiniBatchKMeans(6, init=groups, n_init=1, batch_size=300, random_state=0).fit(X)
+    model = MiniBatchKMeans(6, init=groups, n_init=1, batch_size=300, random_state=0)
+    model.fit(make(X))
     distances = ((X[:, np.newaxis] - model.cluster_centers_) ** 2).sum(axis=2)
     np.testing.assert_array_equal(model.labels_, distances.argmin(axis=1))
     assert model.inertia_ < 3_000 * 3 * 1e-5
