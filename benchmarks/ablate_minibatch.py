@@ -1,6 +1,7 @@
 """What is each constant of dense mini-batches worth? Every workload is fitted with other values.
 
-    python benchmarks/ablate_minibatch.py
+    python benchmarks/ablate_minibatch.py           # every workload
+    python benchmarks/ablate_minibatch.py digits    # those whose name holds one of the words
 
 A fit is that of a dense workload of MiniBatchKMeans (benchmarks/workloads.py) with batches of one
 of several sizes, without final labels. Fits with the default and with each other value take turns.
@@ -27,9 +28,13 @@ VALUES = {"GATHER_WORK": [0, 500, 10_000], "CHUNK_ROWS": [64, 128, 256, 1024, 20
 BATCH_SIZES = 256, 1024, 4096, 16_384
 
 
-def workloads():
-    """Dense workloads with batches of several sizes, by name."""
-    dense = {name: workload for name, workload in MINI_BATCHES.items() if "CSR" not in name}
+def workloads(words):
+    """Dense workloads whose names hold a word, or all, with batches of several sizes, by name."""
+    dense = {
+        name: workload
+        for name, workload in MINI_BATCHES.items()
+        if "CSR" not in name and (not words or any(word in name for word in words))
+    }
     by_rows = {name.partition(", batches")[0]: workload for name, workload in dense.items()}
     for name, workload in by_rows.items():
         X = workload.make()
@@ -61,7 +66,7 @@ def measure(X, workload):
 def main():
     """Print the table."""
     ratios = {}
-    for name, X, workload in workloads():
+    for name, X, workload in workloads(sys.argv[1:]):
         ratios[name] = measure(X, workload)
         print(name, file=sys.stderr, flush=True)
     print(f"{'constant':24}{'mean':>7}  least, largest")

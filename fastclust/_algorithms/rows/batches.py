@@ -14,10 +14,12 @@ from fastclust._kernels.launch import n_workers, steps_in_launch
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 GATHER_WORK = 2_000
-"""Cost of fetching a row from anywhere in memory, in multiply-adds of the vector kernels."""
+"""Cost of fetching a row from anywhere in memory, in multiply-adds of the vector kernels
+(benchmarks/ablate_minibatch.py)."""
 
 CHUNK_ROWS = 512
-"""Least rows of a chunk: one thread merges the sums of all chunks in the end of each step."""
+"""Least rows of a chunk: one thread merges the sums of all chunks in the end of each step
+(benchmarks/ablate_minibatch.py)."""
 
 MOST_BYTES = 2**24
 """Of the centers that are kept of the steps of one launch."""
