@@ -26,8 +26,15 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     _unit = False
     """Whether rows and centers are divided by their norms (spherical k-means)."""
 
+    _takes_blocks = False
+    """Whether rows that do not fit into memory are read in blocks; else all are read."""
+
     def _check_rows(self, X, *, reset=True):
         """Check the rows; return them as they are computed with, and their mean."""
+        source = self._open_source(X)
+        if source is not None:
+            X = _validation.check_source(self, source, reset)
+            return X, _algorithms.rows.source.find_mean(X)
         X = validate_data(
             self, X, reset=reset, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
             ensure_all_finite=False,
@@ -40,12 +47,16 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
 
+    def _open_source(self, X):
+        """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
+        return _algorithms.rows.block_source.open_source(X) if self._takes_blocks else None
+
     def _check_fit_rows(self, X, sample_weight):
         """Check what `fit` was called with.
 
         Returns
         -------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features)
             The rows that have a weight: those of weight 0 are as if absent.
         mean : ndarray of shape (n_features,)
             Their mean.
@@ -97,6 +108,15 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
         rows, X, mean, exponent = in_range
         k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
+        if isinstance(X, _algorithms.rows.block_source.BlockSource):
+            if callable(self.init):
+                raise ValueError(
+                    "init can be no callable where the rows are read in blocks: it is given all "
+                    "rows. Call it on some of them, and pass its centers."
+                )
+            if is_string(self.init, "k-means++"):
+                seeding = _algorithms.kmeans.seeding
+                return seeding.sampled_kmeans_plusplus_starts(rows, k, random_state)
         if isinstance(self.init, str):
             return drawn_starts(self.init, rows, k, sample_weight, random_state)
         if is_array_like(self.init):
@@ -219,7 +239,13 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         centers may have been set by hand, after a fit or without one.
         """
         check_is_fitted(self, "cluster_centers_")
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
+        source = self._open_source(X)
+        if source is not None:
+            X = _validation.check_source(self, source, reset=False)
+        else:
+            X = validate_data(
+                self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C"
+            )
         given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
         _validation.check_n_features(X, given.shape[1], self)
         origin = np.zeros(X.shape[1], dtype=given.dtype)
@@ -329,6 +355,8 @@ def fit_kmeans(
     in_range = kmeans._pack(X, sample_weight, mean, panels)
     origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
     kmeans._origin = origin.astype(X.dtype, copy=False)
+    if isinstance(X, _algorithms.rows.block_source.BlockSource):
+        tell_of_blocks(kmeans, in_range.rows, warn)
     best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)
@@ -337,6 +365,24 @@ def fit_kmeans(
             all_rows, kmeans.cluster_centers_, kmeans._origin, kmeans._unit
         )
     return best
+
+
+def tell_of_blocks(kmeans, rows, warn):
+    """Say that the rows are read in blocks: where verbose, and where their first centers differ."""
+    k = kmeans.n_clusters
+    if kmeans.verbose:
+        print(
+            f"{rows.n_samples:,} rows in {rows.n_blocks:,} blocks, of which {rows.n_kept:,} stay "
+            "in memory. Passes over them: one for their mean, one for first centers that are rows, "
+            "one in each iteration, one for the final labels."
+        )
+    if is_string(kmeans.init, "k-means++") and rows.sample_size(k) < rows.n_samples:
+        text = (
+            f"The {rows.n_samples:,} rows are read in blocks, as they do not fit into the memory "
+            f"limit. init='k-means++' takes first centers from a sample of {rows.sample_size(k):,} "
+            "of them, so they are not scikit-learn's."
+        )
+        warn(UserWarning(text))
 
 
 def is_string(value, string):

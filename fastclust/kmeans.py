@@ -103,6 +103,8 @@ class KMeans(LloydEstimator):
            [ 1.,  2.]])
     """
 
+    _takes_blocks = True
+
     _rules = {
         "n_clusters": [integer(1)],
         "init": [one_of("k-means++", "random"), _parameters.CALLABLE, _parameters.ARRAY_LIKE],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastclust._algorithms.rows.arrow import as_numbers, index_columns
 from fastclust._cli.csv_file import read_csv
 from fastclust._cli.files import CommandError
 
@@ -134,8 +135,7 @@ def _read_arrow(path, kind, choose):
     else:
         with pa.ipc.open_file(path) as file:
             schema, read = file.schema, pa.feather.read_table
-    noted = (schema.pandas_metadata or {}).get("index_columns") or []
-    index = {name for name in noted if isinstance(name, str)}  # others describe a RangeIndex
+    index = index_columns(schema)
     features = [f for f, name in enumerate(schema.names) if name not in index]
     numbers = features if choose is None else choose(schema.names, features)
     wanted = [schema.names[f] for f in numbers]
@@ -171,33 +171,8 @@ def _make_table(data, wanted, numbers, features, *, has_names):
     places = {number: place for place, number in enumerate(kept)}
     table = Table(X, wanted if has_names else None, [places[number] for number in numbers])
     for f, column in enumerate(chosen):
-        X[:, f] = _numbers(column, table.label(f))
+        X[:, f] = as_numbers(column, table.label(f))
     return table
-
-
-def _numbers(column, label):
-    """Values of a column of numbers or booleans, NaN where they are missing."""
-    import pyarrow as pa
-
-    kind = pa.types
-    if kind.is_dictionary(column.type):
-        values = column.type.value_type
-        if kind.is_string(values) or kind.is_large_string(values):
-            raise ValueError(f"{label}: not numeric: {column.type}")
-        return _numbers(column.cast(values), label)
-    if kind.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    if kind.is_null(column.type) or kind.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    if kind.is_integer(column.type) or kind.is_floating(column.type):
-        return column.to_numpy()
-    if kind.is_string(column.type) or kind.is_large_string(column.type):
-        for row, value in enumerate(column.to_pylist(), start=1):
-            try:
-                float(value or "nan")
-            except ValueError:
-                raise ValueError(f"row {row}, {label}: not a number: {value[:40]!r}") from None
-    raise ValueError(f"{label}: not numeric: {column.type}")
 
 
 def _check_not_empty(shape):

@@ -56,6 +56,16 @@ def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
     return draw_start
 
 
+def sampled_kmeans_plusplus_starts(rows, n_clusters, random_state):
+    """The same for rows in blocks, of which k-means++ looks at a uniform sample."""
+
+    def draw_start():
+        sample, weights = rows.draw_sample(n_clusters, random_state)
+        return kmeans_plusplus_starts(sample, n_clusters, weights, random_state)()
+
+    return draw_start
+
+
 def random_starts(rows, n_clusters, sample_weight, random_state):
     """Return the `draw_start` of `run_restarts` whose first centers are different rows."""
 

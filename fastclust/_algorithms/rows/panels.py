@@ -58,6 +58,12 @@ BLOCK_BYTES = 2**22
 
 def estimate_mean(X):
     """Mean of the rows of X, accumulated in float64, in X's dtype; not finite if X is not."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
+        return (sum_rows(X) / len(X)).astype(X.dtype)
+
+
+def sum_rows(X):
+    """Sum of the rows of X, in float64; not finite if X is not."""
     n_features = X.shape[1]
     side_by_side = -(-SIDE_BY_SIDE_VALUES // n_features)
     if side_by_side > 1:  # whole vectors: the sums of every chunk are then aligned
@@ -67,8 +73,8 @@ def estimate_mean(X):
     flat_sums = sums.reshape(len(chunks), -1)
     values = readable(X).reshape(-1)
     sum_columns(chunks, values, n_features, flat_sums, work=PACK_WORK * X.size)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
-        return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sums.sum(axis=(0, 1))
 
 
 class Panels:
@@ -457,6 +463,11 @@ class Panels:
 
         The labels are in the order of the panels.
         """
+        sums, masses = self.sum_differences(centers, labels)
+        return sums / masses[:, np.newaxis]
+
+    def sum_differences(self, centers, labels):
+        """Sums of the rows of each label less its center, and sums of their weights."""
         n_clusters, block = len(centers), max(1, BLOCK_BYTES // self.values[0].nbytes)
         sums, masses = np.zeros(centers.shape), np.zeros(n_clusters)
         for first in range(0, len(self.values), block):
@@ -473,7 +484,7 @@ class Panels:
             )  # fmt: skip
             sums += block_sums[0]
             masses += block_weights[0]
-        return sums / masses[:, np.newaxis]
+        return sums, masses
 
     def transform(self, centers, distances_out, part=slice(None)):
         """Write the distance of each row, or of the rows of these panels, to each center."""

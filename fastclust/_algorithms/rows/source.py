@@ -7,6 +7,8 @@ import numpy as np
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
+from fastclust._algorithms.rows.block_source import BlockSource
+from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.panels import Panels, estimate_mean
 from fastclust._algorithms.rows.protocol import Rows
@@ -31,9 +33,12 @@ def find_mean(X):
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     """
+    if isinstance(X, BlockSource):
+        with np.errstate(over="ignore"):
+            return X.facts.mean.astype(X.dtype)
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
@@ -46,13 +51,15 @@ def find_origin(X, mean, numbers=None):
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows, all finite.
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
     numbers : ndarray of int, default=None
         Which rows of X it is about; all by default.
     """
+    if isinstance(X, BlockSource):
+        X = X.facts.sample
     if not isinstance(X, np.ndarray):
         return mean
     n = len(X) if numbers is None else len(numbers)
@@ -76,7 +83,7 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
@@ -100,6 +107,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
         If rows are zero, which have no direction, where they are to be unit vectors.
     """
     rows: Panels | CsrRows
+    if isinstance(X, BlockSource):
+        return BlockRows(X, sample_weight, origin)
     if isinstance(X, np.ndarray):
         n_samples = len(X) if numbers is None else len(numbers)
         has_room = isinstance(into, Panels) and into.has_room(n_samples, X.dtype)
@@ -141,7 +150,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows or Batches
+    rows: Any  # Panels, CsrRows, BlockRows or Batches
     X: Any
     mean: np.ndarray
     exponent: int
