@@ -108,15 +108,6 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
         rows, X, mean, exponent = in_range
         k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
-        if isinstance(X, _algorithms.rows.block_source.BlockSource):
-            if callable(self.init):
-                raise ValueError(
-                    "init can be no callable where the rows are read in blocks: it is given all "
-                    "rows. Call it on some of them, and pass its centers."
-                )
-            if is_string(self.init, "k-means++"):
-                seeding = _algorithms.kmeans.seeding
-                return seeding.sampled_kmeans_plusplus_starts(rows, k, random_state)
         if isinstance(self.init, str):
             return drawn_starts(self.init, rows, k, sample_weight, random_state)
         if is_array_like(self.init):
@@ -127,6 +118,11 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
                 return lambda: in_range.place(centers)
 
             return draw_start
+        if is_in_blocks(X):
+            raise ValueError(
+                "init can be no callable where the rows are read in blocks: it is given all "
+                "rows. Call it on some of them, and pass its centers."
+            )
         X_given = X  # what the callable gets
         if not scipy.sparse.issparse(X):
             is_unit = rows.unit
@@ -355,8 +351,11 @@ def fit_kmeans(
     in_range = kmeans._pack(X, sample_weight, mean, panels)
     origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
     kmeans._origin = origin.astype(X.dtype, copy=False)
-    if isinstance(X, _algorithms.rows.block_source.BlockSource):
-        tell_of_blocks(kmeans, in_range.rows, warn)
+    if is_in_blocks(X):
+        is_seeded = is_string(kmeans.init, "k-means++")
+        _validation.tell_of_blocks(
+            in_range.rows, kmeans.n_clusters, is_seeded, kmeans.verbose, warn
+        )
     best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)
@@ -367,22 +366,9 @@ def fit_kmeans(
     return best
 
 
-def tell_of_blocks(kmeans, rows, warn):
-    """Say that the rows are read in blocks: where verbose, and where their first centers differ."""
-    k = kmeans.n_clusters
-    if kmeans.verbose:
-        print(
-            f"{rows.n_samples:,} rows in {rows.n_blocks:,} blocks, of which {rows.n_kept:,} stay "
-            "in memory. Passes over them: one for their mean, one for first centers that are rows, "
-            "one in each iteration, one for the final labels."
-        )
-    if is_string(kmeans.init, "k-means++") and rows.sample_size(k) < rows.n_samples:
-        text = (
-            f"The {rows.n_samples:,} rows are read in blocks, as they do not fit into the memory "
-            f"limit. init='k-means++' takes first centers from a sample of {rows.sample_size(k):,} "
-            "of them, so they are not scikit-learn's."
-        )
-        warn(UserWarning(text))
+def is_in_blocks(X):
+    """Whether checked rows do not fit into memory."""
+    return isinstance(X, _algorithms.rows.block_source.BlockSource)
 
 
 def is_string(value, string):

@@ -112,7 +112,39 @@ def as_sparse(X):
     return narrow_csr(X.tocsr()) if scipy.sparse.issparse(X) and X.ndim == 2 else X
 
 
-def check_source(estimator, source, reset):
+def tell_of_blocks(rows, n_clusters, is_seeded, verbose, warn):
+    """Say that the rows are read in blocks: where verbose, and where their first centers differ.
+
+    Parameters
+    ----------
+    rows : BlockRows
+        The rows.
+    n_clusters : int
+        Number of clusters or components.
+    is_seeded : bool
+        Whether k-means++ finds the first centers.
+    verbose : int
+        The estimator's.
+    warn : callable
+        Is called with the warning.
+    """
+    if verbose:
+        print(
+            f"{rows.n_samples:,} rows in {rows.n_blocks:,} blocks, of which {rows.n_kept:,} stay "
+            "in memory. Passes over them: one for their mean, one for first centers that are rows, "
+            "one in each iteration, one for the final labels of k-means."
+        )
+    size = rows.sample_size(n_clusters)
+    if is_seeded and size < rows.n_samples:
+        text = (
+            f"The {rows.n_samples:,} rows are read in blocks, as they do not fit into the memory "
+            f"limit. k-means++ takes first centers from a sample of {size:,} of them, so they are "
+            "not scikit-learn's."
+        )
+        warn(UserWarning(text))
+
+
+def check_source(estimator, source, reset, least=1):
     """Check rows in blocks as far as that needs no pass over them.
 
     Parameters
@@ -123,6 +155,8 @@ def check_source(estimator, source, reset):
         The rows.
     reset : bool
         Whether it learns them.
+    least : int, default=1
+        Least number of rows.
 
     Returns
     -------
@@ -135,12 +169,12 @@ def check_source(estimator, source, reset):
         If there are no rows or no columns, or the estimator expects others.
     """
     validate_data(estimator, source.header(), reset=reset, skip_check_array=True)
-    if 0 in source.shape:
-        what = "sample" if source.shape[0] == 0 else "feature"
-        raise ValueError(
-            f"Found array with 0 {what}(s) (shape={source.shape}) while a minimum of 1 is required "
-            f"by {type(estimator).__name__}."
-        )
+    for what, n, minimum in zip(("sample", "feature"), source.shape, (least, 1), strict=True):
+        if n < minimum:
+            raise ValueError(
+                f"Found array with {n} {what}(s) (shape={source.shape}) while a minimum of "
+                f"{minimum} is required by {type(estimator).__name__}."
+            )
     return source.read() if source.fits_in_memory() else source
 
 

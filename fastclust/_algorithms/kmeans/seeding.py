@@ -6,13 +6,22 @@ the same random_state gives the same seeds.
 
 import numpy as np
 
+from fastclust._algorithms.rows.blocks import BlockRows
+
 EPS = float(np.finfo(np.float64).eps)
 
 
 def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
-    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`."""
+    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`.
+
+    Of rows in blocks they are those of a uniform sample.
+    """
+    numbers = None
+    if isinstance(rows, BlockRows):
+        rows, sample_weight, numbers = rows.draw_sample(n_clusters, random_state)
     draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials)
-    return rows.run_seeding(*draws)
+    seeds = rows.run_seeding(*draws)
+    return seeds if numbers is None else numbers[seeds]
 
 
 def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
@@ -50,18 +59,11 @@ def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
     """
 
     def draw_start():
-        draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state)
-        return lambda: rows.take(rows.run_seeding(*draws))
-
-    return draw_start
-
-
-def sampled_kmeans_plusplus_starts(rows, n_clusters, random_state):
-    """The same for rows in blocks, of which k-means++ looks at a uniform sample."""
-
-    def draw_start():
-        sample, weights = rows.draw_sample(n_clusters, random_state)
-        return kmeans_plusplus_starts(sample, n_clusters, weights, random_state)()
+        seeded, weights = rows, sample_weight
+        if isinstance(rows, BlockRows):
+            seeded, weights, _ = rows.draw_sample(n_clusters, random_state)
+        draws = draw_kmeans_plusplus(seeded, n_clusters, weights, random_state)
+        return lambda: seeded.take(seeded.run_seeding(*draws))
 
     return draw_start
 

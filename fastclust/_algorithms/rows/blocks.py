@@ -113,7 +113,7 @@ class BlockRows:
         return taken
 
     def run_seeding(self, first, uniforms):
-        """Not for rows in blocks, of which `draw_sample` takes a sample that has this method."""
+        """Raise an error: seeds are sought among the rows of `draw_sample`, which do this."""
         raise NotImplementedError
 
     def sample_size(self, n_clusters):
@@ -130,13 +130,15 @@ class BlockRows:
             The rows, in the coordinates of these, with their weights.
         sample_weight : ndarray or None
             The same weights.
+        indices : ndarray of int64
+            Numbers of these rows.
         """
         size = self.sample_size(n_clusters)
         indices = np.arange(self.n_samples)
         if size < self.n_samples:
             indices = np.unique(random_state.randint(self.n_samples, size=size, dtype=np.int64))
         weights = None if self._sample_weight is None else self._sample_weight[indices]
-        return Panels(self.take(indices), weights, np.zeros_like(self.origin)), weights
+        return Panels(self.take(indices), weights, np.zeros_like(self.origin)), weights, indices
 
     def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
