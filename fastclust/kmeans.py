@@ -61,7 +61,8 @@ class KMeans(LloydEstimator):
         Centers of the clusters.
 
     labels_ : ndarray of shape (n_samples,), int32
-        Label of each row; always equal to ``predict(X)``.
+        Label of each row; always equal to ``predict(X)``. For rows in blocks its memory may be a
+        temporary file.
 
     inertia_ : float
         Sum of the squared distances of the rows to their centers, times their weights.
@@ -145,9 +146,11 @@ class KMeans(LloydEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, rows of files} of shape (n_samples, n_features)
             Rows to cluster. Anything but a C-contiguous float32 or float64 array, or a CSR matrix
-            of those, is converted, which takes a copy.
+            of those, is converted, which takes a copy. Rows that `open_rows` has opened, memory
+            maps, and other objects that yield rows in blocks are read in blocks if they are more
+            than `limit_memory` allows.
 
         y : Ignored
             Present for the API's sake.
@@ -170,6 +173,8 @@ class KMeans(LloydEstimator):
         -----
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
+        UserWarning
+            If rows are read in blocks and `init` is 'k-means++', which then looks at a sample.
         RuntimeWarning
             If `n_init` is not 1 for centers that are given, or "elkan" is for one cluster.
         """

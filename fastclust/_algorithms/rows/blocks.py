@@ -42,6 +42,8 @@ class BlockRows:
 
     Attributes
     ----------
+    sample_weight : ndarray of shape (n_samples,) or None
+        The weights.
     n_blocks, n_kept : int
         Number of blocks, and of those that stay in memory.
     total_square : float
@@ -53,7 +55,7 @@ class BlockRows:
     unit = False
 
     def __init__(self, source, sample_weight, origin):
-        self._source, self._sample_weight, self.origin = source, sample_weight, origin
+        self._source, self.sample_weight, self.origin = source, sample_weight, origin
         facts = source.facts
         self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), source.dtype
         with np.errstate(over="ignore", invalid="ignore"):
@@ -80,7 +82,7 @@ class BlockRows:
         with contextlib.closing(self._source.blocks(len(self._kept))) as blocks:
             for part, block in blocks:
                 is_kept = len(self._kept) < self.n_kept
-                weights = None if self._sample_weight is None else self._sample_weight[part]
+                weights = None if self.sample_weight is None else self.sample_weight[part]
                 panels = Panels(block, weights, self.origin, None if is_kept else memory)
                 if is_kept:
                     self._kept.append(panels)
@@ -137,7 +139,7 @@ class BlockRows:
         indices = np.arange(self.n_samples)
         if size < self.n_samples:
             indices = np.unique(random_state.randint(self.n_samples, size=size, dtype=np.int64))
-        weights = None if self._sample_weight is None else self._sample_weight[indices]
+        weights = None if self.sample_weight is None else self.sample_weight[indices]
         return Panels(self.take(indices), weights, np.zeros_like(self.origin)), weights, indices
 
     def start_lloyd(self, centers):
@@ -146,9 +148,9 @@ class BlockRows:
 
     def take_weights(self, indices):
         """Weights of rows by number."""
-        if self._sample_weight is None:
+        if self.sample_weight is None:
             return np.ones(len(indices), dtype=self.dtype)
-        return self._sample_weight[indices]
+        return self.sample_weight[indices]
 
     def assign(self, centers, tiles=None, labels=None):
         """Label of the nearest center of each row, into an array if one is given."""

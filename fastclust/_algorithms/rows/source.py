@@ -1,5 +1,6 @@
 """Rows made of what a user passes, whatever it is, and what is subtracted from them."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -331,6 +332,25 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
     X = scale.scaled_rows(X, -exponent)
     mean = find_mean(X)
     return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, exponent)
+
+
+def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield consecutive rows of X, each time as a slice and the rows of it.
+
+    Parameters
+    ----------
+    X : ndarray or BlockSource of shape (n_samples, n_features)
+        The rows.
+    n_rows : int
+        Rows at a time; of rows in blocks it is a block.
+    """
+    if isinstance(X, BlockSource):
+        with contextlib.closing(X.blocks()) as blocks:
+            yield from blocks
+        return
+    for first in range(0, len(X), n_rows):
+        part = slice(first, first + n_rows)
+        yield part, X[part]
 
 
 def pack_blocks(
