@@ -380,6 +380,8 @@ def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
     """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
     seeding = _algorithms.kmeans.seeding
     starts = seeding.random_starts if init == "random" else seeding.kmeans_plusplus_starts
+    if init == "k-means||":
+        starts = _algorithms.kmeans.parallel_seeding.kmeans_parallel_starts
     return starts(rows, n_clusters, sample_weight, random_state)
 
 

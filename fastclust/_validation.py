@@ -131,8 +131,8 @@ def tell_of_blocks(rows, n_clusters, is_seeded, verbose, warn):
     if verbose:
         print(
             f"{rows.n_samples:,} rows in {rows.n_blocks:,} blocks, of which {rows.n_kept:,} stay "
-            "in memory. Passes over them: one for their mean, one for first centers that are rows, "
-            "one in each iteration, one for the final labels of k-means."
+            "in memory. Passes over them: one for their mean, one for first centers that are rows "
+            "(k-means||: two in each round), one in each iteration, one for the labels of k-means."
         )
     size = rows.sample_size(n_clusters)
     if is_seeded and size < rows.n_samples:

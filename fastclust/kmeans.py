@@ -20,12 +20,14 @@ class KMeans(LloydEstimator):
     n_clusters : int, default=8
         Number of clusters and of centers.
 
-    init : {'k-means++', 'random'}, callable or array-like of shape \
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape \
             (n_clusters, n_features), default='k-means++'
         First centers.
 
         - 'k-means++': greedy k-means++ [1]_, of several candidates in each round the one that
           lowers the inertia most.
+        - 'k-means||': k-means|| [3]_ with 5 rounds of 2 `n_clusters` candidates, which are
+          clustered themselves. Not in scikit-learn; for rows that are read in blocks.
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
@@ -87,6 +89,8 @@ class KMeans(LloydEstimator):
        2007.
     .. [2] S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory
        28(2), 1982.
+    .. [3] B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, "Scalable k-means++",
+       PVLDB 5(7), 2012.
 
     Examples
     --------
@@ -108,7 +112,11 @@ class KMeans(LloydEstimator):
 
     _rules = {
         "n_clusters": [integer(1)],
-        "init": [one_of("k-means++", "random"), _parameters.CALLABLE, _parameters.ARRAY_LIKE],
+        "init": [
+            one_of("k-means++", "k-means||", "random"),
+            _parameters.CALLABLE,
+            _parameters.ARRAY_LIKE,
+        ],
         "n_init": [one_of("auto"), integer(1)],
         "max_iter": [integer(1)],
         "tol": [_parameters.non_negative_float()],
@@ -234,7 +242,7 @@ def k_means(
         Number of clusters.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row; None for ones.
-    init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
         First centers.
     n_init : 'auto' or int, default='auto'
         Number of runs.

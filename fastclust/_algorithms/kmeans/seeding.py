@@ -48,7 +48,7 @@ def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_
         Draws from [0, 1), a row for each round.
     """
     n_trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
-    first = _draw_row(rows.n_samples, sample_weight, random_state)
+    first = draw_first_row(rows.n_samples, sample_weight, random_state)
     return first, random_state.uniform(size=(n_clusters - 1, n_trials))
 
 
@@ -115,7 +115,7 @@ def _probabilities(n_samples, sample_weight):
     return weights / weights.sum()
 
 
-def _draw_row(n_samples, sample_weight, random_state):
+def draw_first_row(n_samples, sample_weight, random_state):
     """Return what `random_state.choice(n_samples, p=...)` returns, without n_samples probabilities.
 
     `choice` looks one uniform draw up in the cumulative sum of the probabilities, which for equal

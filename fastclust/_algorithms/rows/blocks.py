@@ -95,10 +95,13 @@ class BlockRows:
         return False
 
     def new_labels(self):
-        """Memory for labels, in a temporary file if it is too much."""
-        if self._labels_fit:
-            return np.empty(self.n_samples, dtype=np.int32)
-        return mapped_empty(self.n_samples, np.int32)
+        """Memory for labels."""
+        return self.new_values(np.int32)
+
+    def new_values(self, dtype):
+        """Memory for a value of each row, in a temporary file if it is too much."""
+        new = np.empty if self._labels_fit else mapped_empty
+        return new(self.n_samples, dtype)
 
     def take(self, indices):
         """Return rows by number, less the origin, of shape (n_indices, n_features)."""
