@@ -5,10 +5,12 @@ All but .npy is pyarrow's work, which is imported when it is needed.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastclust._algorithms.rows.arrow import as_numbers, index_columns
+from fastclust._algorithms.rows.arrow import as_numbers, column_names, index_columns
+from fastclust._algorithms.rows.files import find_files, open_rows
 from fastclust._cli.csv_file import read_csv
 from fastclust._cli.files import CommandError
 
@@ -27,7 +29,7 @@ class Table:
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
+    X : ndarray or BlocksInFiles of shape (n_samples, n_features), float32 or float64
         The numbers.
     names : list of str or None
         Names of the columns; None if the file has none.
@@ -35,7 +37,7 @@ class Table:
         Positions of the columns in the file, from 0, an index that is not used not counted.
     """
 
-    X: np.ndarray
+    X: Any
     names: list[str] | None
     numbers: list[int]
 
@@ -106,6 +108,41 @@ def read_table(path, choose=None, *, header=None):
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror or _one_line(error)}") from None
     except (ValueError, EOFError) as error:  # pyarrow's are ValueErrors
+        raise CommandError(f"{path}: {_one_line(error)}") from None
+
+
+def open_table(path, choose):
+    """Open columns of numbers in a .npy or Parquet file or a folder, which are read in blocks.
+
+    Parameters
+    ----------
+    path : str
+        The file or folder.
+    choose : callable
+        As in `read_table`.
+
+    Returns
+    -------
+    table : Table
+        The rows, as of `fastclust.open_rows`.
+
+    Raises
+    ------
+    CommandError
+        For files that cannot be read, or are not numeric.
+    """
+    try:
+        files, names = find_files(Path(path)), None
+        if kind_of(files[0]) == "parquet":
+            names = column_names(files)
+        features = list(range(open_rows(path).n_features if names is None else len(names)))
+        numbers = choose(names, features)
+        rows = open_rows(path, numbers if names is None else [names[f] for f in numbers])
+        rows.feature_names = None  # the estimators of model files know none
+        return Table(rows, None if names is None else [names[f] for f in numbers], numbers)
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror or _one_line(error)}") from None
+    except ValueError as error:
         raise CommandError(f"{path}: {_one_line(error)}") from None
 
 

@@ -22,8 +22,6 @@ class ArrowRows(BlocksInFiles):
         Names or positions of the columns to read; None for all that are no index of pandas.
     """
 
-    feature_names: list[str]
-
     def __init__(self, files, columns=None):
         try:
             import pyarrow as pa
@@ -39,7 +37,8 @@ class ArrowRows(BlocksInFiles):
         except pa.ArrowInvalid as error:
             raise ValueError(f"{files[0]}: {error}") from None
         schema = self._dataset.schema
-        self.feature_names = names = _chosen_names(schema, columns)
+        self._names = names = _chosen_names(schema, columns)
+        self.feature_names = names
         types = [schema.field(name).type for name in names]
         for name, kind in zip(names, types, strict=True):
             as_numbers(pa.chunked_array([[]], type=kind), f"column {name!r}")  # or an error
@@ -57,7 +56,9 @@ class ArrowRows(BlocksInFiles):
         super().__init__(paths, lengths)
 
     def header(self):
-        """No rows, with the names of the columns."""
+        """No rows, with the names of the columns, if they have any."""
+        if self.feature_names is None:
+            return super().header()
         return self._dataset.schema.empty_table().select(self.feature_names)
 
     def _read_part(self, number, first_row):
@@ -69,7 +70,7 @@ class ArrowRows(BlocksInFiles):
                 columns = batch.slice(first).columns
                 rows = np.empty((len(columns[0]), self.n_features), dtype=self.dtype)
                 for f, column in enumerate(columns):
-                    rows[:, f] = as_numbers(column, f"column {self.feature_names[f]!r}")
+                    rows[:, f] = as_numbers(column, f"column {self._names[f]!r}")
                 yield rows
 
     def _is_parquet(self, fragment):
@@ -77,7 +78,7 @@ class ArrowRows(BlocksInFiles):
         import pyarrow.dataset
 
         is_parquet = isinstance(fragment, pyarrow.dataset.ParquetFileFragment)
-        return is_parquet and set(self.feature_names) <= set(fragment.physical_schema.names)
+        return is_parquet and set(self._names) <= set(fragment.physical_schema.names)
 
     def _read_parquet(self, fragment, first_row, batch_rows):
         """Yield (batch, its first row that is wanted) of a file.
@@ -92,21 +93,26 @@ class ArrowRows(BlocksInFiles):
             while groups and first_row >= file.metadata.row_group(groups[0]).num_rows:
                 first_row -= file.metadata.row_group(groups.pop(0)).num_rows
             batches = file.iter_batches(
-                batch_rows, row_groups=groups, columns=self.feature_names, use_threads=False
+                batch_rows, row_groups=groups, columns=self._names, use_threads=False
             )
             for batch in batches:
-                yield batch.select(self.feature_names), first_row
+                yield batch.select(self._names), first_row
                 first_row = max(0, first_row - batch.num_rows)
 
     def _scan(self, fragment, first_row, batch_rows):
         """Yield the same of any other part of a dataset."""
         batches = fragment.to_batches(
-            schema=self._dataset.schema, columns=self.feature_names, batch_size=batch_rows,
+            schema=self._dataset.schema, columns=self._names, batch_size=batch_rows,
             batch_readahead=0, fragment_readahead=1, use_threads=False,
         )  # fmt: skip
         for batch in batches:
             yield batch, first_row
             first_row = max(0, first_row - batch.num_rows)
+
+
+def column_names(files):
+    """Names of the columns of Parquet files, but for those that are an index of pandas."""
+    return _chosen_names(_dataset_of(files).schema, None)
 
 
 def _dataset_of(files):

@@ -70,7 +70,20 @@ def open_rows(path, columns=None):
     """
     if not isinstance(path, (str, os.PathLike)):
         return _open_arrow(path, columns)
-    path = Path(path)
+    files = find_files(Path(path))
+    if files[0].suffix.lower() == ".parquet":
+        return _open_arrow(files, columns)
+    return RowFiles([open_npy(file) for file in files], columns)
+
+
+def find_files(path):
+    """Files of rows: that of this path, or those of this folder, by their names.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or of several kinds.
+    """
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if _is_data(file))
@@ -78,12 +91,9 @@ def open_rows(path, columns=None):
         if len(kinds) != 1:
             found = " and ".join(kinds) if kinds else f"no {' or '.join(KINDS)}"
             raise ValueError(f"{path}: a folder of rows must have files of one kind, not {found}")
-    kind = files[0].suffix.lower()
-    if kind not in KINDS:
+    if files[0].suffix.lower() not in KINDS:
         raise ValueError(f"{path}: the name must end in {' or '.join(KINDS)}, or be a folder's")
-    if kind == ".parquet":
-        return _open_arrow(files, columns)
-    return RowFiles([open_npy(file) for file in files], columns)
+    return files
 
 
 def _is_data(file):
@@ -109,7 +119,7 @@ class BlocksInFiles:
     dtype : dtype
         float32 if all columns are of that type, or else float64.
     feature_names : list of str or None
-        Names of the columns.
+        Names of the columns; set to None, they count as having none.
     """
 
     n_features: int
@@ -150,7 +160,7 @@ class BlocksInFiles:
         return f"<{type(self).__name__}: {self.n_samples:,} x {self.n_features}, {self.dtype}>"
 
     def header(self):
-        """No rows, with the names of the columns."""
+        """No rows, with the names of the columns, if they have any."""
         return np.empty((0, self.n_features), dtype=self.dtype)
 
     def named_blocks(self, first_row=0):
