@@ -13,8 +13,10 @@ import pyarrow.parquet
 import pytest
 
 from fastclust import GaussianMixture, KMeans, MiniBatchKMeans, k_means, limit_memory, open_rows
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows import block_source, files
 from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.source import pack
 from tests.processes import run_python
 
 N, D, K = 3000, 5, 7
@@ -138,6 +140,48 @@ def test_rows_of_any_source_have_the_labels_of_an_array(tmp_path, name, dtype):
     rtol, atol = 2 * np.finfo(dtype).eps, 20 * 400 * np.finfo("f8").eps
     np.testing.assert_allclose(kmeans.cluster_centers_, expected.cluster_centers_, rtol, atol)
     assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: np.load(path, mmap_mode="c"),  # what is written to it is not in the file
+        lambda path: np.load(path, mmap_mode="r").T,
+        lambda path: np.load(path, mmap_mode="r")[::-1],
+        lambda path: np.load(path, mmap_mode="r")[:, ::2],
+        lambda path: np.load(path, mmap_mode="r") + 1,
+        lambda path: np.load(path, mmap_mode="r")[[3, 2, 1]],
+        lambda path: np.load(path),
+    ],
+)
+def test_what_is_not_whole_in_a_file_is_an_ordinary_array(tmp_path, make):
+    np.save(tmp_path / "rows.npy", make_rows())
+    with limit_memory(1):
+        assert block_source.open_source(make(tmp_path / "rows.npy")) is None
+
+
+def test_what_is_written_to_a_map_is_read(tmp_path):
+    X = make_rows()
+    np.save(tmp_path / "rows.npy", X)
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r+")
+    rows[:] = X[::-1]
+    with limit_memory(LITTLE):
+        np.testing.assert_array_equal(block_source.open_source(rows).read(), X[::-1])
+
+
+@pytest.mark.parametrize("first_block", [0, 1, 3, 31])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_pass_may_begin_at_any_block(tmp_path, name, first_block):
+    X = make_rows()
+    with limit_memory(LITTLE):
+        source = block_source.open_source(SOURCES[name](tmp_path, X))
+        selected = np.arange(N) % 3 > 0
+        for rows, expected in ((source, X), (source[selected], X[selected])):
+            first = first_block * rows.block_rows
+            if first < len(expected):
+                blocks = [block.copy() for _, block in rows.blocks(first_block)]
+                np.testing.assert_array_equal(np.concatenate(blocks), expected[first:])
+                assert {len(block) for block in blocks[:-1]} <= {rows.block_rows}
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != "table"])
@@ -299,6 +343,43 @@ def test_estimators_that_take_no_blocks_read_all_rows(tmp_path):
     np.testing.assert_array_equal(labels, KMeans(3, random_state=0).fit(X).labels_)
 
 
+# -- what rows in blocks are asked -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_facts_are_those_of_all_rows(dtype):
+    X = 1000 + make_rows(dtype)
+    X[: N // 2] += 7  # so that the means of blocks differ
+    facts = block_source.open_source(Given(X)).facts
+    exact = X.astype("f8")
+    differences = exact - exact.mean(axis=0)
+    assert facts.n_samples == N
+    np.testing.assert_allclose(facts.mean, exact.mean(axis=0), rtol=1e-13)
+    # Means of blocks, of about 1,000, are rounded to the rows' type.
+    rtol = 1000 * float(np.finfo(dtype).eps)
+    assert facts.square_about_mean == pytest.approx(np.square(differences).sum(), rel=rtol)
+    farthest = np.sqrt(np.square(differences).sum(axis=1).max())
+    assert farthest <= facts.reach * (1 + rtol) < 4 * farthest
+    assert 32 <= len(facts.sample) <= 64
+    step = np.flatnonzero((X == facts.sample[1]).all(axis=1))[0]
+    np.testing.assert_array_equal(facts.sample, X[::step])
+
+
+def test_statistics_are_the_sums_of_those_of_the_blocks_to_the_bit():
+    X = make_rows()
+    source = block_source.open_source(Given(X))
+    with limit_memory(LITTLE):
+        rows = BlockRows(source, None, np.zeros(D, dtype="f4"))
+    total = ClusterStatistics.zeros(K, D)
+    for first in range(0, N, source.block_rows):
+        block = pack(X[first : first + source.block_rows], None, rows.origin)
+        total += block.cluster_statistics(X[:K])
+    for _ in range(2):  # from the second pass on some blocks stay in memory
+        for name, values in vars(rows.cluster_statistics(X[:K])).items():
+            np.testing.assert_array_equal(values, getattr(total, name))
+    np.testing.assert_array_equal(rows.take(np.array([2999, 5, 5, 700])), X[[2999, 5, 5, 700]])
+
+
 # -- faults ---------------------------------------------------------------------------------------
 
 
@@ -311,9 +392,9 @@ def spoilt(X, rows):
 class Changing(Given):
     """Rows of which the last are gone in the third pass."""
 
-    def __init__(self, X, passes=2):
+    def __init__(self, X, passes=2, n_samples=None):
         super().__init__(X)
-        self.n_samples, self.dtype, self._passes = len(X), X.dtype, passes
+        self.n_samples, self.dtype, self._passes = n_samples or len(X), X.dtype, passes
 
     def __iter__(self):
         self._passes -= 1
@@ -334,7 +415,8 @@ FAULTS = {
     "no columns": (lambda X: Given(X[:, :0]), r"Found array with 0 feature\(s\)"),
     "few rows": (lambda X: Given(X[:3]), r"n_samples=3 should be >= n_clusters=7"),
     "an iterator": (lambda X: Iterator(X), "each iter.. must begin anew"),
-    "other rows": (Changing, "has changed since it was opened"),
+    "fewer rows": (Changing, r"There are 2,990 rows, and 3,000 were expected"),
+    "more rows": (lambda X: Changing(X[:50], 9, len(X) // 100), "more rows than the expected 30"),
     "words": (lambda X: Given(X.astype(str)), "is not numeric"),
     "one dimension": (mixed_blocks, "block 1 of the Given has the shape"),
 }

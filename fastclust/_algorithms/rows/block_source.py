@@ -16,7 +16,7 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.memory import memory_limit
-from fastclust._algorithms.rows.files import BlocksInFiles, changed_error, open_map
+from fastclust._algorithms.rows.files import BlocksInFiles, open_map
 from fastclust._algorithms.rows.panels import Panels, sum_rows
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
@@ -83,7 +83,7 @@ class GivenBlocks:
     Raises
     ------
     ValueError
-        If it yields no rows, or is itself an iterator, which ends with the first pass.
+        If it is itself an iterator, which ends with the first pass.
     """
 
     def __init__(self, given):
@@ -237,12 +237,12 @@ class BlockSource:
                 self._copy(rows[:n_rows], buffer[n_filled : n_filled + n_rows], place)
                 rows, n_filled, n_done = rows[n_rows:], n_filled + n_rows, n_done + n_rows
                 if n_done > n_samples:
-                    raise changed_error(None)
+                    raise ValueError(f"There are more rows than the expected {n_samples:,}.")
                 if n_filled == len(buffer):
                     yield buffer
                     n_filled, buffer = 0, next(buffers, None)
         if n_done != n_samples:
-            raise changed_error(None)
+            raise ValueError(f"There are {n_done:,} rows, and {n_samples:,} were expected.")
         if buffer is not None and n_filled:
             yield buffer[:n_filled]
 

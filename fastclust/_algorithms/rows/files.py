@@ -181,11 +181,11 @@ class BlocksInFiles:
                 n_read += len(rows)
             self._check_unchanged(number)
             if n_read != self._ends[number] - start:
-                raise changed_error(path)
+                raise _changed_error(path)
 
     def _check_unchanged(self, number):
         if self._paths[number] is not None and _stamp(self._paths[number]) != self._stamps[number]:
-            raise changed_error(self._paths[number])
+            raise _changed_error(self._paths[number])
 
     def _read_part(self, number, first_row):
         """Yield arrays of consecutive rows of a part from this row of it on."""
@@ -340,6 +340,6 @@ def _stamp(path):
     return status.st_size, status.st_mtime_ns
 
 
-def changed_error(path):
+def _changed_error(path):
     """Error of rows that are not those of the passes before."""
     return ValueError(f"{path or 'The dataset'} has changed since it was opened: open it again")
