@@ -471,6 +471,63 @@ def test_a_file_that_is_cut_while_it_is_read_is_an_error(tmp_path):
         list(blocks)
 
 
+def test_a_file_that_cannot_be_decoded_is_an_error_that_names_it(tmp_path):
+    parquet(tmp_path, make_rows())
+    path = tmp_path / "rows.parquet"
+    content = bytearray(path.read_bytes())
+    content[100:40_000] = bytes(39_900)
+    path.write_bytes(content)
+    rows = open_rows(path)
+    with limit_memory(LITTLE), pytest.raises(ValueError, match=r"rows\.parquet: "):
+        KMeans(K, init=np.eye(7, 5), n_init=1).fit(rows)
+
+
+def write_files(folder):
+    np.save(folder / "wide.npy", np.zeros((3, 4)))
+    np.save(folder / "words.npy", np.array([["a", "b"]]))
+    np.save(folder / "one.npy", np.zeros(3))
+    (folder / "short.npy").write_bytes((folder / "wide.npy").read_bytes()[:-8])
+    (folder / "empty").mkdir()
+    (folder / "two").mkdir()
+    np.save(folder / "two" / "a.npy", np.zeros((3, 4)))
+    np.save(folder / "two" / "b.npy", np.zeros((3, 5)))
+    table = pa.table({"a": [1.0, 2.0], "b": ["x", "y"], "c": [1, 2]})
+    pa.parquet.write_table(table, folder / "rows.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "message"),
+    [
+        ("words.npy", None, r"words\.npy: not numeric: <U1"),
+        ("one.npy", None, r"one\.npy: not an array of two dimensions"),
+        ("short.npy", None, r"short\.npy: "),
+        ("wide.npy", [4], r"wide\.npy: columns are numbers from 0"),
+        ("wide.npy", ["a"], r"wide\.npy: columns are numbers from 0"),
+        ("empty", None, r"empty: .* not no \.npy or \.parquet"),
+        ("two", None, r"b\.npy has 5 columns, and .*a\.npy has 4"),
+        ("rows.csv", None, r"rows\.csv: the name must end in \.npy or \.parquet"),
+        ("rows.parquet", None, "column 'b': not numeric: string"),
+        ("rows.parquet", ["a", "d"], "no column 'd': there are a, b, c"),
+        ("rows.parquet", [3], "no column 3"),
+    ],
+)
+def test_files_that_are_no_rows_are_errors(tmp_path, name, columns, message):
+    write_files(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        open_rows(tmp_path / name, columns)
+
+
+def test_what_cannot_be_opened_is_an_error(tmp_path):
+    for name in ("none.npy", "none.parquet"):
+        with pytest.raises(FileNotFoundError, match=name):
+            open_rows(tmp_path / name)
+    with pytest.raises(TypeError, match="must be a path or a dataset of pyarrow, not"):
+        open_rows(np.zeros((3, 2)))
+    table = pa.dataset.dataset(pa.table({"a": [1.0, 2.0, 3.0]}))
+    with pytest.raises(ValueError, match="of a filtered"):
+        open_rows(table.filter(pa.dataset.field("a") > 1))
+
+
 def test_a_callable_start_is_an_error():
     def first_rows(X, n_clusters, random_state):
         return X[:n_clusters]

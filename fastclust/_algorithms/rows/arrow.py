@@ -45,10 +45,8 @@ class ArrowRows(BlocksInFiles):
         self.n_features = len(types)
         is_float32 = all(kind == pa.float32() for kind in types)
         self.dtype = np.dtype(np.float32 if is_float32 else np.float64)
-        self._fragments = list(self._dataset.get_fragments())
+        self._fragments = list(self._dataset.get_fragments())  # a filter is an error
         lengths = [fragment.count_rows() for fragment in self._fragments]
-        if sum(lengths) != self._dataset.count_rows():
-            raise ValueError("a dataset with a filter can not be read: write its rows to files")
         paths = [getattr(fragment, "path", None) for fragment in self._fragments]
         filesystem = getattr(self._dataset, "filesystem", None)
         if filesystem is not None and filesystem.type_name != "local":
@@ -63,15 +61,22 @@ class ArrowRows(BlocksInFiles):
 
     def _read_part(self, number, first_row):
         fragment = self._fragments[number]
-        batch_rows = max(1, BATCH_BYTES // (self.n_features * self.dtype.itemsize))
+        batch_rows = max(1, BATCH_BYTES // max(1, self.n_features * self.dtype.itemsize))
         read = self._read_parquet if self._is_parquet(fragment) else self._scan
-        for batch, first in read(fragment, first_row, batch_rows):
-            if first < batch.num_rows:
-                columns = batch.slice(first).columns
-                rows = np.empty((len(columns[0]), self.n_features), dtype=self.dtype)
-                for f, column in enumerate(columns):
-                    rows[:, f] = as_numbers(column, f"column {self._names[f]!r}")
-                yield rows
+        try:
+            for batch, first in read(fragment, first_row, batch_rows):
+                if first < batch.num_rows:
+                    yield self._rows_of(batch.slice(first))
+        except (OSError, ValueError) as error:  # pyarrow's do not name the file
+            path = self._paths[number] or "The dataset"
+            raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+
+    def _rows_of(self, batch):
+        """Rows of a batch as an array."""
+        rows = np.empty((batch.num_rows, self.n_features), dtype=self.dtype)
+        for f, column in enumerate(batch.columns):
+            rows[:, f] = as_numbers(column, f"column {self._names[f]!r}")
+        return rows
 
     def _is_parquet(self, fragment):
         """Whether it is a Parquet file that has all columns: folders may be named by values too."""
@@ -127,15 +132,16 @@ def _chosen_names(schema, columns):
     """Names of the columns chosen by names or positions."""
     if columns is None:
         index = index_columns(schema)
-        return [name for name in schema.names if name not in index]
+        columns = [name for name in schema.names if name not in index]
+    numbered = dict(enumerate(schema.names))
     names = []
     for column in columns:
-        is_known = column in schema.names if isinstance(column, str) else (
-            0 <= column < len(schema.names)
-        )  # fmt: skip
-        if not is_known:
-            raise ValueError(f"no column {column!r}: there are {', '.join(schema.names)}")
-        names.append(column if isinstance(column, str) else schema.names[column])
+        name = column if isinstance(column, str) else numbered.get(column)
+        n_columns = schema.names.count(name)
+        if n_columns != 1:
+            what = "more than one" if n_columns else "no"
+            raise ValueError(f"{what} column {column!r}: there are {', '.join(schema.names)}")
+        names.append(name)
     return names
 
 

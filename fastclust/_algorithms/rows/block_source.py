@@ -266,9 +266,8 @@ class BlockSource:
                 np.ldexp(out, self._exponent, out=out)
             total = out.sum()
         if not math.isfinite(total) and not np.isfinite(out).all():
-            what = (
-                "NaN" if np.isnan(out).any() else f"infinity or a value too large for {out.dtype!r}"
-            )
+            what = f"infinity or a value too large for {out.dtype!r}"
+            what = "NaN" if np.isnan(out).any() else what
             raise ValueError(f"Input X contains {what}, in {place}.")
 
     @functools.cached_property
@@ -282,12 +281,9 @@ class BlockSource:
         n, n_features = 0, self.n_features
         sums, mean, square = np.zeros(n_features), np.zeros(n_features), 0.0
         farthest, sample, step = [], np.empty((0, n_features), dtype=self.dtype), 1
-        panels = None
-        with (
-            np.errstate(over="ignore", invalid="ignore"),
-            contextlib.closing(self.blocks()) as all_,
-        ):
-            for part, rows in all_:
+        panels, blocks = None, self.blocks()
+        with np.errstate(over="ignore", invalid="ignore"), contextlib.closing(blocks):
+            for part, rows in blocks:
                 n_rows, block_sums = len(rows), sum_rows(rows)
                 block_mean = block_sums / n_rows
                 about = np.where(np.isfinite(block_mean), block_mean, 0).astype(self.dtype)
