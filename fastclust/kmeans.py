@@ -113,7 +113,7 @@ class KMeans(LloydEstimator):
     _rules = {
         "n_clusters": [integer(1)],
         "init": [
-            one_of("k-means++", "k-means||", "random"),
+            one_of("k-means++", "random", "k-means||"),
             _parameters.CALLABLE,
             _parameters.ARRAY_LIKE,
         ],
