@@ -237,3 +237,25 @@ def phases():
             (csr.CsrLloyd, "finish"),
         ],
     }
+
+
+def open_blocks(rows):
+    """Rows in blocks, less their mean, of rows that `open_rows` has opened; see `start_lloyd`."""
+    from fastclust._algorithms.rows.block_source import open_source
+    from fastclust._algorithms.rows.source import find_mean, pack
+
+    source = open_source(rows)
+    return pack(source, None, find_mean(source))
+
+
+def cut_blocks(rows):
+    """Read such rows, and cut them into blocks."""
+    from fastclust._algorithms.rows.block_source import open_source
+
+    for _ in open_source(rows).blocks():
+        pass
+
+
+def pack_blocks(blocks):
+    """Pack each of the rows in blocks."""
+    blocks.each_block(lambda part, panels: None)

@@ -1,6 +1,8 @@
 """K-means and Gaussian mixtures for CPUs: scikit-learn's answers, many times faster."""
 
 from fastclust import _threadpoolctl  # noqa: F401  (it registers itself)
+from fastclust._algorithms.memory import limit_memory
+from fastclust._algorithms.rows.files import open_rows
 from fastclust._config import show_config
 from fastclust._threads import limit_threads
 from fastclust._version import __version__
@@ -16,5 +18,5 @@ from fastclust.spherical_kmeans import SphericalKMeans
 __all__ = [
     "BayesianGaussianMixture", "BisectingKMeans", "GaussianMixture", "KMeans",
     "MiniBatchGaussianMixture", "MiniBatchKMeans", "SphericalKMeans", "__version__", "k_means",
-    "kmeans_plusplus", "limit_threads", "show_config", "warmup",
+    "kmeans_plusplus", "limit_memory", "limit_threads", "open_rows", "show_config", "warmup",
 ]  # fmt: skip

@@ -26,8 +26,15 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     _unit = False
     """Whether rows and centers are divided by their norms (spherical k-means)."""
 
+    _takes_blocks = False
+    """Whether rows that do not fit into memory are read in blocks; else all are read."""
+
     def _check_rows(self, X):
         """Check the rows; return them as they are computed with, and their mean."""
+        source = self._open_source(X)
+        if source is not None:
+            X = _validation.check_source(self, source, reset=True)
+            return X, _algorithms.rows.source.find_mean(X)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
         )
@@ -39,12 +46,16 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
 
+    def _open_source(self, X):
+        """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
+        return _algorithms.rows.block_source.open_source(X) if self._takes_blocks else None
+
     def _check_fit_rows(self, X, sample_weight):
         """Check what `fit` was called with.
 
         Returns
         -------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features)
             The rows that have a weight: those of weight 0 are as if absent.
         mean : ndarray of shape (n_features,)
             Their mean.
@@ -106,6 +117,11 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
                 return lambda: in_range.place(centers)
 
             return draw_start
+        if is_in_blocks(X):
+            raise ValueError(
+                "init can be no callable where the rows are read in blocks: it is given all "
+                "rows. Call it on some of them, and pass its centers."
+            )
         X_given = X  # what the callable gets
         if not scipy.sparse.issparse(X):
             is_unit = rows.unit
@@ -218,7 +234,13 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         centers may have been set by hand, after a fit or without one.
         """
         check_is_fitted(self, "cluster_centers_")
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
+        source = self._open_source(X)
+        if source is not None:
+            X = _validation.check_source(self, source, reset=False)
+        else:
+            X = validate_data(
+                self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C"
+            )
         given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
         _validation.check_n_features(X, given.shape[1], self)
         origin = np.zeros(X.shape[1], dtype=given.dtype)
@@ -328,6 +350,11 @@ def fit_kmeans(
     in_range = kmeans._pack(X, sample_weight, mean, panels)
     origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
     kmeans._origin = origin.astype(X.dtype, copy=False)
+    if is_in_blocks(X):
+        is_seeded = is_string(kmeans.init, "k-means++")
+        _validation.tell_of_blocks(
+            in_range.rows, kmeans.n_clusters, is_seeded, kmeans.verbose, warn
+        )
     best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)
@@ -336,6 +363,11 @@ def fit_kmeans(
             all_rows, kmeans.cluster_centers_, kmeans._origin, kmeans._unit
         )
     return best
+
+
+def is_in_blocks(X):
+    """Whether checked rows do not fit into memory."""
+    return isinstance(X, _algorithms.rows.block_source.BlockSource)
 
 
 def is_string(value, string):
@@ -347,6 +379,8 @@ def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
     """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
     seeding = _algorithms.kmeans.seeding
     starts = seeding.random_starts if init == "random" else seeding.kmeans_plusplus_starts
+    if init == "k-means||":
+        starts = _algorithms.kmeans.parallel_seeding.kmeans_parallel_starts
     return starts(rows, n_clusters, sample_weight, random_state)
 
 

@@ -36,6 +36,9 @@ class MixtureEstimator(DensityMixin, Estimator):
         "on_singular": [one_of("raise", "regularize")],
     }
 
+    _takes_blocks = False
+    """Whether rows that do not fit into memory are read in blocks; else all are read."""
+
     # -- fit -----------------------------------------------------------------------------------
 
     def fit(self, X, y=None, sample_weight=None):
@@ -43,9 +46,10 @@ class MixtureEstimator(DensityMixin, Estimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, rows of files} of shape (n_samples, n_features)
             Rows. Anything but a C-contiguous float32 or float64 array is converted, which takes a
-            copy.
+            copy. `GaussianMixture` reads rows that `open_rows` has opened, memory maps, and other
+            objects that yield rows in blocks so if they are more than `limit_memory` allows.
 
         y : Ignored
             Present for the API's sake.
@@ -75,6 +79,9 @@ class MixtureEstimator(DensityMixin, Estimator):
             `init_params` is 'kmeans'.
         RuntimeWarning
             If a covariance was singular and has been regularised.
+        UserWarning
+            If rows are read in blocks and k-means++, which then looks at a sample, is part of the
+            start.
         """
         with _validation.state_restored_on_error(self):
             self._fit(X, sample_weight)
@@ -112,6 +119,10 @@ class MixtureEstimator(DensityMixin, Estimator):
 
         Rows of further batches, not the first, may be few, and must have as many features.
         """
+        source = self._open_source(X)
+        if source is not None:
+            X = _validation.check_source(self, source, reset=is_first, least=2 if is_first else 1)
+            return X, _algorithms.rows.source.find_mean(X)
         X = validate_data(
             self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
             ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,
@@ -120,6 +131,10 @@ class MixtureEstimator(DensityMixin, Estimator):
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return X, mean
+
+    def _open_source(self, X):
+        """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
+        return _algorithms.rows.block_source.open_source(X) if self._takes_blocks else None
 
     def _goes_on(self):
         """Whether a fit starts from the parameters of the last."""
@@ -318,7 +333,11 @@ class MixtureEstimator(DensityMixin, Estimator):
     def _check_test_data(self, X):
         """Check new rows; return them in the dtype of the computation."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOAT_DTYPES, order="C")
+        source = self._open_source(X)
+        if source is not None:
+            X = _validation.check_source(self, source, reset=False)
+        else:
+            X = validate_data(self, X, reset=False, dtype=FLOAT_DTYPES, order="C")
         _, means = self._check_mixture()
         _validation.check_n_features(X, means.shape[1], self)
         return self._as_computed(X)
@@ -405,6 +424,12 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, mixture._least_exponent(start)
     )
+    if isinstance(rows, _algorithms.rows.block_source.BlockSource):
+        is_given = all(values is not None for values in start)
+        is_seeded = not is_given and mixture.init_params in ("kmeans", "k-means++")
+        _validation.tell_of_blocks(
+            in_range.rows, mixture.n_components, is_seeded, mixture.verbose, warn
+        )
     best = mixture._run(in_range, sample_weight, start, warn)
     mixture._warn_of_end(best.converged, warn)
     mixture._warn_of_recovery(best.recovered, best.reg_covar, warn)

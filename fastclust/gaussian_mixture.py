@@ -151,6 +151,8 @@ class GaussianMixture(MixtureEstimator):
     array([1, 0])
     """
 
+    _takes_blocks = True
+
     _rules = {
         **MixtureEstimator._rules,
         "weights_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
@@ -413,11 +415,10 @@ class GaussianMixture(MixtureEstimator):
         """Entropy of the responsibilities of each row."""
         entropies = np.empty(X.shape[0], dtype=X.dtype)
         step = max(1, ENTROPY_VALUES // len(self.means_))
-        for first in range(0, len(X), step):
-            part = X[first : first + step]
-            resp = np.empty((len(part), len(self.means_)), dtype=X.dtype)
-            self._infer(part, resp)
-            entropies[first : first + step] = entr(resp).sum(axis=1)
+        for part, rows in _algorithms.rows.source.row_slices(X, step):
+            resp = np.empty((len(rows), len(self.means_)), dtype=X.dtype)
+            self._infer(rows, resp)
+            entropies[part] = entr(resp).sum(axis=1)
         return entropies
 
     def _n_parameters(self):

@@ -20,12 +20,14 @@ class KMeans(LloydEstimator):
     n_clusters : int, default=8
         Number of clusters and of centers.
 
-    init : {'k-means++', 'random'}, callable or array-like of shape \
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape \
             (n_clusters, n_features), default='k-means++'
         First centers.
 
         - 'k-means++': greedy k-means++ [1]_, of several candidates in each round the one that
           lowers the inertia most.
+        - 'k-means||': k-means|| [3]_ with 5 rounds of 2 `n_clusters` candidates, which are
+          clustered themselves. Not in scikit-learn; for rows that are read in blocks.
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
@@ -61,7 +63,8 @@ class KMeans(LloydEstimator):
         Centers of the clusters.
 
     labels_ : ndarray of shape (n_samples,), int32
-        Label of each row; always equal to ``predict(X)``.
+        Label of each row; always equal to ``predict(X)``. For rows in blocks its memory may be a
+        temporary file.
 
     inertia_ : float
         Sum of the squared distances of the rows to their centers, times their weights.
@@ -86,6 +89,8 @@ class KMeans(LloydEstimator):
        2007.
     .. [2] S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory
        28(2), 1982.
+    .. [3] B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, "Scalable k-means++",
+       PVLDB 5(7), 2012.
 
     Examples
     --------
@@ -103,9 +108,15 @@ class KMeans(LloydEstimator):
            [ 1.,  2.]])
     """
 
+    _takes_blocks = True
+
     _rules = {
         "n_clusters": [integer(1)],
-        "init": [one_of("k-means++", "random"), _parameters.CALLABLE, _parameters.ARRAY_LIKE],
+        "init": [
+            one_of("k-means++", "random", "k-means||"),
+            _parameters.CALLABLE,
+            _parameters.ARRAY_LIKE,
+        ],
         "n_init": [one_of("auto"), integer(1)],
         "max_iter": [integer(1)],
         "tol": [_parameters.non_negative_float()],
@@ -143,9 +154,11 @@ class KMeans(LloydEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, rows of files} of shape (n_samples, n_features)
             Rows to cluster. Anything but a C-contiguous float32 or float64 array, or a CSR matrix
-            of those, is converted, which takes a copy.
+            of those, is converted, which takes a copy. Rows that `open_rows` has opened, memory
+            maps, and other objects that yield rows in blocks are read in blocks if they are more
+            than `limit_memory` allows.
 
         y : Ignored
             Present for the API's sake.
@@ -168,6 +181,8 @@ class KMeans(LloydEstimator):
         -----
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
+        UserWarning
+            If rows are read in blocks and `init` is 'k-means++', which then looks at a sample.
         RuntimeWarning
             If `n_init` is not 1 for centers that are given, or "elkan" is for one cluster.
         """
@@ -227,7 +242,7 @@ def k_means(
         Number of clusters.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row; None for ones.
-    init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
         First centers.
     n_init : 'auto' or int, default='auto'
         Number of runs.

@@ -135,6 +135,8 @@ class MiniBatchGaussianMixture(GaussianMixture):
     array([0., 9.])
     """
 
+    _takes_blocks = False  # batches are rows from anywhere
+
     _rules = {
         **GaussianMixture._rules,
         "max_iter": [integer(1)],

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastclust import GaussianMixture, KMeans, SphericalKMeans
+from fastclust import GaussianMixture, KMeans, SphericalKMeans, limit_memory
 from fastclust._algorithms import memory
 
 X = np.random.default_rng(0).normal(size=(100, 3))
@@ -77,3 +77,39 @@ def test_where_nothing_is_known_nothing_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "_entries", unreadable)
     assert memory.available_memory() == math.inf
     memory.check_memory(2**60, "All of it")
+
+
+@pytest.mark.parametrize(
+    ("size", "n_bytes"),
+    [
+        (1000, 1000), ("1000", 1000), ("1e", None), ("2 GB", 2 * 10**9), ("1.5kB", 1500),
+        ("1 KB", 1000), ("1 KiB", 1024), (" 3 MiB ", 3 * 2**20), (".5 TB", 5 * 10**11), (0, None),
+        ("-1", None), ("2 GBit", None), ("much", None), (True, None), (None, None), ("0.1", None),
+    ],
+)  # fmt: skip
+def test_sizes_of_memory(size, n_bytes):
+    if n_bytes is not None:
+        assert memory.parse_size(size) == n_bytes
+        return
+    with pytest.raises(ValueError, match="must be a positive number of bytes, or have a unit"):
+        memory.parse_size(size)
+
+
+def test_the_limit_is_that_of_the_context_the_process_or_the_machine(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 2000)
+    monkeypatch.delenv("FASTCLUST_MEMORY", raising=False)
+    assert memory.memory_limit() == 1000
+    monkeypatch.setenv("FASTCLUST_MEMORY", "3 kB")
+    assert memory.memory_limit() == 3000
+    with limit_memory("4 kB"):
+        with limit_memory(5), pytest.raises(ValueError, match="Got 'x' instead"), limit_memory("x"):
+            pass
+        assert memory.memory_limit() == 4000
+    assert memory.memory_limit() == 3000
+
+
+def test_memory_in_a_file_is_an_ordinary_array():
+    values = memory.mapped_empty(1000, np.int32)
+    values[:] = np.arange(1000)
+    assert type(values) is np.ndarray
+    np.testing.assert_array_equal(values, np.arange(1000))

@@ -57,9 +57,37 @@ def _pick(wanted, names, features):
     return [positions[column] for column in wanted]
 
 
-def _read(options, choose, can_impute):
-    """Read the table, and check what the estimators would refuse."""
+def _is_in_blocks(options):
+    """Whether the rows may be read in blocks, which a folder is, and files where memory is said."""
+    return getattr(options, "memory", None) is not None or Path(options.input).is_dir()
+
+
+def _memory_limit(options):
+    """Context of the limit of the memory for rows, if there is one."""
+    memory = getattr(options, "memory", None)
+    return contextlib.nullcontext() if memory is None else fastclust.limit_memory(memory)
+
+
+def _read(options, choose, prepares, can_impute):
+    """Read the table, and check what the estimators would refuse.
+
+    Parameters
+    ----------
+    options : Namespace
+        Those of the command.
+    choose : callable
+        As in `tables.read_table`.
+    prepares : bool
+        Whether there are steps before the estimator.
+    can_impute : bool
+        Whether missing values are filled in.
+    """
     show_progress(f"reading {options.input}")
+    if _is_in_blocks(options):
+        if prepares:
+            text = "rows that are read in blocks can not be scaled or imputed"
+            raise CommandError(f"{options.input}: {text}")
+        return tables.open_table(options.input, choose)
     table = tables.read_table(options.input, choose, header=options.header)
     for part in gen_batches(len(table.X), BLOCK_ROWS):
         wrong = np.isinf(table.X[part]) if can_impute else ~np.isfinite(table.X[part])
@@ -108,10 +136,11 @@ def _results(estimator, X, what):
     if what == "scores":
         if hasattr(estimator, "score_samples"):
             return {"log_likelihood": estimator.score_samples(X)}, labels
-        distances = np.empty(len(X), dtype=X.dtype)
-        for part in gen_batches(len(X), BLOCK_ROWS):
-            distances[part] = estimator.transform(X[part]).min(axis=1)
-        return {"distance": distances}, labels
+        blocks = X
+        if isinstance(X, np.ndarray):
+            blocks = (X[part] for part in gen_batches(len(X), BLOCK_ROWS))
+        distances = [estimator.transform(rows).min(axis=1) for rows in blocks]
+        return {"distance": np.concatenate(distances)}, labels
     resp = estimator.predict_proba(X)
     return {f"p{j}": resp[:, j] for j in range(resp.shape[1])}, labels
 
@@ -221,10 +250,10 @@ def run_fit(options):
     def choose(names, features):
         return _pick(options.columns, names, features) if options.columns else features
 
-    table = _read(options, choose, options.impute)
+    table = _read(options, choose, options.impute or options.scale, options.impute)
     watch.stop("reading")
     show_progress(f"fitting {options.estimator} to {len(table.X):,} rows")
-    with _errors_naming(options.input):
+    with _errors_naming(options.input), _memory_limit(options):
         steps, X = _prepare(options, table)
         selection = _select_one(options, X) if is_selection else None
         estimator = selection.best_estimator_ if selection else _fit_one(options, X)
@@ -276,10 +305,10 @@ def run_predict(options):
             return _pick([str(f) for f in model.numbers], None, features)
         return _pick(model.names, names, features)
 
-    table = _read(options, choose, "impute" in dict(steps))
+    table = _read(options, choose, len(steps) > 0, "impute" in dict(steps))
     watch.stop("reading")
     show_progress(f"labelling {len(table.X):,} rows")
-    with _errors_naming(options.input):
+    with _errors_naming(options.input), _memory_limit(options):
         X = table.X
         for _, step in steps:
             X = step.transform(X)

@@ -10,6 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
+from fastclust._algorithms.memory import parse_size
 from fastclust._extension import machine_code
 
 FIT_EXAMPLES = {
@@ -95,6 +96,15 @@ def _numbers(text):
     return sorted(numbers)
 
 
+def _size(text):
+    """Check an amount of memory."""
+    try:
+        parse_size(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount such as 2GB or 512MiB") from None
+    return text
+
+
 def _listed(text):
     return text.split(",")
 
@@ -123,7 +133,8 @@ def _add_rows(parser, *, saves):
     """Add the options of all commands that read rows; `saves` says what --model is."""
     parser.add_argument(
         "input", metavar="INPUT",
-        help=".csv, .parquet, .arrow, .feather or .npy; - for CSV from standard input",
+        help=".csv, .parquet, .arrow, .feather or .npy; - for CSV from standard input; a folder of "
+        "Parquet or .npy files, which are read in blocks if they are many",
     )  # fmt: skip
     parser.add_argument(
         "--header", action=argparse.BooleanOptionalAction,
@@ -144,6 +155,13 @@ def _add_rows(parser, *, saves):
         "--json", action="store_true",
         help="print a summary as JSON; null where a number is infinite or not defined",
     )  # fmt: skip
+
+
+def _add_memory(add):
+    """Add the option of commands that can read rows in blocks."""
+    add("--memory", type=_size, metavar="SIZE",
+        help="as 2GB: have rows of a .npy or Parquet file or a folder take no more memory, and "
+        "read them in blocks (default: half of what is left; a file is read whole)")  # fmt: skip
 
 
 def _add_estimators(commands, command, text, examples, *, saves):
@@ -176,6 +194,8 @@ def _add_estimators(commands, command, text, examples, *, saves):
         add("--random-state", type=_integer(0, 2**32 - 1), metavar="SEED")
         if name in MIXTURES:
             add("--reg-covar", type=_non_negative, default=argparse.SUPPRESS)
+        if command == "fit" and name in ("kmeans", "gmm"):
+            _add_memory(add)
         (_add_sweep if command == "select" else _add_model)(add, name)
 
 
@@ -282,6 +302,7 @@ def _parser():
     text = "label the rows of a file by a saved model"
     predict = _add_command(commands, "predict", text, PREDICT_EXAMPLE)
     _add_rows(predict, saves="no")
+    _add_memory(predict.add_argument)
     _add_warmup(commands)
     text = "say which kernels run here, on how many threads, and why"
     _add_command(commands, "config", text, "example:\n  FASTCLUST_LEVEL=v3 fastclust config")

@@ -5,9 +5,12 @@ All but .npy is pyarrow's work, which is imported when it is needed.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fastclust._algorithms.rows.arrow import as_numbers, column_names, index_columns
+from fastclust._algorithms.rows.files import find_files, open_rows
 from fastclust._cli.csv_file import read_csv
 from fastclust._cli.files import CommandError
 
@@ -26,7 +29,7 @@ class Table:
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
+    X : ndarray or BlocksInFiles of shape (n_samples, n_features), float32 or float64
         The numbers.
     names : list of str or None
         Names of the columns; None if the file has none.
@@ -34,7 +37,7 @@ class Table:
         Positions of the columns in the file, from 0, an index that is not used not counted.
     """
 
-    X: np.ndarray
+    X: Any
     names: list[str] | None
     numbers: list[int]
 
@@ -108,6 +111,41 @@ def read_table(path, choose=None, *, header=None):
         raise CommandError(f"{path}: {_one_line(error)}") from None
 
 
+def open_table(path, choose):
+    """Open columns of numbers in a .npy or Parquet file or a folder, which are read in blocks.
+
+    Parameters
+    ----------
+    path : str
+        The file or folder.
+    choose : callable
+        As in `read_table`.
+
+    Returns
+    -------
+    table : Table
+        The rows, as of `fastclust.open_rows`.
+
+    Raises
+    ------
+    CommandError
+        For files that cannot be read, or are not numeric.
+    """
+    try:
+        files, names = find_files(Path(path)), None
+        if kind_of(files[0]) == "parquet":
+            names = column_names(files)
+        features = list(range(open_rows(path).n_features if names is None else len(names)))
+        numbers = choose(names, features)
+        rows = open_rows(path, numbers if names is None else [names[f] for f in numbers])
+        rows.feature_names = None  # the estimators of model files know none
+        return Table(rows, None if names is None else [names[f] for f in numbers], numbers)
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror or _one_line(error)}") from None
+    except ValueError as error:
+        raise CommandError(f"{path}: {_one_line(error)}") from None
+
+
 def _read_npy(path, choose):
     X = np.load(path, allow_pickle=False)
     if not isinstance(X, np.ndarray) or X.ndim != 2:
@@ -134,8 +172,7 @@ def _read_arrow(path, kind, choose):
     else:
         with pa.ipc.open_file(path) as file:
             schema, read = file.schema, pa.feather.read_table
-    noted = (schema.pandas_metadata or {}).get("index_columns") or []
-    index = {name for name in noted if isinstance(name, str)}  # others describe a RangeIndex
+    index = index_columns(schema)
     features = [f for f, name in enumerate(schema.names) if name not in index]
     numbers = features if choose is None else choose(schema.names, features)
     wanted = [schema.names[f] for f in numbers]
@@ -171,33 +208,8 @@ def _make_table(data, wanted, numbers, features, *, has_names):
     places = {number: place for place, number in enumerate(kept)}
     table = Table(X, wanted if has_names else None, [places[number] for number in numbers])
     for f, column in enumerate(chosen):
-        X[:, f] = _numbers(column, table.label(f))
+        X[:, f] = as_numbers(column, table.label(f))
     return table
-
-
-def _numbers(column, label):
-    """Values of a column of numbers or booleans, NaN where they are missing."""
-    import pyarrow as pa
-
-    kind = pa.types
-    if kind.is_dictionary(column.type):
-        values = column.type.value_type
-        if kind.is_string(values) or kind.is_large_string(values):
-            raise ValueError(f"{label}: not numeric: {column.type}")
-        return _numbers(column.cast(values), label)
-    if kind.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    if kind.is_null(column.type) or kind.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    if kind.is_integer(column.type) or kind.is_floating(column.type):
-        return column.to_numpy()
-    if kind.is_string(column.type) or kind.is_large_string(column.type):
-        for row, value in enumerate(column.to_pylist(), start=1):
-            try:
-                float(value or "nan")
-            except ValueError:
-                raise ValueError(f"row {row}, {label}: not a number: {value[:40]!r}") from None
-    raise ValueError(f"{label}: not numeric: {column.type}")
 
 
 def _check_not_empty(shape):

@@ -413,13 +413,13 @@ def test_the_same_random_state_gives_the_same_bits():
 
 
 def outcome(call, package):
-    """Return name of the error and words, with sets in one order."""
+    """Return name of the error and words, with sets in one order, without fastclust's own."""
     try:
         call(package)
     except Exception as error:
         words = re.sub(
             r"\{([^{}]*)\}",
-            lambda found: "{" + ", ".join(sorted(found[1].split(", "))) + "}",
+            lambda found: "{" + ", ".join(sorted({*found[1].split(", ")} - {"'k-means||'"})) + "}",
             str(error),
         )
         return type(error).__name__, words

@@ -1,5 +1,6 @@
 """New rows against given centers, block by block: constant extra memory for dense rows."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows import scale
+from fastclust._algorithms.rows.block_source import BlockSource
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
@@ -19,6 +21,9 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit. Unit vectors never do.
     """
+    if isinstance(X, BlockSource):
+        yield from _blocks_of_source(X, sample_weight, centers, origin)
+        return
     with np.errstate(over="ignore"):  # such centers are scaled
         relative = centers - origin
         center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
@@ -41,12 +46,21 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
             yield part, rows, (scale.scaled(centers, -exponent) - scaled_origin, None), exponent
 
 
+def _blocks_of_source(source, sample_weight, centers, origin):
+    """Yield what `blocks_in_range` does, of each block of a source after the other."""
+    with contextlib.closing(source.blocks()) as blocks:
+        for part, X in blocks:
+            weights = None if sample_weight is None else sample_weight[part]
+            for inner, *block in blocks_in_range(X, weights, centers, origin):
+                yield slice(part.start + inner.start, part.start + inner.stop), *block
+
+
 def predict_labels(X, centers, origin, unit=False):
     """Index of the nearest center of each row, int32.
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows.
     centers : ndarray of shape (n_clusters, n_features)
         Centers, of X's dtype.

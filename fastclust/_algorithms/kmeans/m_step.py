@@ -44,6 +44,12 @@ def mean_differences(panels, centers, labels):
     labels : ndarray of shape (n_panels, lanes), int32
         Labels in the order of the panels; each has rows.
     """
+    sums, masses = sum_differences(panels, centers, labels)
+    return sums / masses[:, np.newaxis]
+
+
+def sum_differences(panels, centers, labels):
+    """Sums of the rows of each label less its center, and of their weights; see above."""
     n_clusters, block = len(centers), max(1, BLOCK_BYTES // panels.values[0].nbytes)
     sums, masses = np.zeros(centers.shape), np.zeros(n_clusters)
     for first in range(0, len(panels.values), block):
@@ -60,7 +66,7 @@ def mean_differences(panels, centers, labels):
         )  # fmt: skip
         sums += block_sums[0]
         masses += block_weights[0]
-    return sums / masses[:, np.newaxis]
+    return sums, masses
 
 
 def move_gradually(centers, weights, statistics):

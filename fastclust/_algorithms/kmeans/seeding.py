@@ -6,13 +6,22 @@ the same random_state gives the same seeds.
 
 import numpy as np
 
+from fastclust._algorithms.rows.blocks import BlockRows
+
 EPS = float(np.finfo(np.float64).eps)
 
 
 def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
-    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`."""
+    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`.
+
+    Of rows in blocks they are those of a uniform sample.
+    """
+    numbers = None
+    if isinstance(rows, BlockRows):
+        rows, sample_weight, numbers = rows.draw_sample(n_clusters, random_state)
     draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials)
-    return rows.run_seeding(*draws)
+    seeds = rows.run_seeding(*draws)
+    return seeds if numbers is None else numbers[seeds]
 
 
 def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
@@ -39,7 +48,7 @@ def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_
         Draws from [0, 1), a row for each round.
     """
     n_trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
-    first = _draw_row(rows.n_samples, sample_weight, random_state)
+    first = draw_first_row(rows.n_samples, sample_weight, random_state)
     return first, random_state.uniform(size=(n_clusters - 1, n_trials))
 
 
@@ -50,8 +59,11 @@ def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
     """
 
     def draw_start():
-        draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state)
-        return lambda: rows.take(rows.run_seeding(*draws))
+        seeded, weights = rows, sample_weight
+        if isinstance(rows, BlockRows):
+            seeded, weights, _ = rows.draw_sample(n_clusters, random_state)
+        draws = draw_kmeans_plusplus(seeded, n_clusters, weights, random_state)
+        return lambda: seeded.take(seeded.run_seeding(*draws))
 
     return draw_start
 
@@ -103,7 +115,7 @@ def _probabilities(n_samples, sample_weight):
     return weights / weights.sum()
 
 
-def _draw_row(n_samples, sample_weight, random_state):
+def draw_first_row(n_samples, sample_weight, random_state):
     """Return what `random_state.choice(n_samples, p=...)` returns, without n_samples probabilities.
 
     `choice` looks one uniform draw up in the cumulative sum of the probabilities, which for equal

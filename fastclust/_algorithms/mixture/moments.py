@@ -46,6 +46,12 @@ class MixtureMoments:
             np.zeros(n_parts),
         )
 
+    def merged(self):
+        """The same moments in one part: the parts added up in their order."""
+        return MixtureMoments(
+            *(values.sum(axis=0, keepdims=True) for values in vars(self).values())
+        )
+
     def __add__(self, other):
         """Moments of the rows of both, about the same means."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)

@@ -79,16 +79,24 @@ class MixtureRows:
         )
         self._moments = MixtureMoments.zeros(covariance, n_chunks, k, d)
         self._no_labels = np.empty((0, lanes), dtype=np.int32)
+        self.take_panels(panels)
+        self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
+
+    def take_panels(self, panels):
+        """Pass over other panels from now on, as many as before, in the order that they are in.
+
+        The scatter stays that of the first.
+        """
+        self.panels, self._order = panels, panels.order
+        self._likely.fill(0)
         if len(panels.weights):
             self.total_weight = float(panels.weights.sum(dtype=np.float64))
             self.largest_weight = float(panels.weights.max())
             self._tail_weights = None
         else:
             self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
-            self._tail_weights = np.ones((1, lanes), dtype=dtype)
-            self._tail_weights[0, panels.n_samples - (n_panels - 1) * lanes :] = 0
-        self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
-        self._order = panels.order
+            self._tail_weights = np.ones((1, panels.lanes), dtype=panels.dtype)
+            self._tail_weights[0, panels.n_samples - (len(panels.values) - 1) * panels.lanes :] = 0
 
     def start_run(self):
         """Forget what earlier runs found: the order of the rows and the likely components."""
@@ -101,6 +109,7 @@ class MixtureRows:
 
         Its run is a part of this one.
         """
+        self.panels.drop_f32()
         self._order = self.panels.order
 
     def moments(self, components):
@@ -112,7 +121,7 @@ class MixtureRows:
         self._n_passes += 1
         considers = len(self._chunks) > 1 and self._n_passes & (self._n_passes - 1) == 0
         if not considers:
-            return self._run(components, self._no_labels, self._no_labels)
+            return self.moments_in_order(components)
         labels = np.empty((len(self.panels.values), self.panels.lanes), dtype=np.int32)
         moments = self._run(components, self._no_labels, labels)
         if self._regrouping_pays():
@@ -121,14 +130,26 @@ class MixtureRows:
             self._likely[:, 0] = labels[:, 0]
         return moments
 
+    def moments_in_order(self, components):
+        """The same moments; the rows stay where they are."""
+        return self._run(components, self._no_labels, self._no_labels)
+
+    def row_label_moments(self, components, labels):
+        """Moments of the rows with each label, by the order of X, about the components' means."""
+        return self.label_moments(components, self.panels.order.panel_labels(labels))
+
     def label_moments(self, components, labels):
-        """Moments of the rows with each label about the means of the components."""
+        """Moments of the rows with each label, by the order of the panels."""
         self._likely[:, 0] = labels[:, 0]
         return self._run(components, labels, self._no_labels)
 
     def is_separated(self):
         """Whether most responsibilities of the last pass were negligible."""
-        return 2 * self._counts[:, 0].sum() < self.panels.n_samples * self.n_components
+        return 2 * self.n_active() < self.panels.n_samples * self.n_components
+
+    def n_active(self):
+        """Number of responsibilities of the last pass that were not negligible."""
+        return int(self._counts[:, 0].sum())
 
     def _regrouping_pays(self):
         """Whether panels of rows of the same component would save more than it costs to make them.

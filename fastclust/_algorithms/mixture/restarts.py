@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastclust._algorithms.mixture import em, start
-from fastclust._algorithms.mixture.passes import MixtureRows
+from fastclust._algorithms.mixture.block_passes import mixture_rows
 
 
 @dataclass
@@ -91,7 +91,7 @@ def run_restarts(
     best : BestRun
         The best run.
     """
-    rows = MixtureRows(in_range.rows, covariance, n_components)
+    rows = mixture_rows(in_range.rows, covariance, n_components)
     log = em.VerboseLog(verbose, verbose_interval)
     best: Any = None
     best_bound = -np.inf
@@ -140,5 +140,5 @@ def _start_from_init(rows, m_step, in_range, sample_weight, init_params, random_
         start.start_from_seeds(rows, m_step, seeds)
     else:
         p = None if sample_weight is None else sample_weight / sample_weight.sum()
-        seeds = random_state.choice(len(X), size=rows.n_components, replace=False, p=p)
+        seeds = random_state.choice(X.shape[0], size=rows.n_components, replace=False, p=p)
         start.start_from_seeds(rows, m_step, seeds)

@@ -5,7 +5,7 @@ import numpy as np
 from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.lloyd import run_restarts
 from fastclust._algorithms.mixture.moments import MixtureMoments
-from fastclust._algorithms.rows.source import pack_in_range
+from fastclust._algorithms.rows.source import pack_in_range, row_slices
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
 """scikit-learn's defaults, with which it starts a mixture."""
@@ -26,7 +26,6 @@ def run_kmeans(rows, X, mean, sample_weight, random_state):
         max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * in_range.variance, verbose=False, line_end=".",
         exponent=in_range.exponent,
     )  # fmt: skip
-    panels.drop_f32()
     rows.take_over()
     return result
 
@@ -42,7 +41,7 @@ def draw_seeds(rows, X, mean, sample_weight, random_state):
 def start_from_kmeans(rows, m_step, kmeans):
     """M step from the labels of k-means."""
     np.subtract(kmeans.centers, rows.panels.origin, out=m_step.components.about)
-    moments = rows.label_moments(m_step.components, rows.panels.order.panel_labels(kmeans.labels))
+    moments = rows.row_label_moments(m_step.components, kmeans.labels)
     m_step.update(moments, rows.total_weight)
 
 
@@ -73,9 +72,8 @@ def start_from_noise(rows, m_step, X, sample_weight, random_state):
     covariance, k, d = rows.covariance, rows.n_components, X.shape[1]
     moments = MixtureMoments.zeros(covariance, 1, k, d)
     step = max(1, BLOCK_VALUES // k)
-    for start in range(0, len(X), step):
-        part = slice(start, start + step)
-        centered = (X[part] - rows.panels.origin).astype(np.float64)
+    for part, block in row_slices(X, step):
+        centered = (block - rows.panels.origin).astype(np.float64)
         resp = random_state.uniform(size=(len(centered), k)).astype(X.dtype)
         resp /= resp.sum(axis=1)[:, np.newaxis]
         if sample_weight is not None:

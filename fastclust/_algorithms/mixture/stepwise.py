@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastclust._algorithms.mixture.block_passes import mixture_rows
 from fastclust._algorithms.mixture.em import MStep
 from fastclust._algorithms.mixture.moments import MixtureMoments
-from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.mixture.restarts import BestRun
 from fastclust._algorithms.rows.scale import scaled
 
@@ -151,7 +151,7 @@ def run_batch(
         The outcome, as of a run of one iteration.
     """
     exponent = in_range.exponent
-    rows = MixtureRows(in_range.rows, covariance, n_components)
+    rows = mixture_rows(in_range.rows, covariance, n_components)
     m_step = StepwiseMStep(
         rows,
         math.ldexp(reg_covar, -2 * exponent),

@@ -152,6 +152,11 @@ class CsrRows:
         labels = self.assign(centers)
         return labels, self.inertia(centers, labels)
 
+    def nearest(self, centers, tiles=None):
+        """The same labels, and the squared distances."""
+        labels = self.assign(centers)
+        return labels, self.distances_sq(centers, labels)
+
     def inertia(self, centers, labels):
         """Weighted sum of the squared distances of the rows to the centers of their labels."""
         distances_sq = self.distances_sq(centers, labels).astype(np.float64)

@@ -30,6 +30,12 @@ MOST_ROWS = 2**31 - 64
 
 def estimate_mean(X):
     """Mean of the rows of X, accumulated in float64, in X's dtype; not finite if X is not."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
+        return (sum_rows(X) / len(X)).astype(X.dtype)
+
+
+def sum_rows(X):
+    """Sum of the rows of X, in float64; not finite if X is not."""
     n_features = X.shape[1]
     side_by_side = -(-SIDE_BY_SIDE_VALUES // n_features)
     if side_by_side > 1:  # whole vectors: the sums of every chunk are then aligned
@@ -39,8 +45,8 @@ def estimate_mean(X):
     flat_sums = sums.reshape(len(chunks), -1)
     values = readable(X).reshape(-1)
     sum_columns(chunks, values, n_features, flat_sums, work=PACK_WORK * X.size)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller sees what is not finite
-        return (sums.sum(axis=(0, 1)) / len(X)).astype(X.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sums.sum(axis=(0, 1))
 
 
 class Packed(NamedTuple):

@@ -248,6 +248,12 @@ class Panels:
         labels, inertia = self.assign_to_panels_with_inertia(centers, tiles)
         return self.order.row_labels(labels), inertia
 
+    def nearest(self, centers, tiles=None):
+        """The same labels, and the squared distances, in the order of X."""
+        labels = self.assign_to_panels(centers, tiles)
+        distances_sq = self.panel_distances_sq(centers, labels)
+        return self.order.row_labels(labels), self.order.row_labels(distances_sq)
+
     def cluster_statistics(self, centers):
         """Statistics of the clusters of these centers."""
         labels, inertia = self.assign_to_panels_with_inertia(centers)

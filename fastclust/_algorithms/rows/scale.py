@@ -26,12 +26,19 @@ def find_exponent(*arrays):
 
     Parameters
     ----------
-    *arrays : ndarray or CSR matrix
+    *arrays : ndarray, CSR matrix or BlockSource
         Values, finite.
     """
-    parts = [a if isinstance(a, np.ndarray) else a.data for a in arrays]
-    largest = max((max(float(a.max()), -float(a.min())) for a in parts if a.size), default=0.0)
-    return math.frexp(largest)[1]
+    return math.frexp(max(map(_largest, arrays), default=0.0))[1]
+
+
+def _largest(values):
+    """Largest magnitude of a value."""
+    if not isinstance(values, np.ndarray):
+        if hasattr(values, "find_largest"):
+            return values.find_largest()
+        values = values.data
+    return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
 def least_exponent(variance=0.0, location=0.0):
@@ -77,9 +84,11 @@ def find_exponent_for_distances(*arrays):
 
 
 def scaled_rows(X, exponent):
-    """Dense or CSR rows times 2^exponent: a copy."""
+    """Rows times 2^exponent: a copy, but for those in blocks."""
     if isinstance(X, np.ndarray):
         return scaled(X, exponent)
+    if hasattr(X, "scaled"):
+        return X.scaled(exponent)
     X = X.copy()
     X.data = scaled(X.data, exponent)
     return X

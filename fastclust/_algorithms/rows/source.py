@@ -1,5 +1,6 @@
 """Rows made of what a user passes, whatever it is, and what is subtracted from them."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
+from fastclust._algorithms.rows.block_source import BlockSource
+from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
@@ -33,9 +36,12 @@ def find_mean(X):
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     """
+    if isinstance(X, BlockSource):
+        with np.errstate(over="ignore"):
+            return X.facts.mean.astype(X.dtype)
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
@@ -48,13 +54,15 @@ def find_origin(X, mean, numbers=None):
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows, all finite.
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
     numbers : ndarray of int, default=None
         Which rows of X it is about; all by default.
     """
+    if isinstance(X, BlockSource):
+        X = X.facts.sample
     if not isinstance(X, np.ndarray):
         return mean
     n = len(X) if numbers is None else len(numbers)
@@ -78,7 +86,7 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
@@ -102,6 +110,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
         If rows are zero, which have no direction, where they are to be unit vectors.
     """
     rows: Panels | CsrRows
+    if isinstance(X, BlockSource):
+        return BlockRows(X, sample_weight, origin)
     if numbers is not None and sample_weight is not None:
         sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
@@ -145,7 +155,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows, Batches or CsrBatches
+    rows: Any  # Panels, CsrRows, BlockRows, Batches or CsrBatches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -329,6 +339,25 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
     X = scale.scaled_rows(X, -exponent)
     mean = find_mean(X)
     return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, exponent)
+
+
+def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield consecutive rows of X, each time as a slice and the rows of it.
+
+    Parameters
+    ----------
+    X : ndarray or BlockSource of shape (n_samples, n_features)
+        The rows.
+    n_rows : int
+        Rows at a time; of rows in blocks it is a block.
+    """
+    if isinstance(X, BlockSource):
+        with contextlib.closing(X.blocks()) as blocks:
+            yield from blocks
+        return
+    for first in range(0, len(X), n_rows):
+        part = slice(first, first + n_rows)
+        yield part, X[part]
 
 
 def pack_blocks(

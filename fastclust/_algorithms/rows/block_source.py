@@ -1,0 +1,369 @@
+"""Rows that come in blocks, again in each pass: cut into blocks of equal size, read ahead, checked.
+
+How a source cuts its rows does not matter: the blocks that algorithms see are as long for all
+sources. So a fit depends on the rows alone, and has the same bits from one file, or many, of any
+kind. One thread reads the next block while the kernels work on this one.
+"""
+
+import _thread
+import contextlib
+import functools
+import math
+import queue
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastclust._algorithms.arrays import aligned_empty
+from fastclust._algorithms.memory import memory_limit
+from fastclust._algorithms.rows.dense import sum_rows
+from fastclust._algorithms.rows.files import BlocksInFiles, open_map
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._kernels.simd.sizes import VECTOR_BYTES
+
+BLOCK_BYTES = 2**22
+"""Bytes of the rows of a block: enough for the threads of a pass, few beside any limit."""
+
+SAMPLE_ROWS = 64
+"""Rows that are kept for what looks at a sample of them, at least half as many."""
+
+
+class Facts(NamedTuple):
+    """What the first pass over the rows finds out."""
+
+    n_samples: int
+    """Number of rows."""
+
+    mean: np.ndarray
+    """Their mean, in float64; not finite where a sum was not."""
+
+    square_about_mean: float
+    """Sum of the squares of all values less the mean."""
+
+    reach: float
+    """Upper limit of the distances of the rows from the mean."""
+
+    sample: np.ndarray
+    """Some of the rows, from the first to the last."""
+
+
+def open_source(X):
+    """X as a source of blocks, or None if it is no such thing but is in memory, or to be converted.
+
+    Parameters
+    ----------
+    X : object
+        What an estimator was given: rows of `open_rows`; a memory map above the memory limit; or
+        any object that has an attribute `n_features` and can be looped over again and again, each
+        time yielding arrays of shape (n, n_features). It may have attributes `n_samples`, else its
+        rows are counted first, and `dtype`, else that of the first array is taken.
+
+    Returns
+    -------
+    source : BlockSource or None
+        The source.
+    """
+    if isinstance(X, np.memmap):
+        rows = open_map(X) if X.nbytes > memory_limit() else None
+        return None if rows is None else BlockSource(rows)
+    if isinstance(X, BlocksInFiles):
+        return BlockSource(X)
+    if hasattr(X, "n_features") and hasattr(X, "__iter__") and not hasattr(X, "__array__"):
+        return BlockSource(GivenBlocks(X))
+    return None
+
+
+class GivenBlocks:
+    """Blocks that a user's object yields, as those of files are.
+
+    Parameters
+    ----------
+    given : object
+        The object; see `open_source`.
+
+    Raises
+    ------
+    ValueError
+        If it is itself an iterator, which ends with the first pass.
+    """
+
+    def __init__(self, given):
+        self._given, self.n_features = given, int(given.n_features)
+        if iter(given) is given:
+            raise ValueError(
+                f"{type(given).__name__} is an iterator, of which one pass uses up the rows. Rows "
+                "in blocks are read several times: each iter() must begin anew."
+            )
+        n_samples = getattr(given, "n_samples", None)
+        self.n_samples = None if n_samples is None else int(n_samples)
+        dtype = getattr(given, "dtype", None)
+        if dtype is None:
+            dtype = next((np.asarray(rows).dtype for rows in given if len(rows)), np.float64)
+        is_float32 = np.dtype(dtype) == np.float32
+        self.dtype = np.dtype(np.float32 if is_float32 else np.float64)
+
+    def header(self):
+        """No rows."""
+        return np.empty((0, self.n_features), dtype=self.dtype)
+
+    def named_blocks(self, first_row=0):
+        """Yield (place, rows) of consecutive rows from this one on; the place is for messages."""
+        for number, rows in enumerate(self._given, start=1):
+            rows, place = np.asarray(rows), f"block {number} of the {type(self._given).__name__}"
+            if rows.ndim != 2 or rows.shape[1] != self.n_features:
+                raise ValueError(
+                    f"{place} has the shape {rows.shape}, and {self.n_features} columns are "
+                    "expected."
+                )
+            if rows.dtype.kind not in "biuf":
+                raise ValueError(f"{place} is not numeric: {rows.dtype}")
+            if self.dtype == np.float32 and rows.dtype != np.float32 and len(rows):
+                raise ValueError(
+                    f"{place} is of the type {rows.dtype}, and those before are of float32."
+                )
+            if first_row < len(rows):
+                yield place, rows[first_row:]
+            first_row = max(0, first_row - len(rows))
+
+
+class BlockSource:
+    """Rows of any source in blocks of equal size, as algorithms take them for an array X.
+
+    Parameters
+    ----------
+    rows : BlocksInFiles or GivenBlocks
+        Where the rows come from.
+    dtype : dtype, default=None
+        float32 or float64; the rows' own by default.
+    exponent : int, default=0
+        The rows are multiplied by 2^exponent.
+    selected : ndarray of bool of shape (n_samples,), default=None
+        Which of the rows these are; all by default.
+
+    Attributes
+    ----------
+    n_features : int
+        Number of columns.
+    dtype : dtype
+        Type of the values.
+    block_rows : int
+        Rows of a block, but for the last.
+    """
+
+    def __init__(self, rows, dtype=None, exponent=0, selected=None):
+        self._rows, self._exponent, self._selected = rows, exponent, selected
+        self.n_features = rows.n_features
+        self.dtype = np.dtype(dtype or rows.dtype)
+        lanes = VECTOR_BYTES // self.dtype.itemsize
+        row_bytes = max(1, self.n_features) * self.dtype.itemsize
+        self.block_rows = lanes * max(1, BLOCK_BYTES // (lanes * row_bytes))
+
+    @functools.cached_property
+    def n_samples(self):
+        """Number of rows, which are counted if the source does not know it."""
+        if self._selected is not None:
+            return np.count_nonzero(self._selected)
+        if self._rows.n_samples is not None:
+            return self._rows.n_samples
+        return sum(len(rows) for _, rows in self._rows.named_blocks())
+
+    @property
+    def shape(self):
+        """(n_samples, n_features)."""
+        return self.n_samples, self.n_features
+
+    @property
+    def n_bytes(self):
+        """Bytes of all rows."""
+        return self.n_samples * self.n_features * self.dtype.itemsize
+
+    def fits_in_memory(self):
+        """Whether the rows, and as much again for those that are packed, are within the limit."""
+        return 2 * self.n_bytes <= memory_limit()
+
+    def header(self):
+        """No rows, with the names of the columns."""
+        return self._rows.header()
+
+    def astype(self, dtype, copy=True):
+        """The rows in another type."""
+        if dtype == self.dtype:
+            return self
+        return BlockSource(self._rows, dtype, self._exponent, self._selected)
+
+    def scaled(self, exponent):
+        """The rows times 2^exponent."""
+        return BlockSource(self._rows, self.dtype, self._exponent + exponent, self._selected)
+
+    def __getitem__(self, selected):
+        """Rows for which an array of booleans is true."""
+        return BlockSource(self._rows, self.dtype, self._exponent, selected)
+
+    def read(self):
+        """All rows, as an array."""
+        X = np.empty(self.shape, dtype=self.dtype)
+        with contextlib.closing(self.blocks()) as blocks:
+            for part, rows in blocks:
+                X[part] = rows
+        return X
+
+    def blocks(self, first_block=0):
+        """Yield (slice of the rows, block) from this block on; a block is valid until the next.
+
+        Close what this returns, as a thread reads ahead.
+
+        Raises
+        ------
+        ValueError
+            If values are not finite, or the rows are others than in the pass before.
+        """
+        first = first_block * self.block_rows
+        blocks = _read_ahead(
+            functools.partial(self._cut, first), (self.block_rows, self.n_features), self.dtype
+        )
+        with contextlib.closing(blocks):
+            for rows in blocks:
+                yield slice(first, first + len(rows)), rows
+                first += len(rows)
+
+    def _cut(self, first_row, buffers):
+        """Yield blocks in the buffers, which are handed back when they have been used."""
+        n_samples, n_done, n_filled = self.n_samples, first_row, 0
+        buffer = next(buffers, None)
+        for place, rows in self._named_rows(first_row):
+            while len(rows):
+                if buffer is None:
+                    return  # nobody wants more
+                n_rows = min(len(rows), len(buffer) - n_filled)
+                self._copy(rows[:n_rows], buffer[n_filled : n_filled + n_rows], place)
+                rows, n_filled, n_done = rows[n_rows:], n_filled + n_rows, n_done + n_rows
+                if n_done > n_samples:
+                    raise ValueError(f"There are more rows than the expected {n_samples:,}.")
+                if n_filled == len(buffer):
+                    yield buffer
+                    n_filled, buffer = 0, next(buffers, None)
+        if n_done != n_samples:
+            raise ValueError(f"There are {n_done:,} rows, and {n_samples:,} were expected.")
+        if buffer is not None and n_filled:
+            yield buffer[:n_filled]
+
+    def _named_rows(self, first_row):
+        """Yield (place, rows) of consecutive rows of these from this one on."""
+        selected = self._selected
+        if selected is None:
+            yield from self._rows.named_blocks(first_row)
+            return
+        row = int(np.flatnonzero(selected)[first_row])
+        for place, rows in self._rows.named_blocks(row):
+            these = selected[row : row + len(rows)]
+            row += len(rows)
+            yield place, rows[these]
+
+    def _copy(self, rows, out, place):
+        """Copy rows into a block, in its type and scaled, and check that they are finite."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            out[:] = rows
+            if self._exponent:
+                np.ldexp(out, self._exponent, out=out)
+            total = out.sum()
+        if not math.isfinite(total) and not np.isfinite(out).all():
+            what = f"infinity or a value too large for {out.dtype!r}"
+            what = "NaN" if np.isnan(out).any() else what
+            raise ValueError(f"Input X contains {what}, in {place}.")
+
+    @functools.cached_property
+    def facts(self):
+        """What a pass over the rows finds out, which is run at the first call.
+
+        The squares of a block are taken about its own mean, and moved to the common one by Chan,
+        Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+        variances", COMPSTAT 1982.
+        """
+        n, n_features = 0, self.n_features
+        sums, mean, square = np.zeros(n_features), np.zeros(n_features), 0.0
+        farthest, sample, step = [], np.empty((0, n_features), dtype=self.dtype), 1
+        panels, blocks = None, self.blocks()
+        with np.errstate(over="ignore", invalid="ignore"), contextlib.closing(blocks):
+            for part, rows in blocks:
+                n_rows, block_sums = len(rows), sum_rows(rows)
+                block_mean = block_sums / n_rows
+                about = np.where(np.isfinite(block_mean), block_mean, 0).astype(self.dtype)
+                panels = Panels(rows, None, about, None if panels is None else panels.memory)
+                # Rounding of the point that the squares are about.
+                block_square = panels.total_square - n_rows * _square(block_mean - about)
+                moved = block_mean - mean
+                square += block_square + n * (n_rows / (n + n_rows)) * _square(moved)
+                n, sums = n + n_rows, sums + block_sums
+                mean = sums / n
+                farthest.append((about, math.sqrt(panels.largest_square)))
+                sample = np.concatenate([sample, rows[-part.start % step :: step]])
+                while len(sample) > SAMPLE_ROWS:
+                    sample, step = sample[::2], 2 * step
+            reaches = [distance + math.sqrt(_square(mean - about)) for about, distance in farthest]
+            reach = float(np.max(reaches, initial=0.0))
+        return Facts(n, mean, square, reach if math.isfinite(reach) else math.inf, sample)
+
+    def find_largest(self):
+        """Largest magnitude of a value."""
+        largest = 0.0
+        with contextlib.closing(self.blocks()) as blocks:
+            for _, rows in blocks:
+                largest = max(largest, float(rows.max()), -float(rows.min()))
+        return largest
+
+
+def _square(vector):
+    """Squared norm, in float64."""
+    return float(np.square(vector, dtype=np.float64).sum())
+
+
+def _read_ahead(cut, shape, dtype):
+    """Yield what cut(buffers) yields, which runs in a thread of its own, one block ahead.
+
+    As in `_threads.map_in_order`, nothing waits on a condition variable written in Python, which an
+    interrupt may leave locked.
+
+    Parameters
+    ----------
+    cut : callable
+        Is given an iterator over free buffers, and yields them, or parts of them, filled.
+    shape : tuple of int
+        Shape of a buffer.
+    dtype : dtype
+        Its type.
+    """
+    free, full = queue.SimpleQueue[Any](), queue.SimpleQueue[Any]()
+    running = _thread.allocate_lock()
+    buffers = [aligned_empty(shape, dtype) for _ in range(2)]
+    stopped = False
+
+    def free_buffers():
+        while (number := free.get()) is not None and not stopped:
+            yield buffers[number]
+
+    def work():
+        error = None
+        try:
+            for block in cut(free_buffers()):
+                full.put(block)
+        except BaseException as raised:
+            error = raised
+        full.put(error)
+        running.release()
+
+    running.acquire()
+    _thread.start_new_thread(work, ())
+    number = 0
+    try:
+        free.put(0)
+        free.put(1)
+        while isinstance(block := full.get(), np.ndarray):
+            yield block
+            free.put(number)
+            number = 1 - number
+        if block is not None:
+            raise block
+    finally:
+        stopped = True
+        free.put(None)
+        running.acquire()  # waits until the thread has ended
