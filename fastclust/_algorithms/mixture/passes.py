@@ -79,8 +79,8 @@ class MixtureRows:
         )
         self._moments = MixtureMoments.zeros(covariance, n_chunks, k, d)
         self._no_labels = np.empty((0, lanes), dtype=np.int32)
-        self.take_panels(panels)
         self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
+        self.take_panels(panels)  # in the order that finding the scatter has left
 
     def take_panels(self, panels):
         """Pass over other panels from now on, as many as before, in the order that they are in.
