@@ -12,7 +12,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._parameters import is_array_like
+from fastclust._parameters import integer, is_array_like, one_of
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
 
@@ -108,7 +108,13 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         rows, X, mean, exponent = in_range
         k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
         if isinstance(self.init, str):
-            return drawn_starts(self.init, rows, k, sample_weight, random_state)
+            options = {}
+            if self.init == "k-means||":
+                options = {
+                    "oversampling_factor": float(self.oversampling_factor),
+                    "init_rounds": int(self.init_rounds),
+                }
+            return drawn_starts(self.init, rows, k, sample_weight, random_state, **options)
         if is_array_like(self.init):
             centers = check_array(self.init, dtype=X.dtype, order="C")
             _validation.check_centers_shape(centers, k, X.shape[1])
@@ -269,6 +275,22 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 class LloydEstimator(CenterEstimator):
     """Base of the estimators that run Lloyd's algorithm; see `fit_kmeans`."""
 
+    _rules = {
+        "n_clusters": [integer(1)],
+        "init": [
+            one_of("k-means++", "random", "k-means||"),
+            _parameters.CALLABLE,
+            _parameters.ARRAY_LIKE,
+        ],
+        "n_init": [one_of("auto"), integer(1)],
+        "max_iter": [integer(1)],
+        "tol": [_parameters.non_negative_float()],
+        "verbose": _parameters.VERBOSE,
+        "random_state": _parameters.RANDOM_STATE,
+        "oversampling_factor": [_parameters.positive_float()],
+        "init_rounds": [integer(1)],
+    }
+
     @property
     def _line_end(self):
         """End of the line that `verbose` prints of an iteration."""
@@ -375,13 +397,13 @@ def is_string(value, string):
     return isinstance(value, str) and value == string
 
 
-def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
+def drawn_starts(init, rows, n_clusters, sample_weight, random_state, **options):
     """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
     seeding = _algorithms.kmeans.seeding
     starts = seeding.random_starts if init == "random" else seeding.kmeans_plusplus_starts
     if init == "k-means||":
         starts = _algorithms.kmeans.parallel_seeding.kmeans_parallel_starts
-    return starts(rows, n_clusters, sample_weight, random_state)
+    return starts(rows, n_clusters, sample_weight, random_state, **options)
 
 
 def called_starts(init, X, n_clusters, random_state, place):

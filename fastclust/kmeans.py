@@ -26,8 +26,9 @@ class KMeans(LloydEstimator):
 
         - 'k-means++': greedy k-means++ [1]_, of several candidates in each round the one that
           lowers the inertia most.
-        - 'k-means||': k-means|| [3]_ with 5 rounds of 2 `n_clusters` candidates, which are
-          clustered themselves. Not in scikit-learn; for rows that are read in blocks.
+        - 'k-means||': centers of many candidates, which are drawn as k-means++ would, but in a few
+          passes over the rows [3]_: for many clusters, or rows that are read in blocks. Not in
+          scikit-learn.
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
@@ -36,7 +37,7 @@ class KMeans(LloydEstimator):
 
     n_init : 'auto' or int, default='auto'
         Number of runs from different first centers, of which the best is kept. 'auto' is 1 for
-        'k-means++' and arrays, 10 for 'random' and callables.
+        'k-means++', 'k-means||' and arrays, 10 for 'random' and callables.
 
     max_iter : int, default=300
         Limit of the iterations of one run.
@@ -56,6 +57,12 @@ class KMeans(LloydEstimator):
 
     algorithm : {'lloyd', 'elkan'}, default='lloyd'
         Accepted for compatibility; both give the same answer by the same code.
+
+    oversampling_factor : float, default=2.0
+        Rows that a round of 'k-means||' draws on average, for each cluster. Not in scikit-learn.
+
+    init_rounds : int, default=5
+        Number of rounds of 'k-means||'. Not in scikit-learn.
 
     Attributes
     ----------
@@ -111,17 +118,7 @@ class KMeans(LloydEstimator):
     _takes_blocks = True
 
     _rules = {
-        "n_clusters": [integer(1)],
-        "init": [
-            one_of("k-means++", "random", "k-means||"),
-            _parameters.CALLABLE,
-            _parameters.ARRAY_LIKE,
-        ],
-        "n_init": [one_of("auto"), integer(1)],
-        "max_iter": [integer(1)],
-        "tol": [_parameters.non_negative_float()],
-        "verbose": _parameters.VERBOSE,
-        "random_state": _parameters.RANDOM_STATE,
+        **LloydEstimator._rules,
         "copy_x": _parameters.BOOLEAN,
         "algorithm": [one_of("lloyd", "elkan")],
     }
@@ -138,6 +135,8 @@ class KMeans(LloydEstimator):
         random_state=None,
         copy_x=True,
         algorithm="lloyd",
+        oversampling_factor=2.0,
+        init_rounds=5,
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -148,6 +147,8 @@ class KMeans(LloydEstimator):
         self.random_state = random_state
         self.copy_x = copy_x
         self.algorithm = algorithm
+        self.oversampling_factor = oversampling_factor
+        self.init_rounds = init_rounds
 
     def fit(self, X, y=None, sample_weight=None):
         """Cluster the rows of X.
@@ -290,7 +291,9 @@ def k_means(
     }  # fmt: skip
     data = {"X": X, "sample_weight": sample_weight, "return_n_iter": return_n_iter}
     _parameters.check_parameters("k_means", data, _K_MEANS_RULES)
-    _parameters.check_parameters("k_means", options | {"n_clusters": n_clusters}, KMeans._rules)
+    parameters = {"n_clusters": n_clusters} | options
+    rules = {name: KMeans._rules[name] for name in parameters}
+    _parameters.check_parameters("k_means", parameters, rules)
     kmeans = KMeans(n_clusters, **options).fit(X, sample_weight=sample_weight)
     result = kmeans.cluster_centers_, kmeans.labels_, kmeans.inertia_
     return (*result, kmeans.n_iter_) if return_n_iter else result

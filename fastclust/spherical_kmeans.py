@@ -1,8 +1,7 @@
 """SphericalKMeans: k-means by cosine."""
 
-from fastclust import _algorithms, _parameters, _validation
+from fastclust import _algorithms, _validation
 from fastclust._kmeans_base import LloydEstimator, fit_kmeans
-from fastclust._parameters import integer, one_of
 
 
 class SphericalKMeans(LloydEstimator):
@@ -22,12 +21,14 @@ class SphericalKMeans(LloydEstimator):
     n_clusters : int, default=8
         Number of clusters and of centers.
 
-    init : {'k-means++', 'random'}, callable or array-like of shape \
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape \
             (n_clusters, n_features), default='k-means++'
         First centers.
 
         - 'k-means++': greedy k-means++ by 1 - cos [2]_, of several candidates in each round the one
           that lowers the inertia most.
+        - 'k-means||': centers of many candidates, which are drawn as k-means++ would, but in a few
+          passes over the rows [3]_: for many clusters or rows. Not in scikit-learn.
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves; they are divided by their lengths.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with the rows of X
@@ -35,7 +36,7 @@ class SphericalKMeans(LloydEstimator):
 
     n_init : 'auto' or int, default='auto'
         Number of runs from different first centers, of which the best is kept. 'auto' is 1 for
-        'k-means++' and arrays, 10 for 'random' and callables.
+        'k-means++', 'k-means||' and arrays, 10 for 'random' and callables.
 
     max_iter : int, default=300
         Limit of the iterations of one run.
@@ -50,6 +51,12 @@ class SphericalKMeans(LloydEstimator):
 
     random_state : int, RandomState instance or None, default=None
         Source of the draws of the first centers; an int makes the result reproducible.
+
+    oversampling_factor : float, default=2.0
+        Rows that a round of 'k-means||' draws on average, for each cluster. Not in scikit-learn.
+
+    init_rounds : int, default=5
+        Number of rounds of 'k-means||'. Not in scikit-learn.
 
     Attributes
     ----------
@@ -87,6 +94,8 @@ class SphericalKMeans(LloydEstimator):
        clustering", Machine Learning 42, 2001.
     .. [2] D. Arthur and S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA
        2007.
+    .. [3] B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, "Scalable k-means++",
+       Proceedings of the VLDB Endowment 5(7), 2012.
 
     Examples
     --------
@@ -104,16 +113,6 @@ class SphericalKMeans(LloydEstimator):
 
     _unit = True
 
-    _rules = {
-        "n_clusters": [integer(1)],
-        "init": [one_of("k-means++", "random"), _parameters.CALLABLE, _parameters.ARRAY_LIKE],
-        "n_init": [one_of("auto"), integer(1)],
-        "max_iter": [integer(1)],
-        "tol": [_parameters.non_negative_float()],
-        "verbose": _parameters.VERBOSE,
-        "random_state": _parameters.RANDOM_STATE,
-    }
-
     def __init__(
         self,
         n_clusters=8,
@@ -124,6 +123,8 @@ class SphericalKMeans(LloydEstimator):
         tol=1e-4,
         verbose=0,
         random_state=None,
+        oversampling_factor=2.0,
+        init_rounds=5,
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -132,6 +133,8 @@ class SphericalKMeans(LloydEstimator):
         self.tol = tol
         self.verbose = verbose
         self.random_state = random_state
+        self.oversampling_factor = oversampling_factor
+        self.init_rounds = init_rounds
 
     def fit(self, X, y=None, sample_weight=None):
         """Cluster the rows of X by their directions.

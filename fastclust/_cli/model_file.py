@@ -45,7 +45,7 @@ NUMBERS: dict[str, dict[str, type]] = {
     "mini-batch-kmeans": {"inertia_": float, "n_iter_": int, "n_steps_": int},
     "bisecting-kmeans": {"inertia_": float},
     "spherical-kmeans": {"inertia_": float, "n_iter_": int},
-    "gmm": RUN,
+    "gmm": RUN | {"n_steps_": int},
     "bayesian-gmm": RUN
     | {
         "weight_concentration_prior_": float,

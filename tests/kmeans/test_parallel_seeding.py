@@ -6,7 +6,7 @@ import scipy.sparse
 from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 
-from fastclust import KMeans, limit_memory
+from fastclust import KMeans, SphericalKMeans, k_means, limit_memory
 from fastclust._algorithms.kmeans import parallel_seeding
 from fastclust._algorithms.kmeans.parallel_seeding import Candidates, run_kmeans_parallel
 from fastclust._algorithms.rows.source import find_mean, pack
@@ -35,7 +35,7 @@ def test_candidates_are_those_of_the_paper(monkeypatch, dtype, weighted):
     monkeypatch.setattr(parallel_seeding, "_cluster", lambda *args: found.append(args))
     monkeypatch.setattr(parallel_seeding, "ROWS_AT_ONCE", 700)
     rows = pack(X, weights, np.zeros(5, dtype=dtype))
-    run_kmeans_parallel(rows, K, weights, np.random.RandomState(0), n_rounds=3)
+    run_kmeans_parallel(rows, K, weights, np.random.RandomState(0), 2.0, 3)
     (candidates, candidate_weights, *_), random_state = found[0], np.random.RandomState(0)
     first = parallel_seeding.draw_first_row(len(X), weights, random_state)
     ones = np.ones(len(X)) if weights is None else weights.astype("f8")
@@ -101,3 +101,30 @@ def test_fewer_rows_than_centers():
     X = make_rows("f8", 90)
     kmeans = KMeans(90, init="k-means||", random_state=0, max_iter=1).fit(X)
     np.testing.assert_array_equal(np.sort(kmeans.labels_), np.arange(90))
+
+
+def test_what_the_rounds_leave_is_drawn_by_distance():
+    X = np.concatenate([np.zeros((500, 1)), [[1.0], [2.0], [3.0], [4.0]]])
+    options = {"oversampling_factor": 1e-9, "init_rounds": 1}
+    kmeans = KMeans(5, init="k-means||", random_state=0, **options).fit(X)
+    assert sorted(kmeans.cluster_centers_.ravel()) == [0, 1, 2, 3, 4]  # no second row at 0
+
+
+def test_directions():
+    X = make_rows("f8")
+    kmeans = SphericalKMeans(K, init="k-means||", random_state=0).fit(X)
+    plus = SphericalKMeans(K, n_init=5, random_state=0).fit(X)
+    np.testing.assert_allclose(np.linalg.norm(kmeans.cluster_centers_, axis=1), 1)
+    assert kmeans.inertia_ < 1.2 * plus.inertia_  # a local minimum of its own
+    sparse = SphericalKMeans(K, init="k-means||", random_state=0).fit(scipy.sparse.csr_array(X))
+    np.testing.assert_array_equal(sparse.labels_, kmeans.labels_)
+
+
+def test_parameters():
+    X = make_rows("f8")
+    kmeans = KMeans(K, init="k-means||", random_state=0).fit(X)
+    labels = k_means(X, K, init="k-means||", random_state=0)[1]
+    np.testing.assert_array_equal(labels, kmeans.labels_)
+    for options in {"oversampling_factor": 0.0}, {"init_rounds": 0}:
+        with pytest.raises(ValueError, match=f"'{next(iter(options))}' parameter of KMeans"):
+            KMeans(2, init="k-means||", **options).fit(X)

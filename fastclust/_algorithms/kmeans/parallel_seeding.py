@@ -12,10 +12,8 @@ from fastclust._algorithms.kmeans.lloyd import run_lloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.seeding import draw_first_row, run_kmeans_plusplus
 from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
 from fastclust._algorithms.rows.panels import Panels
-
-OVERSAMPLING, N_ROUNDS = 2.0, 5
-"""Candidates of a round, as a multiple of the centers, and rounds: those of the paper."""
 
 ROWS_AT_ONCE = 2**18
 """Rows whose draws are made together."""
@@ -24,23 +22,27 @@ LLOYD_ITERATIONS = 30
 """Limit of the iterations on the candidates, whose centers are a start only."""
 
 
-def kmeans_parallel_starts(rows, n_clusters, sample_weight, random_state):
+def kmeans_parallel_starts(
+    rows, n_clusters, sample_weight, random_state, *, oversampling_factor, init_rounds
+):
     """Return the `draw_start` of `run_restarts` whose first centers are those of k-means||."""
 
     def draw_start():
-        centers = run_kmeans_parallel(rows, n_clusters, sample_weight, random_state)
+        centers = run_kmeans_parallel(
+            rows, n_clusters, sample_weight, random_state, oversampling_factor, init_rounds
+        )
         return lambda: centers
 
     return draw_start
 
 
 def run_kmeans_parallel(
-    rows, n_clusters, sample_weight, random_state, oversampling=OVERSAMPLING, n_rounds=N_ROUNDS
+    rows, n_clusters, sample_weight, random_state, oversampling_factor, init_rounds
 ):
     """Centers by k-means||, relative to the origin of the rows.
 
-    There are more rounds where these find fewer candidates than centers. Rows that are all
-    candidates, or equal to one, are the end of it: centers are then repeated.
+    Where the rounds find fewer candidates than centers, the others are drawn one by one. Rows that
+    are all candidates, or equal to one, are the end of it: centers are then repeated.
 
     Parameters
     ----------
@@ -52,9 +54,9 @@ def run_kmeans_parallel(
         Weights of the rows: one of 2 counts as two rows.
     random_state : RandomState
         Source of the draws.
-    oversampling : float, default=OVERSAMPLING
+    oversampling_factor : float
         Expected number of candidates of a round, as a multiple of n_clusters.
-    n_rounds : int, default=N_ROUNDS
+    init_rounds : int
         Number of rounds.
 
     Returns
@@ -65,15 +67,18 @@ def run_kmeans_parallel(
     first = draw_first_row(rows.n_samples, sample_weight, random_state)
     candidates = Candidates(rows, sample_weight)
     candidates.add(np.array([first]))
-    round_ = 0
-    while round_ < n_rounds or len(candidates.rows) < n_clusters:
+    for _ in range(init_rounds):
         total = candidates.total_square()
         if total == 0:
             break
-        candidates.add(candidates.draw(oversampling * n_clusters / total, random_state))
-        round_ += 1
-    rows, weights = candidates.weighted()
-    return _cluster(rows, weights, n_clusters, random_state)
+        candidates.add(candidates.draw(oversampling_factor * n_clusters / total, random_state))
+    while len(candidates.rows) < n_clusters:
+        total = candidates.total_square()
+        if total == 0:
+            break
+        candidates.add(candidates.draw_one(total * random_state.random_sample()))
+    found, weights = candidates.weighted()
+    return _cluster(found, weights, n_clusters, random_state, rows.unit)
 
 
 class Candidates:
@@ -141,6 +146,17 @@ class Candidates:
             drawn.append(part.start + np.flatnonzero(is_drawn))
         return np.concatenate(drawn)
 
+    def draw_one(self, place):
+        """Number of the row at which the running sum of the squared distances passes a value."""
+        last = 0
+        for part, squares in self._parts():
+            running = np.cumsum(squares)
+            if place < running[-1]:
+                return np.array([part.start + np.searchsorted(running, place, side="right")])
+            place -= running[-1]
+            last = part.start + np.flatnonzero(squares)[-1] if squares.any() else last
+        return np.array([last])  # rounding of the sums
+
     def weighted(self):
         """The candidates that are nearest to any row, and the sums of these rows' weights."""
         weights = np.zeros(len(self.rows))
@@ -150,11 +166,12 @@ class Candidates:
         return self.rows[weights > 0], weights[weights > 0].astype(self.rows.dtype)
 
 
-def _cluster(candidates, weights, n_clusters, random_state):
-    """Centers of weighted candidates: Lloyd's algorithm from greedy k-means++."""
+def _cluster(candidates, weights, n_clusters, random_state, unit):
+    """Centers of weighted candidates, or directions: Lloyd's algorithm from greedy k-means++."""
     if len(candidates) <= n_clusters:
         return candidates[np.arange(n_clusters) % len(candidates)]
-    panels = Panels(candidates, weights, np.zeros_like(candidates[0]))
+    source = UnitRows(candidates) if unit else ArrayRows(candidates)
+    panels = Panels(source, weights, np.zeros_like(candidates[0]))
     seeds = run_kmeans_plusplus(panels, n_clusters, weights, random_state)
     options = {"max_iter": LLOYD_ITERATIONS, "tol": 0.0, "with_inertia": False}
-    return run_lloyd(panels, candidates[seeds], **options).centers
+    return run_lloyd(panels, panels.take(seeds), **options).centers

@@ -127,7 +127,8 @@ class UnitRows(ArrayRows):
         lanes = VECTOR_BYTES // self.dtype.itemsize
         panels = aligned_empty((-(-len(indices) // lanes), self.n_features, lanes), self.dtype)
         rows.pack(np.empty((0, lanes), dtype=np.int32), origin, panels)
-        return panels.swapaxes(1, 2).reshape(-1, self.n_features)[: len(indices)]
+        taken = panels.swapaxes(1, 2).reshape(-1, self.n_features)[: len(indices)]
+        return np.ascontiguousarray(taken)  # a single panel's are a view
 
 
 class PartOfRows(ArrayRows):
