@@ -175,13 +175,14 @@ def test_batches_that_were_drawn_in_vain_change_nothing(make, monkeypatch):
 
 def test_memory_limits_the_steps_of_a_launch(monkeypatch):
     X = blobs(15)
-    run, steps = batches_module.Batches.run, []
+    advance, steps = batches_module.DenseSteps.advance, []
 
-    def count_steps(self, indices, centers, weights):
-        steps[-1].append(len(indices))
-        return run(self, indices, centers, weights)
+    def count_steps(self, indices):
+        result = advance(self, indices)
+        steps[-1].append(len(result.inertia))
+        return result
 
-    monkeypatch.setattr(batches_module.Batches, "run", count_steps)
+    monkeypatch.setattr(batches_module.DenseSteps, "advance", count_steps)
     fits = []
     for most_bytes in (batches_module.MOST_BYTES, 3 * 7 * 5 * 8, 1):
         monkeypatch.setattr(batches_module, "MOST_BYTES", most_bytes)
