@@ -108,13 +108,13 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         rows, X, mean, exponent = in_range
         k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
         if isinstance(self.init, str):
-            options = {}
             if self.init == "k-means||":
-                options = {
-                    "oversampling_factor": float(self.oversampling_factor),
-                    "init_rounds": int(self.init_rounds),
-                }
-            return drawn_starts(self.init, rows, k, sample_weight, random_state, **options)
+                return _algorithms.kmeans.parallel_seeding.kmeans_parallel_starts(
+                    rows, k, sample_weight, random_state,
+                    oversampling_factor=float(self.oversampling_factor),
+                    init_rounds=int(self.init_rounds),
+                )  # fmt: skip
+            return drawn_starts(self.init, rows, k, sample_weight, random_state)
         if is_array_like(self.init):
             centers = check_array(self.init, dtype=X.dtype, order="C")
             _validation.check_centers_shape(centers, k, X.shape[1])
@@ -397,13 +397,11 @@ def is_string(value, string):
     return isinstance(value, str) and value == string
 
 
-def drawn_starts(init, rows, n_clusters, sample_weight, random_state, **options):
+def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
     """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
     seeding = _algorithms.kmeans.seeding
     starts = seeding.random_starts if init == "random" else seeding.kmeans_plusplus_starts
-    if init == "k-means||":
-        starts = _algorithms.kmeans.parallel_seeding.kmeans_parallel_starts
-    return starts(rows, n_clusters, sample_weight, random_state, **options)
+    return starts(rows, n_clusters, sample_weight, random_state)
 
 
 def called_starts(init, X, n_clusters, random_state, place):

@@ -311,8 +311,8 @@ class PackedRows(NamedTuple):
         The rows, all finite; an ndarray is C-contiguous.
     mean : ndarray of shape (n_features,)
         Their mean; 0 for sparse rows.
-    panels : Panels or CsrRows
-        The rows less their origin, with their weights.
+    panels : Panels or CsrRows or None
+        The rows less their origin, with their weights; None where they are yet to be packed.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype, not 0; None for ones.
     all_rows : ndarray or CSR matrix or None

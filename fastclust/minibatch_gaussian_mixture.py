@@ -198,12 +198,14 @@ class MiniBatchGaussianMixture(GaussianMixture):
     def _fit(self, X, sample_weight):
         """Fit to rows that are not yet checked; return them as they were computed with."""
         _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
-        X, _ = self._check_rows(X)
+        given = X
+        X, _ = self._check_rows(given)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         rows, weights = _validation.rows_with_weight(X, sample_weight)
         check_enough_rows(rows, self.n_components)
         if self.batch_size >= len(rows):
-            X = fit_mixture(self, X, sample_weight)
+            mean = _algorithms.rows.source.find_mean(rows)
+            fit_mixture(self, given, packed=_validation.PackedRows(rows, mean, None, weights))
             self.n_steps_ = self.n_iter_
             return X
         result, in_range, n_steps = self._run_passes(rows, weights)

@@ -1,13 +1,6 @@
 """Labels of the rows that one component explains."""
 
-from numbers import Real
-
-from fastclust._parameters import Rule, check_parameters
-
-_PROBABILITY = Rule(
-    lambda value: isinstance(value, Real) and 0 <= float(value) <= 1,
-    "a float in the range [0.0, 1.0]",
-)
+from fastclust._parameters import check_parameters, real
 
 
 def confident_labels(estimator, X, threshold=0.8):
@@ -42,7 +35,7 @@ def confident_labels(estimator, X, threshold=0.8):
     >>> int((confident_labels(mixture, X, threshold=0.95) == -1).sum())
     10
     """
-    check_parameters("confident_labels", {"threshold": threshold}, {"threshold": [_PROBABILITY]})
+    check_parameters("confident_labels", {"threshold": threshold}, {"threshold": [real(0, 1)]})
     probabilities = estimator.predict_proba(X)
     labels = probabilities.argmax(axis=1)
     labels[probabilities.max(axis=1) < threshold] = -1

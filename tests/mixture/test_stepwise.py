@@ -4,10 +4,18 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from fastclust import GaussianMixture, MiniBatchGaussianMixture, limit_threads
+from fastclust import (
+    GaussianMixture,
+    MiniBatchGaussianMixture,
+    limit_memory,
+    limit_threads,
+    open_rows,
+)
+from fastclust._algorithms.rows import block_source
 from fastclust.exceptions import SingularCovarianceError
 from tests.reference import estimate_posterior, update_components
 
@@ -268,3 +276,36 @@ def test_what_fit_warns_of_and_refuses():
         name = next(iter(options))
         with pytest.raises(ValueError, match=f"'{name}' parameter"):
             MiniBatchGaussianMixture(**options).fit(X)
+
+
+# -- what rows are -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [200, 10_000])
+def test_names_of_columns_are_kept(batch_size):
+    frame = pd.DataFrame(blobs(), columns=["a", "b", "c"])
+    mixture = MiniBatchGaussianMixture(3, batch_size=batch_size, random_state=0).fit(frame)
+    assert list(mixture.feature_names_in_) == ["a", "b", "c"]
+    assert list(mixture.partial_fit(frame).feature_names_in_) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("batch_size", [200, 10_000])
+def test_rows_of_weight_zero_are_labelled(batch_size):
+    X = blobs()
+    weights = np.ones(len(X))
+    weights[::3] = 0
+    mixture = MiniBatchGaussianMixture(3, batch_size=batch_size, random_state=0)
+    labels = mixture.fit_predict(X, sample_weight=weights)
+    np.testing.assert_array_equal(labels, mixture.predict(X))
+
+
+def test_a_batch_may_be_rows_in_blocks(covariance_type, tmp_path, monkeypatch):
+    monkeypatch.setattr(block_source, "BLOCK_BYTES", 2**11)
+    X = blobs()
+    np.save(tmp_path / "rows.npy", X)
+    start = GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(X)
+    one, other = copy.deepcopy(start).partial_fit(X), copy.deepcopy(start)
+    with limit_memory("10 kB"):
+        other.partial_fit(open_rows(tmp_path / "rows.npy"))
+    # Sums over other parts of the rows.
+    assert_equal(other, one, rtol=1e-9)

@@ -4,13 +4,10 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.empty_clusters import (
-    FarRows,
-    farthest,
-    relocate_empty_clusters,
-)
-from fastclust._algorithms.kmeans.m_step import move_centers, sum_differences
-from fastclust._algorithms.kmeans.precision import may_be_far_from_means, search_tiles
+from fastclust._algorithms.kmeans.empty_clusters import FarRows, farthest
+from fastclust._algorithms.kmeans.m_step import sum_differences
+from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
+from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 
@@ -18,44 +15,20 @@ MOST_CANDIDATES = 2**18
 """Rows among which the farthest are sought at a time, and those of one block."""
 
 
-class BlockLloyd:
+class BlockLloyd(PlainLloyd):
     """A run of Lloyd's algorithm; see `rows.protocol.LloydState`.
 
-    Parameters
-    ----------
-    rows : BlockRows
-        The rows.
-    centers : ndarray of shape (n_clusters, n_features)
-        First centers; they are copied.
-
-    Attributes
-    ----------
-    centers : ndarray of shape (n_clusters, n_features)
-        Current centers.
-    labels : ndarray of shape (n_samples,), int32
-        Labels made with the centers before the last update.
-    statistics : ClusterStatistics
-        Sums over the rows of each label.
+    The rows are `BlockRows`.
     """
 
     def __init__(self, rows, centers):
-        self._rows = rows
-        self.centers = centers.copy()
-        self.labels = rows.new_labels()
+        super().__init__(rows, centers)
         self.labels.fill(-1)
-        self.statistics = ClusterStatistics.zeros(*centers.shape)
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate once."""
         n_changed = self._label()
-        n_empty = np.count_nonzero(self.statistics.counts == 0)
-        sums, weights = self.statistics.sums, self.statistics.weights
-        if n_empty:
-            far_rows = self._find_far_rows(n_empty)
-            sums, weights = relocate_empty_clusters(self.statistics, far_rows)
-        tiles, shifts = search_tiles(self.centers)[:2], np.empty_like(self.centers[:, 0])
-        shift_sq = move_centers(self.centers, sums, weights, self._rows.unit, tiles, shifts)
-        return Iterations(1, n_changed, shift_sq)
+        return Iterations(1, n_changed, self._move_centers())
 
     def _label(self):
         """Label the rows and sum those of each label; return how many labels have changed."""
@@ -102,14 +75,8 @@ class BlockLloyd:
             distances_sq[places], self._rows.take(numbers), self.labels[numbers], weights
         )
 
-    def settle(self):
-        """Add to the centers what their rows differ from them, where rounding may have moved some.
-
-        Centers that were relocated are no means of labels.
-        """
-        center_sq = np.square(self.centers, dtype=np.float64).sum(axis=1)
-        if not self.statistics.counts.all() or not may_be_far_from_means(center_sq):
-            return
+    def _mean_differences(self):
+        """Mean of the rows of each label less its center."""
         sums, masses = np.zeros(self.centers.shape), np.zeros(len(self.centers))
 
         def ask(part, panels):
@@ -119,7 +86,7 @@ class BlockLloyd:
             sums, masses = sums + block_sums, masses + block_masses
 
         self._rows.each_block(ask)
-        self.centers += sums / masses[:, np.newaxis]
+        return sums / masses[:, np.newaxis]
 
     def inertia(self, centers):
         """Inertia of the current labels with these centers."""

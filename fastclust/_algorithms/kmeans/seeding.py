@@ -16,12 +16,17 @@ def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_t
 
     Of rows in blocks they are those of a uniform sample.
     """
-    numbers = None
-    if isinstance(rows, BlockRows):
-        rows, sample_weight, numbers = rows.draw_sample(n_clusters, random_state)
+    rows, sample_weight, numbers = _seeded_rows(rows, n_clusters, sample_weight, random_state)
     draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials)
     seeds = rows.run_seeding(*draws)
     return seeds if numbers is None else numbers[seeds]
+
+
+def _seeded_rows(rows, n_clusters, sample_weight, random_state):
+    """Rows among which seeds are sought, their weights, and their numbers or None for all rows."""
+    if isinstance(rows, BlockRows):
+        return rows.draw_sample(n_clusters, random_state)
+    return rows, sample_weight, None
 
 
 def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
@@ -59,9 +64,7 @@ def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
     """
 
     def draw_start():
-        seeded, weights = rows, sample_weight
-        if isinstance(rows, BlockRows):
-            seeded, weights, _ = rows.draw_sample(n_clusters, random_state)
+        seeded, weights, _ = _seeded_rows(rows, n_clusters, sample_weight, random_state)
         draws = draw_kmeans_plusplus(seeded, n_clusters, weights, random_state)
         return lambda: seeded.take(seeded.run_seeding(*draws))
 

@@ -184,7 +184,7 @@ class BlockRows:
         inertias = np.zeros(len(centers))
 
         def ask(part, panels):
-            inertias.__iadd__(panels.label_inertias(centers, labels[part]))
+            inertias[:] += panels.label_inertias(centers, labels[part])
 
         self.each_block(ask)
         return inertias

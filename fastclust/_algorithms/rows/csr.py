@@ -240,9 +240,8 @@ class CsrRows:
         columns = arrays_of(self._X.tocsc())
         weights = self.row_weights()
         indices = np.full(len(uniforms) + 1, first)
-        closest_sq = self._try_candidates(columns, indices[:1], np.full(self.n_samples, np.inf))[0][
-            0
-        ]
+        nowhere = np.full(self.n_samples, np.inf)
+        (closest_sq,), _ = self._try_candidates(columns, indices[:1], nowhere)
         for j, draws in enumerate(uniforms, start=1):
             cumulative = np.cumsum(weights * closest_sq)
             candidates = np.searchsorted(cumulative, draws * cumulative[-1])

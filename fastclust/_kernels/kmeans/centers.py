@@ -13,8 +13,9 @@ from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.arguments import Centers, ClusterSums, Rows
 from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT, LEAST_RESULTANT, ROUND_UP
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.products import add_lane_sums
 from fastclust._kernels.simd.row_vectors import NARROW, WIDE, add_rows
-from fastclust._kernels.simd.tiles import add_lane_sums, add_products_tile, zero_doubles_tile
+from fastclust._kernels.simd.tiles import fma_vectors, zero_doubles_tile
 from fastclust._kernels.simd.vectors import (
     add_products,
     count_lanes,
@@ -88,13 +89,13 @@ def add_panels(rows, first, last, labels, n_clusters, sums):
             acc = zero_doubles_tile(panels, NARROW)
             for p in range(first, last):
                 weight = where_label(_weights_of(rows, p, one), labels, p, j)
-                acc = add_products_tile(acc, panels, (p, f), weight)
+                acc = fma_vectors(acc, weight, panels, (p, f))
             add_lane_sums(sums.sums_out, (j, f), acc)
         for f in range(whole, n_features):
             acc_1 = zero_doubles_tile(panels, 1)
             for p in range(first, last):
                 weight = where_label(_weights_of(rows, p, one), labels, p, j)
-                acc_1 = add_products_tile(acc_1, panels, (p, f), weight)
+                acc_1 = fma_vectors(acc_1, weight, panels, (p, f))
             add_lane_sums(sums.sums_out, (j, f), acc_1)
 
 

@@ -66,17 +66,25 @@ def fma_tile(typingctx, acc, x, array, index):
 
 @intrinsic
 def fma_vectors(typingctx, acc, x, array, index):
-    """Return acc[j] + x * array[index + j, :] for every j, counting in the last place of index."""
+    """Return acc[j] + x * array[index + j, :] for every j, counting in the last place of index.
+
+    Where acc is of float64 and x and the array are not, they are widened first.
+    """
 
     def codegen(context, builder, signature, args):
-        pointer = emit_address(context, builder, array, args[2], index, args[3])
         accs = cgutils.unpack_tuple(builder, args[0])
-        pointer = builder.bitcast(pointer, accs[0].type.as_pointer())
-        new = []
+        wide, narrow = accs[0].type, args[1].type
+
+        def widened(vector):
+            return vector if narrow == wide else builder.fpext(vector, wide)
+
+        pointer = emit_address(context, builder, array, args[2], index, args[3])
+        pointer = builder.bitcast(pointer, narrow.as_pointer())
+        factor, new = widened(args[1]), []
         for j, a in enumerate(accs):
             place = builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])
             vector = builder.load(place, align=array.dtype.bitwidth // 8)
-            new.append(emit_fmuladd(builder, args[1], vector, a))
+            new.append(emit_fmuladd(builder, factor, widened(vector), a))
         return context.make_tuple(builder, acc, new)
 
     return acc(acc, x, array, index), codegen
@@ -130,15 +138,6 @@ def scale_add_tile(typingctx, acc, tile, scale):
     return acc(acc, tile, scale), codegen
 
 
-def _emit_lane_sum(context, builder, vector_type, vector, total):
-    """Add the lanes of a vector to a float64, in their order."""
-    for i in range(vector_type.lanes):
-        value = builder.extract_element(vector, ir.Constant(ir.IntType(32), i))
-        value = context.cast(builder, value, vector_type.scalar, types.float64)
-        total = builder.fadd(total, value)
-    return total
-
-
 @intrinsic
 def store_lane_sums(typingctx, array, index, tile):
     """Set array[index, j] to the sum of tile[j] in float64, in the order of the lanes."""
@@ -146,24 +145,12 @@ def store_lane_sums(typingctx, array, index, tile):
     def codegen(context, builder, signature, args):
         pointer = emit_address(context, builder, array, args[0], index, args[1])
         for j, vector in enumerate(cgutils.unpack_tuple(builder, args[2])):
-            zero = ir.Constant(ir.DoubleType(), 0.0)
-            total = _emit_lane_sum(context, builder, tile.dtype, vector, zero)
+            total = ir.Constant(ir.DoubleType(), 0.0)
+            for i in range(tile.dtype.lanes):
+                value = builder.extract_element(vector, ir.Constant(ir.IntType(32), i))
+                value = context.cast(builder, value, tile.dtype.scalar, types.float64)
+                total = builder.fadd(total, value)
             builder.store(total, builder.gep(pointer, [ir.Constant(ir.IntType(32), j)]))
-        return context.get_dummy_value()
-
-    return types.void(array, index, tile), codegen
-
-
-@intrinsic
-def add_lane_sums(typingctx, array, index, tile):
-    """Add the lanes of tile[j] to array[index + j] in float64, in the order of the lanes."""
-
-    def codegen(context, builder, signature, args):
-        pointer = emit_address(context, builder, array, args[0], index, args[1], trailing=0)
-        for j, vector in enumerate(cgutils.unpack_tuple(builder, args[2])):
-            place = builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])
-            total = _emit_lane_sum(context, builder, tile.dtype, vector, builder.load(place))
-            builder.store(total, place)
         return context.get_dummy_value()
 
     return types.void(array, index, tile), codegen
@@ -179,27 +166,6 @@ def zero_doubles_tile(typingctx, array, width):
         return context.get_constant_null(tile)
 
     return tile(array, width), codegen
-
-
-@intrinsic
-def add_products_tile(typingctx, acc, panels, index, factor):
-    """Return acc[j] + panels[index + j] * factor in float64, counting in the index's last place."""
-
-    def codegen(context, builder, signature, args):
-        accs = cgutils.unpack_tuple(builder, args[0])
-        x_type = context.get_value_type(factor)
-        pointer = emit_address(context, builder, panels, args[1], index, args[2])
-        pointer = builder.bitcast(pointer, x_type.as_pointer())
-        weight = args[3] if x_type == accs[0].type else builder.fpext(args[3], accs[0].type)
-        new = []
-        for j, total in enumerate(accs):
-            at = builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])
-            x = builder.load(at, align=panels.dtype.bitwidth // 8)
-            x = x if x.type == total.type else builder.fpext(x, total.type)
-            new.append(emit_fmuladd(builder, x, weight, total))
-        return context.make_tuple(builder, acc, new)
-
-    return acc(acc, panels, index, factor), codegen
 
 
 @intrinsic
