@@ -11,8 +11,8 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _parameters, _validation
-from fastclust._parameters import integer, is_array_like, one_of
+from fastclust import _algorithms, _block_rows, _validation
+from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
 
@@ -33,7 +33,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         """Check the rows; return them as they are computed with, and their mean."""
         source = self._open_source(X)
         if source is not None:
-            X = _validation.check_source(self, source, reset=True)
+            X = _block_rows.check_source(self, source, reset=True)
             return X, _algorithms.rows.source.find_mean(X)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
@@ -123,7 +123,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
                 return lambda: in_range.place(centers)
 
             return draw_start
-        if is_in_blocks(X):
+        if _block_rows.is_in_blocks(X):
             raise ValueError(
                 "init can be no callable where the rows are read in blocks: it is given all "
                 "rows. Call it on some of them, and pass its centers."
@@ -242,7 +242,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         check_is_fitted(self, "cluster_centers_")
         source = self._open_source(X)
         if source is not None:
-            X = _validation.check_source(self, source, reset=False)
+            X = _block_rows.check_source(self, source, reset=False)
         else:
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C"
@@ -270,126 +270,6 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class LloydEstimator(CenterEstimator):
-    """Base of the estimators that run Lloyd's algorithm; see `fit_kmeans`."""
-
-    _rules = {
-        "n_clusters": [integer(1)],
-        "init": [
-            one_of("k-means++", "random", "k-means||"),
-            _parameters.CALLABLE,
-            _parameters.ARRAY_LIKE,
-        ],
-        "n_init": [one_of("auto"), integer(1)],
-        "max_iter": [integer(1)],
-        "tol": [_parameters.non_negative_float()],
-        "verbose": _parameters.VERBOSE,
-        "random_state": _parameters.RANDOM_STATE,
-        "oversampling_factor": [_parameters.positive_float()],
-        "init_rounds": [integer(1)],
-    }
-
-    @property
-    def _line_end(self):
-        """End of the line that `verbose` prints of an iteration."""
-        return "."
-
-    def _effective_n_init(self, warn):
-        """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
-        return self._checked_n_init(10, warn)
-
-    def _pack(self, X, sample_weight, mean, panels):
-        """Pack checked rows of this mean, unless they have been packed for another fit."""
-        source = _algorithms.rows.source
-        if self._unit:
-            return source.pack_unit(X, sample_weight)
-        return source.pack_for_distances(X, sample_weight, mean, panels)
-
-    def _run(self, in_range, dtype, sample_weight, n_init, random_state, on_result):
-        """Run n_init times, return the best result."""
-        return _algorithms.kmeans.lloyd.run_restarts(
-            in_range.rows,
-            self._start_drawer(in_range, sample_weight, random_state),
-            n_init,
-            int(self.n_clusters),  # NumPy's integers may be too narrow for products
-            on_result,
-            max_iter=int(self.max_iter),
-            tol=self._tolerance(in_range),
-            verbose=self.verbose,
-            line_end=self._line_end,
-            exponent=in_range.exponent,
-            dtype=dtype,
-        )
-
-    def _set_result(self, result):
-        """Make the outcome of the best run the estimator's attributes."""
-        self.cluster_centers_ = result.centers
-        self.labels_ = result.labels
-        self.inertia_ = result.inertia
-        self.n_iter_ = result.n_iter
-
-
-def fit_kmeans(
-    kmeans, X, sample_weight=None, packed=None, *, on_result=None, warn=_validation.warn_user
-):
-    """Fit KMeans or SphericalKMeans: what their methods `fit` and sweeps over packed rows share.
-
-    After an error the estimator is half fitted; `fit` then puts it back.
-
-    Parameters
-    ----------
-    kmeans : LloydEstimator
-        The estimator, which gets the attributes of a fit.
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Rows to cluster, not yet checked.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; None for ones, and for rows that are packed, with weights or not.
-    packed : PackedRows, default=None
-        The rows of X, where they have been checked and packed for another fit.
-    on_result : callable, default=None
-        Is called with the `LloydResult` of each run.
-    warn : callable, default=warn_user
-        Is called with each warning.
-
-    Returns
-    -------
-    best : LloydResult
-        The best run, whose labels are those of the rows that have a weight.
-    """
-    _parameters.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
-    if packed is None:
-        X, mean, sample_weight, all_rows = kmeans._check_fit_rows(X, sample_weight)
-        panels = None
-    else:
-        validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
-        X, mean, panels, sample_weight, all_rows = packed
-        all_rows = X if all_rows is None else all_rows
-        _validation.check_enough_samples(X, kmeans.n_clusters)
-    n_init = kmeans._effective_n_init(warn)
-    random_state = _validation.check_random_state(kmeans.random_state)
-    in_range = kmeans._pack(X, sample_weight, mean, panels)
-    origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
-    kmeans._origin = origin.astype(X.dtype, copy=False)
-    if is_in_blocks(X):
-        is_seeded = is_string(kmeans.init, "k-means++")
-        _validation.tell_of_blocks(
-            in_range.rows, kmeans.n_clusters, is_seeded, kmeans.verbose, warn
-        )
-    best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
-    _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
-    kmeans._set_result(best)
-    if len(best.labels) < all_rows.shape[0]:
-        kmeans.labels_ = _algorithms.kmeans.inference.predict_labels(
-            all_rows, kmeans.cluster_centers_, kmeans._origin, kmeans._unit
-        )
-    return best
-
-
-def is_in_blocks(X):
-    """Whether checked rows do not fit into memory."""
-    return isinstance(X, _algorithms.rows.block_source.BlockSource)
 
 
 def is_string(value, string):

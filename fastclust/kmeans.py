@@ -4,7 +4,7 @@ import scipy.sparse
 from sklearn.utils import check_array
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._kmeans_base import LloydEstimator, fit_kmeans
+from fastclust._lloyd_base import LloydEstimator, fit_kmeans
 from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from fastclust import _algorithms, _parameters, _validation
 from fastclust._mixture_base import fit_mixture
+from fastclust._mixture_batches import LEARNING_DECAY, LEARNING_OFFSET
 from fastclust._mixture_parameters import check_enough_rows
 from fastclust._parameters import integer, real
-from fastclust.gaussian_mixture import LEARNING_DECAY, LEARNING_OFFSET, GaussianMixture
+from fastclust.gaussian_mixture import GaussianMixture
 
 
 class MiniBatchGaussianMixture(GaussianMixture):

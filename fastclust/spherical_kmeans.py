@@ -1,7 +1,7 @@
 """SphericalKMeans: k-means by cosine."""
 
 from fastclust import _algorithms, _validation
-from fastclust._kmeans_base import LloydEstimator, fit_kmeans
+from fastclust._lloyd_base import LloydEstimator, fit_kmeans
 
 
 class SphericalKMeans(LloydEstimator):

@@ -216,7 +216,7 @@ def test_references_of_the_gap_get_the_runs_of_the_data(monkeypatch):
 
     def note(kmeans, *arguments, **options):
         fits.append(kmeans.get_params() | {"random_state": None})
-        return fastclust._kmeans_base.fit_kmeans(kmeans, *arguments, **options)
+        return fastclust._lloyd_base.fit_kmeans(kmeans, *arguments, **options)
 
     monkeypatch.setattr("fastclust.model_selection._fits.fit_kmeans", note)
     select_kmeans(X, [2, 3], n_init=7, gap_references=2, random_state=0, max_iter=11, tol=0.5)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from fastclust._kmeans_base import fit_kmeans
+from fastclust._lloyd_base import fit_kmeans
 from fastclust._validation import check_random_state, warn_of_missing_clusters
 from fastclust.kmeans import KMeans
 from fastclust.minibatch_kmeans import MiniBatchKMeans
