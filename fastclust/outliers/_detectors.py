@@ -2,14 +2,13 @@
 
 import numpy as np
 from sklearn.base import OutlierMixin, clone
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from fastclust._parameters import check_parameters
 from fastclust._validation import Estimator, state_restored_on_error
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
-from fastclust.outliers._fitted import SHARE, nearest_centers, take_features, taker
+from fastclust.outliers._fitted import SHARE, nearest_centers, take_features, take_sparse_tag, taker
 
 
 class _Outliers(OutlierMixin, Estimator):
@@ -214,7 +213,5 @@ class DistanceOutliers(_Outliers):
 
     def __sklearn_tags__(self):
         """Tags that scikit-learn's checks and pipelines read."""
-        tags = super().__sklearn_tags__()
         estimator = self._make_estimator() if self.estimator is None else self.estimator
-        tags.input_tags.sparse = get_tags(estimator).input_tags.sparse
-        return tags
+        return take_sparse_tag(super().__sklearn_tags__(), estimator)

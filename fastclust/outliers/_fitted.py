@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
+from sklearn.utils import gen_batches, get_tags
 
 from fastclust._parameters import Rule
 
@@ -47,6 +47,12 @@ def nearest_centers(estimator, X):
         parts.append((distances.argmin(axis=1), distances.min(axis=1)))
     labels, distances = zip(*parts, strict=True)
     return np.concatenate(labels), np.concatenate(distances)
+
+
+def take_sparse_tag(tags, estimator):
+    """Tags of an estimator that takes sparse rows if the one that it fits does."""
+    tags.input_tags.sparse = get_tags(estimator).input_tags.sparse
+    return tags
 
 
 def take_features(estimator, fitted):
