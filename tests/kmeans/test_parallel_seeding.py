@@ -105,16 +105,18 @@ def test_fewer_rows_than_centers():
 
 def test_what_the_rounds_leave_is_drawn_by_distance():
     X = np.concatenate([np.zeros((500, 1)), [[1.0], [2.0], [3.0], [4.0]]])
-    options = {"oversampling_factor": 1e-9, "init_rounds": 1}
-    kmeans = KMeans(5, init="k-means||", random_state=0, **options).fit(X)
-    assert sorted(kmeans.cluster_centers_.ravel()) == [0, 1, 2, 3, 4]  # no second row at 0
+    rows = pack(X, None, np.zeros(1))
+    centers = run_kmeans_parallel(rows, 5, None, np.random.RandomState(0), 1e-9, 1)
+    assert sorted(centers.ravel()) == [0, 1, 2, 3, 4]  # no second row at 0
 
 
 def test_directions():
     X = make_rows("f8")
     kmeans = SphericalKMeans(K, init="k-means||", random_state=0).fit(X)
     plus = SphericalKMeans(K, n_init=5, random_state=0).fit(X)
-    np.testing.assert_allclose(np.linalg.norm(kmeans.cluster_centers_, axis=1), 1)
+    rows = pack(X, None, np.zeros(5), unit=True)
+    centers = run_kmeans_parallel(rows, K, None, np.random.RandomState(0), 2.0, 5)
+    np.testing.assert_allclose(np.linalg.norm(centers, axis=1), 1)
     assert kmeans.inertia_ < 1.2 * plus.inertia_  # a local minimum of its own
     sparse = SphericalKMeans(K, init="k-means||", random_state=0).fit(scipy.sparse.csr_array(X))
     np.testing.assert_array_equal(sparse.labels_, kmeans.labels_)

@@ -15,7 +15,9 @@ from fastclust import (
     limit_threads,
     open_rows,
 )
+from fastclust._algorithms.mixture.stepwise import run_batch
 from fastclust._algorithms.rows import block_source
+from fastclust._algorithms.rows.source import find_mean, pack_in_range
 from fastclust.exceptions import SingularCovarianceError
 from tests.reference import estimate_posterior, update_components
 
@@ -168,6 +170,32 @@ def test_a_weight_of_two_is_a_row_twice_and_one_of_zero_none():
     assert_equal(one, other, rtol=1e-10)  # sums in another order
 
 
+def test_batches_are_drawn_from_all_rows():
+    X = blobs(6000, spread=6.0)
+    X = X[np.argsort(X[:, 0])]  # else a batch would be of one group
+    em = GaussianMixture(3, random_state=0).fit(X)
+    mixture = MiniBatchGaussianMixture(3, batch_size=500, random_state=0).fit(X)
+    assert mixture.score(X) == pytest.approx(em.score(X), abs=0.01)  # as in test_fit_is_near_em
+
+
+def test_a_batch_counts_by_its_weight():
+    X = blobs()
+    mixture = GaussianMixture(3, random_state=0).fit(X)
+    state = mixture._check_state(3)
+    other = X[:200] + 5
+    rows = [pack_in_range(other, np.full(200, weight), find_mean(other)) for weight in (1e-6, 1.0)]
+    light, ordinary, whole = (
+        run_batch(
+            in_range, state, covariance=mixture._covariance, n_components=3, reg_covar=1e-6,
+            recover=False, rate=0.2, batch_weight=batch_weight,
+        ).m_step.components.means + in_range.origin
+        for in_range, batch_weight in ((rows[0], 200.0), (rows[1], 200.0), (rows[0], None))
+    )  # fmt: skip
+    np.testing.assert_allclose(light, state.means, rtol=1e-5)
+    np.testing.assert_allclose(whole, ordinary, rtol=1e-9)  # without, a batch counts as a whole one
+    assert np.abs(ordinary - state.means).max() > 0.1
+
+
 def test_weights_count_in_fit():
     X = np.concatenate([blobs(2000), blobs(2000) + 50])
     weights = np.repeat([3.0, 1.0], 2000)
@@ -196,6 +224,11 @@ def test_rows_of_any_scale():
     other = GaussianMixture(3, **options).partial_fit(large[:300]).partial_fit(large[300:])
     np.testing.assert_allclose(other.means_, one.means_ * 2.0**505, rtol=1e-12)
     np.testing.assert_allclose(other.weights_, one.weights_, rtol=1e-12)
+    one, other = (
+        MiniBatchGaussianMixture(3, batch_size=100, **options).fit(rows) for rows in (X, large)
+    )
+    assert one.n_iter_ == other.n_iter_
+    np.testing.assert_allclose(other.means_, one.means_ * 2.0**505, rtol=1e-12)
 
 
 # -- going on ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Rows in blocks: the answers of rows in memory, whatever they come from and however few fit."""
 
 import contextlib
+import mmap
 import signal
 import subprocess
 import sys
@@ -197,6 +198,15 @@ def test_rows_that_fit_are_as_an_array(tmp_path, name):
 def fit_in_blocks(kmeans, X, limit=LITTLE, **fit_params):
     with limit_memory(limit):
         return kmeans.fit(Given(X), **fit_params)
+
+
+@pytest.mark.parametrize(("limit", "is_mapped"), [(4 * 4 * N, False), (4 * 4 * N - 1, True)])
+def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file(limit, is_mapped):
+    labels = fit_in_blocks(KMeans(K, init="random", random_state=0), make_rows(), limit).labels_
+    memory = labels
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    assert isinstance(memory.base, mmap.mmap) == is_mapped
 
 
 def test_the_limit_changes_no_bit():

@@ -112,16 +112,15 @@ class FullCovariance:
         return second
 
     def second_of(self, covariances, reg_covar, shifts):
-        """Second moments of one row of each component, about points that its mean is shifted from.
+        """Second moments of each component, for a weight of 1, about its mean less the shift.
 
         They are those that an M step makes the covariances of, adding reg_covar to the variances.
         """
         k, d = shifts.shape
         second = np.zeros((k, self.n_second(d)))
         added = reg_covar[:, np.newaxis, np.newaxis] * np.eye(d)
-        pack_products(
-            covariances - added + shifts[:, :, np.newaxis] * shifts[:, np.newaxis], second
-        )
+        squares = shifts[:, :, np.newaxis] * shifts[:, np.newaxis]
+        pack_products(covariances - added + squares, second)
         return second
 
     def check_precisions(self, precisions, name):
