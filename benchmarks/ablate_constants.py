@@ -25,29 +25,28 @@ from benchmarks.slower import ROOT
 
 N_MEASUREMENTS = 2
 
-SPARSE = "CSR"
+FITS = ("AgainstScikitLearn",)
+SPARSE = "CSR", "SparseSteps"
 FEW = "bisecting", "k=3, n_init=10", "blobs 500,000 x 2"
 
 CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmarks' names
     "PATIENCE_NS": (
         "_native/runtime.c", "PATIENCE_NS = 300000",
-        ["PATIENCE_NS = 0", "PATIENCE_NS = 30000", "PATIENCE_NS = 3000000"], [""],
+        ["PATIENCE_NS = 0", "PATIENCE_NS = 30000", "PATIENCE_NS = 3000000"], FITS,
     ),
-    "MOST_RANGES": ("_native/runtime.c", "MOST_RANGES = 64", ["MOST_RANGES = 1"], [""]),
+    "MOST_RANGES": ("_native/runtime.c", "MOST_RANGES = 64", ["MOST_RANGES = 1"], FITS),
     "PATIENCE": (
-        "_kernels/simd/team.py", "PATIENCE = 2000", ["PATIENCE = 20", "PATIENCE = 20000"], [""],
+        "_kernels/simd/team.py", "PATIENCE = 2000", ["PATIENCE = 20", "PATIENCE = 20000"], FITS,
     ),
     "backwards": (
-        "_kernels/simd/team.py", "n_chunks - 1 - place if step % 2 else place", ["place"], [""],
+        "_kernels/simd/team.py", "n_chunks - 1 - place if step % 2 else place", ["place"], FITS,
     ),
-    "tuned": ("_native/build.py", 'tuned = levels == ["native"]', ["tuned = False"], [""]),
+    "tuned": (
+        "_native/build.py", "_emit(level, tuned, objects", ["_emit(level, False, objects"], FITS,
+    ),
     "FEW_CLUSTERS": (
         "_kernels/kmeans/centers.py", "FEW_CLUSTERS = 4", ["FEW_CLUSTERS = 0", "FEW_CLUSTERS = 16"],
         FEW,
-    ),
-    "BATCH_PANELS": (
-        "_kernels/kmeans/distances.py", "BATCH_PANELS = 16",
-        ["BATCH_PANELS = 1", "BATCH_PANELS = 1_000_000"], ["bisecting"],
     ),
     "LABEL_WORK": (
         "_algorithms/rows/panels.py", "LABEL_WORK = 96",
@@ -56,17 +55,17 @@ CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmar
     "READING": ("_algorithms/kmeans/launch.py", "READING = 32", ["READING = 0"], FEW),
     "PREFETCH": (
         "_kernels/kmeans/minibatch_csr.py", "PREFETCH_ROWS, PREFETCH_VALUES = 4, 64",
-        ["PREFETCH_ROWS, PREFETCH_VALUES = 4, 0", "PREFETCH_ROWS, PREFETCH_VALUES = 2, 64",
+        ["PREFETCH_ROWS, PREFETCH_VALUES = 4, 0", "PREFETCH_ROWS, PREFETCH_VALUES = 1, 64",
          "PREFETCH_ROWS, PREFETCH_VALUES = 16, 64", "PREFETCH_ROWS, PREFETCH_VALUES = 4, 256"],
-        [SPARSE],
+        ("SparseSteps",),
     ),
     "ADD_WORK": (
         "_algorithms/rows/csr_batches.py", "ADD_WORK = 100", ["ADD_WORK = 1", "ADD_WORK = 10_000"],
-        [SPARSE],
+        SPARSE,
     ),
     "CANDIDATE_WORK": (
         "_algorithms/rows/csr.py", "CANDIDATE_WORK = 150",
-        ["CANDIDATE_WORK = 1", "CANDIDATE_WORK = 10_000"], [SPARSE],
+        ["CANDIDATE_WORK = 1", "CANDIDATE_WORK = 10_000"], SPARSE,
     ),
 }  # fmt: skip
 
@@ -89,13 +88,15 @@ def measure(file, text, other, names):
     """Ratios of seconds, the variant's over the default's, by benchmark."""
     benchmarks = [
         benchmark
-        for benchmark in slower.short_form(slower.find_benchmarks(), [])
+        for benchmark in slower.find_benchmarks()
         if any(name in str(benchmark) for name in names)
     ]
     with tempfile.TemporaryDirectory() as directory:
         directory = Path(directory)
         trees = [ROOT, variant_of(directory, file, text, other)]
         environments = slower.environments_of(trees, directory, jit=False)
+        if environments[0]["FASTCLUST_JIT"] == "1":
+            raise RuntimeError(f"{other}: no extension could be built")
         caches = slower.make_caches({benchmark.owner for benchmark in benchmarks}, directory)
         for _ in range(N_MEASUREMENTS):
             slower.measure_all(benchmarks, trees, environments, caches)

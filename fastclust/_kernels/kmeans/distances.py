@@ -20,9 +20,6 @@ from fastclust._kernels.simd.vectors import (
     zero_doubles,
 )
 
-BATCH_PANELS = 16
-"""Panels that are in the cache while they are passed over once for each of few centers."""
-
 
 @inner
 def own_distance_sq(panels, p, centers, labels):
@@ -88,17 +85,16 @@ def sum_label_distances(
     """
     lanes = panels.shape[2]
     for s in prange(chunks.shape[0]):
-        chunk, stop = chunks[s, 0], chunks[s, 2]
-        for first in range(chunks[s, 1], stop, BATCH_PANELS):
-            for j in range(centers.shape[0]):
-                inertia, weight = zero_doubles(panels), splat(panels, 1.0)
-                for p in range(first, min(first + BATCH_PANELS, stop)):
-                    own_sq = where_label(_distance_sq(panels, p, centers, j), labels, p, j)
-                    if weights.shape[0] > 0:
-                        weight = load(weights, p)
-                    inertia = add_products(inertia, own_sq, weight)
-                for i in range(lanes):
-                    inertias_out[chunk, j] += lane(inertia, i)
+        chunk = chunks[s, 0]
+        for j in range(centers.shape[0]):
+            inertia, weight = zero_doubles(panels), splat(panels, 1.0)
+            for p in range(chunks[s, 1], chunks[s, 2]):
+                own_sq = where_label(_distance_sq(panels, p, centers, j), labels, p, j)
+                if weights.shape[0] > 0:
+                    weight = load(weights, p)
+                inertia = add_products(inertia, own_sq, weight)
+            for i in range(lanes):
+                inertias_out[chunk, j] += lane(inertia, i)
 
 
 @inner
