@@ -42,7 +42,8 @@ CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmar
         "_kernels/simd/team.py", "n_chunks - 1 - place if step % 2 else place", ["place"], FITS,
     ),
     "tuned": (
-        "_native/build.py", "_emit(level, tuned, objects", ["_emit(level, False, objects"], FITS,
+        "_native/build.py", "_emit(level, tuned, objects / level",
+        ["_emit(level, False, objects / level"], FITS,
     ),
     "FEW_CLUSTERS": (
         "_kernels/kmeans/centers.py", "FEW_CLUSTERS = 4", ["FEW_CLUSTERS = 0", "FEW_CLUSTERS = 16"],
