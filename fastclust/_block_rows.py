@@ -7,7 +7,7 @@ from fastclust import _algorithms
 
 def is_in_blocks(X):
     """Whether checked rows do not fit into memory."""
-    return isinstance(X, _algorithms.rows.block_source.BlockSource)
+    return isinstance(X, _algorithms.rows.block_source.RowSource)
 
 
 def tell_of_blocks(rows, n_clusters, is_seeded, verbose, warn):
@@ -49,7 +49,7 @@ def check_source(estimator, source, reset, least=1):
     ----------
     estimator : Estimator
         The estimator, which learns or checks number and names of the columns.
-    source : BlockSource
+    source : RowSource
         The rows.
     reset : bool
         Whether it learns them.
@@ -58,7 +58,7 @@ def check_source(estimator, source, reset, least=1):
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features) or BlockSource
+    X : ndarray of shape (n_samples, n_features) or RowSource
         All rows, where they fit into the memory limit; or else the source.
 
     Raises

@@ -55,7 +55,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 
         Returns
         -------
-        X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features)
+        X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
             The rows that have a weight: those of weight 0 are as if absent.
         mean : ndarray of shape (n_features,)
             Their mean.

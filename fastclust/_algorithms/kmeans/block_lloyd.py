@@ -1,4 +1,7 @@
-"""State of Lloyd's algorithm on rows in blocks: an iteration is one pass over them."""
+"""State of Lloyd's algorithm on rows in blocks: an iteration is one pass over them.
+
+A run holds no labels: they are those of its centers, wherever they are asked for.
+"""
 
 import math
 
@@ -7,47 +10,39 @@ import numpy as np
 from fastclust._algorithms.kmeans.empty_clusters import FarRows, farthest
 from fastclust._algorithms.kmeans.m_step import sum_differences
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
-from fastclust._algorithms.kmeans.precision import search_tiles
+from fastclust._algorithms.kmeans.precision import SearchedCenters
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
+from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Iterations
 
 MOST_CANDIDATES = 2**18
-"""Rows among which the farthest are sought at a time, and those of one block."""
+"""Rows among which the farthest are sought, unless each block has one for each empty cluster."""
 
 
 class BlockLloyd(PlainLloyd):
     """A run of Lloyd's algorithm; see `rows.protocol.LloydState`.
 
-    The rows are `BlockRows`.
+    The rows are `RowsInBlocks`.
     """
 
     def __init__(self, rows, centers):
         super().__init__(rows, centers)
-        self.labels.fill(-1)
+        self._labelling = SearchedCenters(self.centers.copy())  # of the statistics' labels
 
     def advance(self, first_iteration, n_steps, tol):
-        """Iterate once."""
-        n_changed = self._label()
+        """Iterate once.
+
+        Labels repeat where their statistics do, to the bit. Were others to have the same sums, the
+        centers would still stay where they are.
+        """
+        before = self.statistics
+        self._labelling = SearchedCenters(self.centers.copy())
+        self.statistics = self._rows.sum_blocks(_label_and_sum, self._labelling)
+        is_same = np.array_equal(self.statistics.sums, before.sums) and np.array_equal(
+            self.statistics.counts, before.counts
+        )
+        n_changed = 0 if is_same and first_iteration > 0 else self._rows.n_samples
         return Iterations(1, n_changed, self._move_centers())
-
-    def _label(self):
-        """Label the rows and sum those of each label; return how many labels have changed."""
-        k, n_changed = len(self.centers), 0
-        tiles = search_tiles(self.centers)
-        statistics = ClusterStatistics.zeros(*self.centers.shape)
-
-        def ask(part, panels):
-            nonlocal n_changed, statistics
-            labels = panels.assign_to_panels(self.centers, tiles)
-            sums, weights, counts = panels.sum_clusters(labels, k)
-            statistics += ClusterStatistics(sums, weights, counts, 0.0)
-            labels = panels.unpadded(labels)
-            n_changed += int(np.count_nonzero(labels != self.labels[part]))
-            self.labels[part] = labels
-
-        self._rows.each_block(ask)
-        self.statistics = statistics
-        return n_changed
 
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels.
@@ -55,45 +50,65 @@ class BlockLloyd(PlainLloyd):
         They are the same rows as those of the rows in memory, and up to `MOST_CANDIDATES` rows in
         the same order, which is that of an unstable selection.
         """
-        numbers, distances_sq = np.empty(0, dtype=np.int64), np.empty(0, dtype=self.centers.dtype)
-
-        def ask(part, panels):
-            nonlocal numbers, distances_sq
-            placed = panels.order.panel_labels(self.labels[part])
-            of_block = panels.distances_sq(self.centers, placed)
-            numbers = np.concatenate([numbers, np.arange(part.start, part.stop)])
-            distances_sq = np.concatenate([distances_sq, of_block])
-            if len(numbers) > MOST_CANDIDATES:
-                best = np.sort(np.argpartition(distances_sq, -n_far)[-n_far:])
-                numbers, distances_sq = numbers[best], distances_sq[best]
-
-        self._rows.each_block(ask)
+        share = min(1.0, MOST_CANDIDATES / self._rows.n_samples)
+        blocks = self._rows.sum_blocks(_far_rows_of_block, self._labelling, n_far, share)
+        numbers = np.concatenate(
+            [start + i for start, (i, _) in zip(self._rows.block_starts, blocks, strict=True)]
+        )
+        distances_sq = np.concatenate([distances_sq for _, distances_sq in blocks])
         places = farthest(distances_sq, n_far)
         numbers = numbers[places]
-        weights = self._rows.take_weights(numbers)
-        return FarRows(
-            distances_sq[places], self._rows.take(numbers), self.labels[numbers], weights
-        )
+        rows, weights = self._rows.take(numbers), self._rows.take_weights(numbers)
+        labels = np.empty(0, dtype=np.int32)
+        if len(rows):
+            panels = Panels(rows, None, np.zeros_like(self._rows.origin))
+            labels = panels.assign(self._labelling.values, self._labelling.tiles)
+        return FarRows(distances_sq[places], rows, labels, weights)
 
     def _mean_differences(self):
         """Mean of the rows of each label less its center."""
-        sums, masses = np.zeros(self.centers.shape), np.zeros(len(self.centers))
-
-        def ask(part, panels):
-            nonlocal sums, masses
-            placed = panels.order.panel_labels(self.labels[part])
-            block_sums, block_masses = sum_differences(panels, self.centers, placed)
-            sums, masses = sums + block_sums, masses + block_masses
-
-        self._rows.each_block(ask)
-        return sums / masses[:, np.newaxis]
+        total = self._rows.sum_blocks(_sum_differences, self._labelling, self.centers)
+        return total[:, :-1] / total[:, -1:]
 
     def inertia(self, centers):
-        """Inertia of the current labels with these centers."""
-        return float(self._rows.label_inertias(centers, self.labels).sum())
+        """Inertia of the current labels with the centers that they were made with."""
+        return self._rows.sum_blocks(_inertia, SearchedCenters(centers))
 
     def finish(self, centers, with_inertia=True):
         """Labels of these centers, and their inertia or NaN; ends the run."""
         if not with_inertia:
-            return self._rows.assign(centers, labels=self.labels), math.nan
-        return self._rows.assign_with_inertia(centers, labels=self.labels)
+            return self._rows.assign(centers), math.nan
+        return self._rows.assign_with_inertia(centers)
+
+
+def _label_and_sum(panels, centers):
+    """Statistics of the clusters in a block, without the inertia."""
+    labels = panels.assign_to_panels(centers.values, centers.tiles)
+    return ClusterStatistics(*panels.sum_clusters(labels, len(centers.values)), 0.0)
+
+
+def _far_rows_of_block(panels, centers, n_far, share):
+    """Rows of a block that may be among the farthest of all, and their squared distances.
+
+    A list of one, so that those of several blocks are added to a longer one.
+    """
+    labels = panels.assign_to_panels(centers.values, centers.tiles)
+    distances_sq = panels.distances_sq(centers.values, labels)
+    numbers = np.arange(panels.n_samples)
+    most = max(n_far, int(share * panels.n_samples))
+    if most < panels.n_samples:
+        numbers = np.sort(np.argpartition(distances_sq, -most)[-most:])
+        distances_sq = distances_sq[numbers]
+    return [(numbers, distances_sq)]
+
+
+def _sum_differences(panels, labelling, centers):
+    """Sums of the rows of a block less the centers of their labels, and of their weights."""
+    labels = panels.assign_to_panels(labelling.values, labelling.tiles)
+    sums, masses = sum_differences(panels, centers, labels)
+    return np.column_stack([sums, masses])
+
+
+def _inertia(panels, centers):
+    """Inertia of the rows of a block."""
+    return panels.assign_to_panels_with_inertia(centers.values, centers.tiles)[1]

@@ -16,10 +16,16 @@ class CsrLloyd(PlainLloyd):
     """A run of Lloyd's algorithm; see `rows.protocol.LloydState`.
 
     The rows are `CsrRows`.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_samples,), int32
+        Labels made with the centers before the last update.
     """
 
     def __init__(self, rows, centers):
         super().__init__(rows, centers)
+        self.labels = rows.new_labels()
         self._max_weights = np.zeros(len(centers))  # since the sums were formed from all rows
 
     def advance(self, first_iteration, n_steps, tol):

@@ -9,7 +9,7 @@ from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows import scale
-from fastclust._algorithms.rows.block_source import BlockSource
+from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
@@ -21,7 +21,7 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit. Unit vectors never do.
     """
-    if isinstance(X, BlockSource):
+    if isinstance(X, RowSource):
         yield from _blocks_of_source(X, sample_weight, centers, origin)
         return
     with np.errstate(over="ignore"):  # such centers are scaled
@@ -60,7 +60,7 @@ def predict_labels(X, centers, origin, unit=False):
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
         The rows.
     centers : ndarray of shape (n_clusters, n_features)
         Centers, of X's dtype.

@@ -6,6 +6,8 @@ once, each by a draw of its own. In the end the candidates, with the weights of 
 nearest to them, are clustered themselves.
 """
 
+import contextlib
+
 import numpy as np
 
 from fastclust._algorithms.kmeans.lloyd import run_lloyd
@@ -114,18 +116,21 @@ class Candidates:
         new, n_before = self._rows.take(indices), len(self.rows)
         tiles = search_tiles(new)
 
-        def ask(part, rows):
-            labels, distances_sq = rows.nearest(new, tiles)
-            closest_sq, nearest = self._closest_sq[part], self._nearest[part]
-            is_closer = distances_sq < closest_sq
-            closest_sq[is_closer] = distances_sq[is_closer]
-            nearest[is_closer] = labels[is_closer] + n_before
-
-        if isinstance(self._rows, BlockRows):
-            self._rows.each_block(ask)
-        else:
-            ask(slice(None), self._rows)
+        with contextlib.closing(self._blocks()) as blocks:
+            for part, rows in blocks:
+                labels, distances_sq = rows.nearest(new, tiles)
+                closest_sq, nearest = self._closest_sq[part], self._nearest[part]
+                is_closer = distances_sq < closest_sq
+                closest_sq[is_closer] = distances_sq[is_closer]
+                nearest[is_closer] = labels[is_closer] + n_before
         self.rows = np.concatenate([self.rows, new])
+
+    def _blocks(self):
+        """Yield slices of the rows, and these rows packed."""
+        if isinstance(self._rows, BlockRows):
+            yield from self._rows.blocks()
+        else:
+            yield slice(None), self._rows
 
     def _parts(self):
         """Yield slices of the rows, and their weighted squared distances, in float64."""

@@ -11,8 +11,8 @@ from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 class PlainLloyd:
     """Base of states of Lloyd's algorithm; see `rows.protocol.LloydState`.
 
-    A subclass labels the rows and sums those of each label, and looks at single rows where rounding
-    or an empty cluster asks for it.
+    A subclass labels the rows and sums those of each label (`advance`), and looks at single rows
+    where rounding or an empty cluster asks for it.
 
     Parameters
     ----------
@@ -25,8 +25,6 @@ class PlainLloyd:
     ----------
     centers : ndarray of shape (n_clusters, n_features)
         Current centers.
-    labels : ndarray of shape (n_samples,), int32
-        Labels made with the centers before the last update.
     statistics : ClusterStatistics
         Sums over the rows of each label.
     """
@@ -34,7 +32,6 @@ class PlainLloyd:
     def __init__(self, rows, centers):
         self._rows = rows
         self.centers = centers.copy()
-        self.labels = rows.new_labels()
         self.statistics = ClusterStatistics.zeros(*centers.shape)
         self._tiles = search_tiles(centers)[:2]
         self._shifts = np.empty(len(centers), dtype=centers.dtype)

@@ -15,6 +15,7 @@ are found from differences, which cancel nothing. (Equal centers have equal valu
 formula, and do not count.)
 """
 
+import functools
 import math
 
 import numpy as np
@@ -37,6 +38,29 @@ by more than 2^-12 of what is between others."""
 def search_tiles(centers):
     """Tiles and squared norms of centers for the search of the nearest, and `lose_digits`."""
     return tiles_of(centers, TILE, -2.0, LIMIT[centers.dtype] / 4)
+
+
+class SearchedCenters:
+    """Centers among which the nearest is sought, with the tiles that a search needs.
+
+    The tiles are made where they are used, once in each process: they are not pickled.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_clusters, n_features)
+        The centers.
+    """
+
+    def __init__(self, values):
+        self.values = values
+
+    @functools.cached_property
+    def tiles(self):
+        """See `search_tiles`."""
+        return search_tiles(self.values)
+
+    def __reduce__(self):
+        return SearchedCenters, (self.values,)
 
 
 def lose_digits(centers, center_sq):

@@ -6,7 +6,7 @@ the same random_state gives the same seeds.
 
 import numpy as np
 
-from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.block_passes import RowsInBlocks
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -24,7 +24,7 @@ def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_t
 
 def _seeded_rows(rows, n_clusters, sample_weight, random_state):
     """Rows among which seeds are sought, their weights, and their numbers or None for all rows."""
-    if isinstance(rows, BlockRows):
+    if isinstance(rows, RowsInBlocks):
         return rows.draw_sample(n_clusters, random_state)
     return rows, sample_weight, None
 

@@ -1,18 +1,22 @@
 """Passes of the kernels of a Gaussian mixture over rows in blocks."""
 
+import threading
+from typing import NamedTuple
+
 import numpy as np
 
+from fastclust._algorithms.kmeans.precision import SearchedCenters
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows, scatter_of
-from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.block_passes import RowsInBlocks
 
 
 class BlockMixtureRows:
-    """Rows in blocks, and the memory for passes of a mixture over them; see `MixtureRows`.
+    """Rows in blocks for passes of a mixture; see `MixtureRows`.
 
     Parameters
     ----------
-    panels : BlockRows
+    panels : RowsInBlocks
         The rows.
     covariance : object
         One of COVARIANCE_TYPES.
@@ -30,22 +34,13 @@ class BlockMixtureRows:
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
         self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
-        if panels.sample_weight is not None:
-            self.total_weight = float(panels.sample_weight.sum(dtype=np.float64))
-            self.largest_weight = float(panels.sample_weight.max())
-        self.scatter = self._find_scatter() if covariance.is_shared else np.empty((0, 0))
-        self._memory = {}  # by the number of panels: all blocks but the last have the same
+        if panels.has_weights:
+            self.total_weight, self.largest_weight = panels.sum_blocks(_weights, add=_add_weights)
+        self.scatter = np.empty((0, 0))
+        if covariance.is_shared:
+            self.scatter = panels.sum_blocks(scatter_of)
+        self._memory = PassMemory(covariance, n_components)
         self._n_active = 0
-
-    def _find_scatter(self):
-        scatter = np.zeros((self.panels.n_features, self.panels.n_features))
-
-        def ask(part, panels):
-            nonlocal scatter
-            scatter = scatter + scatter_of(panels)
-
-        self.panels.each_block(ask)
-        return scatter
 
     def start_run(self):
         """Nothing is left of earlier runs."""
@@ -55,42 +50,93 @@ class BlockMixtureRows:
 
     def moments(self, components):
         """Run the E step with these components; return the moments for the M step."""
-        return self._add_up(lambda rows, part: rows.moments_in_order(components))
+        return self._add_up(_moments, components)
 
-    def row_label_moments(self, components, labels):
-        """Moments of the rows with each label, by the order of X, about the components' means."""
-        return self._add_up(lambda rows, part: rows.row_label_moments(components, labels[part]))
+    def kmeans_moments(self, components, kmeans):
+        """Moments of the rows of each cluster of k-means, about the components' means.
+
+        The labels are made again, from the same centers.
+        """
+        centers = (kmeans.centers - self.panels.origin).astype(self.panels.dtype, copy=False)
+        return self._add_up(_label_moments, components, SearchedCenters(centers))
 
     def is_separated(self):
         """Whether most responsibilities of the last pass were negligible."""
         return 2 * self._n_active < self.panels.n_samples * self.n_components
 
-    def _add_up(self, run):
-        """Sum of the moments that run(rows of a block, slice of X) returns, block by block."""
-        k, d = self.n_components, self.panels.n_features
-        total = MixtureMoments.zeros(self.covariance, 1, k, d)
-        self._n_active = 0
+    def _add_up(self, function, *parameters):
+        """Sum of the moments that a function returns of each block."""
+        total = self.panels.sum_blocks(function, self._memory, *parameters, add=_add_moments)
+        self._n_active = total.n_active
+        return total.moments
 
-        def ask(part, panels):
-            nonlocal total
-            rows = self._rows_of(panels)
-            total = (total + run(rows, part).merged()).merged()
-            self._n_active += rows.n_active()
 
-        self.panels.each_block(ask)
-        return total
+class PassMemory:
+    """Memory for passes over blocks, in each thread of each process that runs them.
 
-    def _rows_of(self, panels):
-        """Panels of a block, with the memory of passes over the blocks before."""
-        n_panels = len(panels.values)
-        if n_panels not in self._memory:
-            self._memory[n_panels] = MixtureRows(panels, self.covariance, self.n_components)
-        rows = self._memory[n_panels]
+    Parameters
+    ----------
+    covariance : object
+        One of COVARIANCE_TYPES.
+    n_components : int
+        Components of the mixture.
+    """
+
+    def __init__(self, covariance, n_components):
+        self._covariance, self._n_components = covariance, n_components
+        self._by_thread = threading.local()
+
+    def __reduce__(self):
+        return PassMemory, (self._covariance, self._n_components)
+
+    def rows_of(self, panels):
+        """The rows of a block, with the memory of the blocks of this length before."""
+        of_thread, length = self._by_thread.__dict__, f"{len(panels.values)} panels"
+        if length not in of_thread:
+            of_thread[length] = MixtureRows(panels, self._covariance, self._n_components)
+        rows = of_thread[length]
         rows.take_panels(panels)
         return rows
 
 
+class BlockMoments(NamedTuple):
+    """What a pass finds out about a block."""
+
+    moments: MixtureMoments
+    """The moments, in one part."""
+
+    n_active: int
+    """Number of responsibilities that were not negligible."""
+
+
+def _add_moments(a, b):
+    return BlockMoments((a.moments + b.moments).merged(), a.n_active + b.n_active)
+
+
+def _moments(panels, memory, components):
+    """Moments of a block after an E step."""
+    rows = memory.rows_of(panels)
+    return BlockMoments(rows.moments_in_order(components).merged(), rows.n_active())
+
+
+def _label_moments(panels, memory, components, centers):
+    """Moments of a block whose responsibilities are 1 for the nearest of the centers."""
+    rows = memory.rows_of(panels)
+    labels = panels.assign_to_panels(centers.values, centers.tiles)
+    return BlockMoments(rows.label_moments(components, labels).merged(), rows.n_active())
+
+
+def _weights(panels):
+    """Sum of the weights of a block, and the largest."""
+    weights = panels.row_weights()
+    return float(weights.sum(dtype=np.float64)), float(weights.max())
+
+
+def _add_weights(a, b):
+    return a[0] + b[0], max(a[1], b[1])
+
+
 def mixture_rows(rows, covariance, n_components):
     """Rows of any kind for passes of a mixture."""
-    kind = BlockMixtureRows if isinstance(rows, BlockRows) else MixtureRows
+    kind = BlockMixtureRows if isinstance(rows, RowsInBlocks) else MixtureRows
     return kind(rows, covariance, n_components)

@@ -8,7 +8,7 @@ from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.passes import e_scratch, pass_chunks
-from fastclust._algorithms.rows.block_source import BlockSource
+from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.scale import is_in_range
 from fastclust._calls import variant
@@ -29,7 +29,7 @@ def infer(
 
     Parameters
     ----------
-    X : ndarray or BlockSource of shape (n_samples, n_features)
+    X : ndarray or RowSource of shape (n_samples, n_features)
         The rows.
     covariance : object
         One of COVARIANCE_TYPES.
@@ -44,7 +44,7 @@ def infer(
     log_weights : ndarray of shape (n_components,), default=None
         What is added to the log-densities of the components; None for the logarithms of `weights`.
     """
-    if isinstance(X, BlockSource):
+    if isinstance(X, RowSource):
         with contextlib.closing(X.blocks()) as blocks:
             for part, rows in blocks:
                 outputs = labels_out[part], log_density_out[part], resp_out[part]

@@ -134,9 +134,9 @@ class MixtureRows:
         """The same moments; the rows stay where they are."""
         return self._run(components, self._no_labels, self._no_labels)
 
-    def row_label_moments(self, components, labels):
-        """Moments of the rows with each label, by the order of X, about the components' means."""
-        return self.label_moments(components, self.panels.order.panel_labels(labels))
+    def kmeans_moments(self, components, kmeans):
+        """Moments of the rows of each cluster of k-means, about the components' means."""
+        return self.label_moments(components, self.panels.order.panel_labels(kmeans.labels))
 
     def label_moments(self, components, labels):
         """Moments of the rows with each label, by the order of the panels."""

@@ -41,7 +41,7 @@ def draw_seeds(rows, X, mean, sample_weight, random_state):
 def start_from_kmeans(rows, m_step, kmeans):
     """M step from the labels of k-means."""
     np.subtract(kmeans.centers, rows.panels.origin, out=m_step.components.about)
-    moments = rows.row_label_moments(m_step.components, kmeans.labels)
+    moments = rows.kmeans_moments(m_step.components, kmeans)
     m_step.update(moments, rows.total_weight)
 
 

@@ -10,41 +10,22 @@ import contextlib
 import functools
 import math
 import queue
-from typing import Any, NamedTuple
+from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.memory import memory_limit
-from fastclust._algorithms.rows.dense import sum_rows
+from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.dense import PanelMemory
+from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
-from fastclust._algorithms.rows.panels import Panels
+from fastclust._algorithms.rows.protocol import Rows
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 BLOCK_BYTES = 2**22
 """Bytes of the rows of a block: enough for the threads of a pass, few beside any limit."""
-
-SAMPLE_ROWS = 64
-"""Rows that are kept for what looks at a sample of them, at least half as many."""
-
-
-class Facts(NamedTuple):
-    """What the first pass over the rows finds out."""
-
-    n_samples: int
-    """Number of rows."""
-
-    mean: np.ndarray
-    """Their mean, in float64; not finite where a sum was not."""
-
-    square_about_mean: float
-    """Sum of the squares of all values less the mean."""
-
-    reach: float
-    """Upper limit of the distances of the rows from the mean."""
-
-    sample: np.ndarray
-    """Some of the rows, from the first to the last."""
 
 
 def open_source(X):
@@ -126,7 +107,54 @@ class GivenBlocks:
             first_row = max(0, first_row - len(rows))
 
 
-class BlockSource:
+class RowSource:
+    """Base of what stands for an array X of rows that are elsewhere.
+
+    A subclass has attributes `n_samples`, `n_features`, `dtype` and `facts`, and is asked for the
+    rows in other units (`scaled`) or of another type (`astype`), for those of them that are chosen
+    (by an array of booleans), and for their blocks, one after the other (`blocks`).
+    """
+
+    n_features: int
+    dtype: np.dtype
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> Facts:
+        """What a pass over the rows finds out."""
+        raise NotImplementedError
+
+    @property
+    def shape(self):
+        """(n_samples, n_features)."""
+        return self.n_samples, self.n_features
+
+    def blocks(self) -> Generator[tuple[slice, np.ndarray], None, None]:
+        """Yield (slice of the rows, block); a block is valid until the next. Close it."""
+        raise NotImplementedError
+
+    def fits_in_memory(self) -> bool:
+        """Whether they are read into an array rather than be asked."""
+        return False
+
+    def header(self) -> Any:
+        """No rows, with the names of the columns."""
+        raise NotImplementedError
+
+    def pack(self, sample_weight, origin) -> Rows:
+        """The rows less a point, for algorithms."""
+        raise NotImplementedError
+
+    def find_largest(self) -> float:
+        """Largest magnitude of a value."""
+        raise NotImplementedError
+
+
+class BlockSource(RowSource):
     """Rows of any source in blocks of equal size, as algorithms take them for an array X.
 
     Parameters
@@ -168,11 +196,6 @@ class BlockSource:
         return sum(len(rows) for _, rows in self._rows.named_blocks())
 
     @property
-    def shape(self):
-        """(n_samples, n_features)."""
-        return self.n_samples, self.n_features
-
-    @property
     def n_bytes(self):
         """Bytes of all rows."""
         return self.n_samples * self.n_features * self.dtype.itemsize
@@ -198,6 +221,10 @@ class BlockSource:
     def __getitem__(self, selected):
         """Rows for which an array of booleans is true."""
         return BlockSource(self._rows, self.dtype, self._exponent, selected)
+
+    def pack(self, sample_weight, origin):
+        """The rows less a point, for algorithms."""
+        return BlockRows(self, sample_weight, origin)
 
     def read(self):
         """All rows, as an array."""
@@ -272,36 +299,15 @@ class BlockSource:
             raise ValueError(f"Input X contains {what}, in {place}.")
 
     @functools.cached_property
-    def facts(self):
-        """What a pass over the rows finds out, which is run at the first call.
-
-        The squares of a block are taken about its own mean, and moved to the common one by Chan,
-        Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-        variances", COMPSTAT 1982.
-        """
-        n, n_features = 0, self.n_features
-        sums, mean, square = np.zeros(n_features), np.zeros(n_features), 0.0
-        farthest, sample, step = [], np.empty((0, n_features), dtype=self.dtype), 1
-        panels, blocks = None, self.blocks()
-        with np.errstate(over="ignore", invalid="ignore"), contextlib.closing(blocks):
+    def facts(self) -> Facts:
+        """What a pass over the rows finds out, which is run at the first call."""
+        found, sample = [], [np.empty((0, self.n_features), dtype=self.dtype)]
+        memory, step = PanelMemory(), sample_step(self.n_samples)
+        with contextlib.closing(self.blocks()) as blocks:
             for part, rows in blocks:
-                n_rows, block_sums = len(rows), sum_rows(rows)
-                block_mean = block_sums / n_rows
-                about = np.where(np.isfinite(block_mean), block_mean, 0).astype(self.dtype)
-                panels = Panels(rows, None, about, None if panels is None else panels.memory)
-                # Rounding of the point that the squares are about.
-                block_square = panels.total_square - n_rows * _square(block_mean - about)
-                moved = block_mean - mean
-                square += block_square + n * (n_rows / (n + n_rows)) * _square(moved)
-                n, sums = n + n_rows, sums + block_sums
-                mean = sums / n
-                farthest.append((about, math.sqrt(panels.largest_square)))
-                sample = np.concatenate([sample, rows[-part.start % step :: step]])
-                while len(sample) > SAMPLE_ROWS:
-                    sample, step = sample[::2], 2 * step
-            reaches = [distance + math.sqrt(_square(mean - about)) for about, distance in farthest]
-            reach = float(np.max(reaches, initial=0.0))
-        return Facts(n, mean, square, reach if math.isfinite(reach) else math.inf, sample)
+                found.append(facts_of_block(rows, memory))
+                sample.append(rows[-part.start % step :: step].copy())
+        return merge_facts(found, np.concatenate(sample))
 
     def find_largest(self):
         """Largest magnitude of a value."""
@@ -310,11 +316,6 @@ class BlockSource:
             for _, rows in blocks:
                 largest = max(largest, float(rows.max()), -float(rows.min()))
         return largest
-
-
-def _square(vector):
-    """Squared norm, in float64."""
-    return float(np.square(vector, dtype=np.float64).sum())
 
 
 def _read_ahead(cut, shape, dtype):

@@ -1,17 +1,19 @@
 """Rows that do not fit into memory: a pass packs one block after the other, and asks it.
 
-The statistics of the blocks are added in their order. Blocks that fit into the memory limit stay
-packed from the second pass on, the others are read in each.
+Blocks that fit into the memory limit stay packed from the second pass on, the others are read in
+each.
 """
 
 import contextlib
+import operator
+from collections.abc import Generator
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.block_lloyd import BlockLloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
-from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import mapped_empty, memory_limit
+from fastclust._algorithms.rows.block_passes import RowsInBlocks
+from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._algorithms.rows.panels import Panels
 
 BLOCKS_AT_WORK = 6
@@ -21,11 +23,8 @@ that those that are kept were read into."""
 LABELS_SHARE = 0.25
 """Share of the memory limit that labels may take; more of them are in a temporary file."""
 
-SEEDING_ROWS_PER_CLUSTER = 16
-"""Least size of a sample of rows for k-means++, if it is more than a block."""
 
-
-class BlockRows:
+class BlockRows(RowsInBlocks):
     """Rows of a source of blocks, with a point subtracted; see `rows.protocol.Rows`.
 
     Panels of a block never leave the order of X: they are packed from memory that the next block
@@ -46,23 +45,16 @@ class BlockRows:
         The weights.
     n_blocks, n_kept : int
         Number of blocks, and of those that stay in memory.
-    total_square : float
-        Sum of the squares of all values.
-    largest_square : float
-        Upper limit of the largest squared norm of a row.
     """
-
-    unit = False
 
     def __init__(self, source, sample_weight, origin):
         self._source, self.sample_weight, self.origin = source, sample_weight, origin
         facts = source.facts
         self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), source.dtype
-        with np.errstate(over="ignore", invalid="ignore"):
-            offset_sq = np.square(facts.mean - origin).sum()
-            self.total_square = float(facts.square_about_mean + facts.n_samples * offset_sq)
-            self.largest_square = float(np.square(facts.reach + np.sqrt(offset_sq)))
+        self.sample_rows = source.block_rows
+        self.total_square, self.largest_square = facts.squares_about(origin)
         self.n_blocks = -(-self.n_samples // source.block_rows)
+        self.block_starts = np.arange(self.n_blocks) * source.block_rows
         self._labels_fit = 4 * self.n_samples <= LABELS_SHARE * memory_limit()
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
         block_bytes += 0 if sample_weight is None else source.block_rows * self.dtype.itemsize
@@ -71,11 +63,15 @@ class BlockRows:
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
         self._kept: list[Panels] = []
 
-    def each_block(self, ask):
-        """Call ask(slice of the rows, panels) for each block, in order: a pass over the rows."""
+    def blocks(self) -> Generator[tuple[slice, Panels], None, None]:
+        """Yield (slice of the rows, panels) of each block, in order: a pass over the rows.
+
+        Panels are valid until the next are asked for. Close what this returns, as a thread reads
+        ahead.
+        """
         rows = self._source.block_rows
         for number, panels in enumerate(self._kept):
-            ask(slice(number * rows, number * rows + panels.n_samples), panels)
+            yield slice(number * rows, number * rows + panels.n_samples), panels
         if len(self._kept) == self.n_blocks:
             return
         memory = None  # of a block that is not kept
@@ -88,11 +84,12 @@ class BlockRows:
                     self._kept.append(panels)
                 else:
                     memory = panels.memory
-                ask(part, panels)
+                yield part, panels
 
-    def is_small(self, n_clusters, n_runs):
-        """Return False: runs follow one another."""
-        return False
+    def sum_blocks(self, function, *parameters, add=operator.add):
+        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`."""
+        with contextlib.closing(self.blocks()) as blocks:
+            return sum_tree((function(panels, *parameters) for _, panels in blocks), add)
 
     def new_labels(self):
         """Memory for labels."""
@@ -108,46 +105,16 @@ class BlockRows:
         order = np.argsort(indices, kind="stable")
         sorted_ = np.asarray(indices)[order]
         taken = np.empty((len(order), self.n_features), dtype=self.dtype)
-
-        def ask(part, panels):
-            first, end = np.searchsorted(sorted_, [part.start, part.stop])
-            p, i = np.divmod(sorted_[first:end] - part.start, panels.lanes)
-            taken[order[first:end]] = panels.values[p, :, i]
-
-        self.each_block(ask)
+        with contextlib.closing(self.blocks()) as blocks:
+            for part, panels in blocks:
+                first, end = np.searchsorted(sorted_, [part.start, part.stop])
+                taken[order[first:end]] = panels.take_packed(sorted_[first:end] - part.start)
         return taken
 
-    def run_seeding(self, first, uniforms):
-        """Raise an error: seeds are sought among the rows of `draw_sample`, which do this."""
-        raise NotImplementedError
-
-    def sample_size(self, n_clusters):
-        """Number of rows of which k-means++ takes its seeds."""
-        size = max(self._source.block_rows, SEEDING_ROWS_PER_CLUSTER * n_clusters)
-        return min(size, self.n_samples)
-
-    def draw_sample(self, n_clusters, random_state):
-        """Draw rows for k-means++: those that `sample_size` uniform draws hit, or all if as many.
-
-        Returns
-        -------
-        rows : Panels
-            The rows, in the coordinates of these, with their weights.
-        sample_weight : ndarray or None
-            The same weights.
-        indices : ndarray of int64
-            Numbers of these rows.
-        """
-        size = self.sample_size(n_clusters)
-        indices = np.arange(self.n_samples)
-        if size < self.n_samples:
-            indices = np.unique(random_state.randint(self.n_samples, size=size, dtype=np.int64))
-        weights = None if self.sample_weight is None else self.sample_weight[indices]
-        return Panels(self.take(indices), weights, np.zeros_like(self.origin)), weights, indices
-
-    def start_lloyd(self, centers):
-        """Start Lloyd's algorithm on these rows."""
-        return BlockLloyd(self, centers)
+    @property
+    def has_weights(self):
+        """Whether not all weights are 1."""
+        return self.sample_weight is not None
 
     def take_weights(self, indices):
         """Weights of rows by number."""
@@ -155,51 +122,30 @@ class BlockRows:
             return np.ones(len(indices), dtype=self.dtype)
         return self.sample_weight[indices]
 
-    def assign(self, centers, tiles=None, labels=None):
-        """Label of the nearest center of each row, into an array if one is given."""
-        labels = self.new_labels() if labels is None else labels
-        tiles = tiles or search_tiles(centers)
-
-        def ask(part, panels):
-            labels[part] = panels.assign(centers, tiles)
-
-        self.each_block(ask)
+    def assign(self, centers, tiles=None):
+        """Label of the nearest center of each row."""
+        labels, tiles = self.new_labels(), tiles or search_tiles(centers)
+        with contextlib.closing(self.blocks()) as blocks:
+            for part, panels in blocks:
+                labels[part] = panels.assign(centers, tiles)
         return labels
 
-    def assign_with_inertia(self, centers, tiles=None, labels=None):
+    def assign_with_inertia(self, centers, tiles=None):
         """The same labels, and the weighted sum of the squared distances."""
-        labels = self.new_labels() if labels is None else labels
-        tiles, inertia = tiles or search_tiles(centers), 0.0
-
-        def ask(part, panels):
-            nonlocal inertia
-            labels[part], block_inertia = panels.assign_with_inertia(centers, tiles)
-            inertia += block_inertia
-
-        self.each_block(ask)
-        return labels, inertia
+        labels, tiles, inertias = self.new_labels(), tiles or search_tiles(centers), []
+        with contextlib.closing(self.blocks()) as blocks:
+            for part, panels in blocks:
+                labels[part], inertia = panels.assign_with_inertia(centers, tiles)
+                inertias.append(inertia)
+        return labels, sum_tree(inertias)
 
     def label_inertias(self, centers, labels):
         """Inertia of the rows of each label with its center."""
-        inertias = np.zeros(len(centers))
-
-        def ask(part, panels):
-            inertias[:] += panels.label_inertias(centers, labels[part])
-
-        self.each_block(ask)
-        return inertias
-
-    def cluster_statistics(self, centers):
-        """Statistics of the clusters of these centers."""
-        total = ClusterStatistics.zeros(*centers.shape)
-
-        def ask(part, panels):
-            nonlocal total
-            total += panels.cluster_statistics(centers)
-
-        self.each_block(ask)
-        return total
+        with contextlib.closing(self.blocks()) as blocks:
+            return sum_tree(panels.label_inertias(centers, labels[part]) for part, panels in blocks)
 
     def transform(self, centers, distances_out):
         """Write the distance of each row to each center."""
-        self.each_block(lambda part, panels: panels.transform(centers, distances_out[part]))
+        with contextlib.closing(self.blocks()) as blocks:
+            for part, panels in blocks:
+                panels.transform(centers, distances_out[part])

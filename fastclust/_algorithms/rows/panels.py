@@ -234,6 +234,11 @@ class Panels:
         """Return rows by number, as the panels hold them, of shape (n_indices, n_features)."""
         return self._source.take(indices, self.origin)
 
+    def take_packed(self, indices):
+        """The same rows, from the panels, which are in the order of X."""
+        p, i = np.divmod(indices, self.lanes)
+        return self.values[p, :, i]
+
     def mean(self):
         """Mean of the rows, whatever their weights, as the panels hold them, in float64."""
         labels = np.zeros((len(self.values), self.lanes), dtype=np.int32)

@@ -29,7 +29,7 @@ class Iterations(NamedTuple):
     """Number of iterations."""
 
     n_changed: int
-    """Rows whose label changed in the last iteration."""
+    """Rows whose label changed in the last iteration, or just a number that is not 0 if any did."""
 
     shift_sq: float
     """Sum of the squared shifts of the centers in the last iteration."""

@@ -26,7 +26,7 @@ def find_exponent(*arrays):
 
     Parameters
     ----------
-    *arrays : ndarray, CSR matrix or BlockSource
+    *arrays : ndarray, CSR matrix or RowSource
         Values, finite.
     """
     return math.frexp(max(map(_largest, arrays), default=0.0))[1]

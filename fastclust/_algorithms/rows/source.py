@@ -8,8 +8,7 @@ import numpy as np
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
-from fastclust._algorithms.rows.block_source import BlockSource
-from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
@@ -36,10 +35,10 @@ def find_mean(X):
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     """
-    if isinstance(X, BlockSource):
+    if isinstance(X, RowSource):
         with np.errstate(over="ignore"):
             return X.facts.mean.astype(X.dtype)
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
@@ -54,14 +53,14 @@ def find_origin(X, mean, numbers=None):
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
         The rows, all finite.
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
     numbers : ndarray of int, default=None
         Which rows of X it is about; all by default.
     """
-    if isinstance(X, BlockSource):
+    if isinstance(X, RowSource):
         X = X.facts.sample
     if not isinstance(X, np.ndarray):
         return mean
@@ -86,7 +85,7 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
@@ -110,8 +109,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
         If rows are zero, which have no direction, where they are to be unit vectors.
     """
     rows: Panels | CsrRows
-    if isinstance(X, BlockSource):
-        return BlockRows(X, sample_weight, origin)
+    if isinstance(X, RowSource):
+        return X.pack(sample_weight, origin)
     if numbers is not None and sample_weight is not None:
         sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
@@ -155,7 +154,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows, BlockRows, Batches or CsrBatches
+    rows: Any  # Panels, CsrRows, RowsInBlocks, Batches or CsrBatches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -346,12 +345,12 @@ def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
 
     Parameters
     ----------
-    X : ndarray or BlockSource of shape (n_samples, n_features)
+    X : ndarray or RowSource of shape (n_samples, n_features)
         The rows.
     n_rows : int
         Rows at a time; of rows in blocks it is a block.
     """
-    if isinstance(X, BlockSource):
+    if isinstance(X, RowSource):
         with contextlib.closing(X.blocks()) as blocks:
             yield from blocks
         return
