@@ -50,6 +50,7 @@ class LloydEstimator(CenterEstimator):
             n_init,
             int(self.n_clusters),  # NumPy's integers may be too narrow for products
             on_result,
+            is_better=self._is_better_run(in_range),
             max_iter=int(self.max_iter),
             tol=self._tolerance(in_range),
             verbose=self.verbose,
@@ -57,6 +58,10 @@ class LloydEstimator(CenterEstimator):
             exponent=in_range.exponent,
             dtype=dtype,
         )
+
+    def _is_better_run(self, in_range):
+        """How runs are compared."""
+        return _algorithms.kmeans.lloyd.is_smaller_and_other
 
     def _set_result(self, result):
         """Make the outcome of the best run the estimator's attributes."""

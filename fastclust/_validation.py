@@ -282,17 +282,19 @@ def warn_of_missing_clusters(labels, n_clusters, warn):
 
     Parameters
     ----------
-    labels : ndarray of shape (n_samples,)
-        Labels, of k-means.
+    labels : ndarray of shape (n_samples,), or object with an attribute `n_distinct`
+        Labels, of k-means; or what knows how many of them occur.
     n_clusters : int
         Number of clusters that were asked for.
     warn : callable
         Is called with the warning.
     """
-    counts = np.zeros(n_clusters, dtype=np.int64)
-    for first in range(0, len(labels), LABELS_AT_ONCE):  # bincount makes a copy of 64 bits
-        counts += np.bincount(labels[first : first + LABELS_AT_ONCE], minlength=n_clusters)
-    n_distinct = np.count_nonzero(counts)
+    n_distinct = getattr(labels, "n_distinct", None)
+    if n_distinct is None:
+        counts = np.zeros(n_clusters, dtype=np.int64)
+        for first in range(0, len(labels), LABELS_AT_ONCE):  # bincount makes a copy of 64 bits
+            counts += np.bincount(labels[first : first + LABELS_AT_ONCE], minlength=n_clusters)
+        n_distinct = np.count_nonzero(counts)
     if n_distinct < n_clusters:
         text = (
             f"Number of distinct clusters ({n_distinct}) found smaller than "

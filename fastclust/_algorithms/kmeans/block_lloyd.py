@@ -84,7 +84,8 @@ class BlockLloyd(PlainLloyd):
 def _label_and_sum(panels, centers):
     """Statistics of the clusters in a block, without the inertia."""
     labels = panels.assign_to_panels(centers.values, centers.tiles)
-    return ClusterStatistics(*panels.sum_clusters(labels, len(centers.values)), 0.0)
+    sums, weights, counts = panels.sum_clusters(labels, len(centers.values))
+    return ClusterStatistics(sums, weights, counts, 0.0)
 
 
 def _far_rows_of_block(panels, centers, n_far, share):

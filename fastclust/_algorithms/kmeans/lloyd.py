@@ -112,13 +112,22 @@ def is_clearly_smaller(result, best):
     return result.inertia < best.inertia * (1 - 1e-6)
 
 
-def run_restarts(rows, draw_start, n_init, n_clusters, on_result=None, **options):
-    """Best of n_init runs, by `is_smaller_and_other`; see `find_best_run`.
+def run_restarts(
+    rows,
+    draw_start,
+    n_init,
+    n_clusters,
+    on_result=None,
+    *,
+    is_better=is_smaller_and_other,
+    **options,
+):
+    """Best of n_init runs; see `find_best_run`.
 
     The rows may be scaled by 2^-exponent, where that is an option; the result is not.
     """
     best = find_best_run(
-        rows, draw_start, n_init, n_clusters, is_smaller_and_other, on_result,
+        rows, draw_start, n_init, n_clusters, is_better, on_result,
         start_line="Initialization complete", **options,
     )  # fmt: skip
     return scaled_back(best, options.get("exponent", 0))

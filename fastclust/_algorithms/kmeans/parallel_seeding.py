@@ -66,9 +66,9 @@ def run_kmeans_parallel(
     centers : ndarray of shape (n_clusters, n_features)
         The centers.
     """
-    first = draw_first_row(rows.n_samples, sample_weight, random_state)
-    candidates = Candidates(rows, sample_weight)
-    candidates.add(np.array([first]))
+    start = getattr(rows, "start_candidates", None)  # of rows that are in other processes
+    candidates = Candidates(rows, sample_weight) if start is None else start()
+    candidates.add(np.array([candidates.draw_first(random_state)]))
     for _ in range(init_rounds):
         total = candidates.total_square()
         if total == 0:
@@ -108,6 +108,10 @@ class Candidates:
 
     def _new_values(self, dtype):
         return np.empty(self._rows.n_samples, dtype=dtype)
+
+    def draw_first(self, random_state):
+        """Number of a row, drawn by the weights."""
+        return draw_first_row(self._rows.n_samples, self._weights, random_state)
 
     def add(self, indices):
         """Add rows by number, in one pass over the others for their distances."""

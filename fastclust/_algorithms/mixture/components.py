@@ -52,6 +52,13 @@ class Components:
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
 
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "_lay_out"}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._lay_out = variant("lay_out_components", self.covariance.name)
+
     def lay_out(self, log_weights=None):
         """Bring the layout up to date with the parameters.
 

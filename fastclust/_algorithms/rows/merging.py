@@ -6,6 +6,7 @@ adds, and whatever is ready first, the result has the same bits.
 
 import functools
 import operator
+from typing import Any
 
 FAN_IN = 8
 """Most values that one node of the tree adds up."""
@@ -26,7 +27,7 @@ def sum_tree(values, add=operator.add):
     add : callable, default=operator.add
         Returns the sum of two.
     """
-    levels: list[list] = []  # of each level of the tree, the values that wait for their node
+    levels: list[list[Any]] = []  # of each level of the tree, the values that wait for their node
     for value in values:
         for level in levels:
             level.append(value)
@@ -36,7 +37,7 @@ def sum_tree(values, add=operator.add):
             level.clear()
         else:
             levels.append([value])
-    waiting: list = []
+    waiting: list[Any] = []
     for level in levels:
         level.extend(waiting)
         waiting = [merge(level, add)] if level else []

@@ -1,5 +1,7 @@
 """Dense rows, packed into panels that serve seeding, every iteration and every restart."""
 
+from typing import Any
+
 import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, filled, readable, tiles_of
@@ -80,7 +82,8 @@ class Panels:
     """
 
     def __init__(self, X, sample_weight, origin, memory=None):
-        self._source = source = X if isinstance(X, ArrayRows) else ArrayRows(X)
+        source = X if isinstance(X, ArrayRows) else ArrayRows(X)
+        self._source: Any = source  # None once the panels are detached from it
         self.n_samples, self.n_features = source.n_samples, source.n_features
         self.dtype, self.unit = source.dtype, source.unit
         self.lanes = VECTOR_BYTES // self.dtype.itemsize
@@ -89,6 +92,22 @@ class Panels:
         self.origin, self._sample_weight = readable(origin), sample_weight
         self.order, self.scatter = self._order_of_X(), None
         self.total_square, self.largest_square, self.n_zero = self.pack()
+
+    def __getstate__(self):
+        """Panels travel without the array that they were made of, in the order of X."""
+        left_out = {"_source": None, "memory": None, "_panels_f32": None}
+        return self.__dict__ | left_out | {"order": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        values = aligned_empty(state["values"].shape, self.dtype)
+        values[:] = state["values"]  # a message has it at any address
+        self.values, self.weights = values, np.array(state["weights"])
+        self.origin, self.order = readable(self.origin), self._order_of_X()
+
+    def detach(self):
+        """Let go of the array that the panels were made of: they then keep the order of X."""
+        self._source = None
 
     def start_run(self):
         """Put the rows into the order of X, in which every run begins.

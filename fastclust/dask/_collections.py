@@ -1,0 +1,265 @@
+"""Dask's arrays and dataframes as rows in blocks that are in other processes."""
+
+import functools
+from typing import Any, NamedTuple
+
+import dask
+import dask.array
+import numpy as np
+from sklearn.utils import check_array
+
+from fastclust._algorithms.rows import scale
+from fastclust._algorithms.rows.block_source import RowSource
+from fastclust._algorithms.rows.dense import PanelMemory
+from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
+from fastclust._algorithms.rows.panels import Panels
+from fastclust._validation import FLOAT_DTYPES
+from fastclust.dask._rows import DaskRows, count_threads, fingerprint, limited
+
+
+class Block(NamedTuple):
+    """Rows of a block that have a weight."""
+
+    rows: np.ndarray
+    """The rows."""
+
+    weights: np.ndarray | None
+    """Their weights, all positive; None for ones."""
+
+
+def is_collection(X):
+    """Whether X is an array or a dataframe of Dask's."""
+    return dask.is_dask_collection(X) and hasattr(X, "to_delayed")
+
+
+class DaskSource(RowSource):
+    """Rows of a Dask collection.
+
+    The blocks of the collection are computed once: they stay with Dask until they are packed, in
+    the process where they are.
+
+    Parameters
+    ----------
+    blocks : list of Delayed
+        Each is a `Block`.
+    n_features : int
+        Number of columns.
+    dtype : dtype
+        float32 or float64.
+    header : ndarray or DataFrame
+        No rows, with the names of the columns.
+    """
+
+    def __init__(self, blocks, n_features, dtype, header):
+        self._blocks, self._persisted = blocks, None
+        self.n_features, self.dtype, self._header = n_features, np.dtype(dtype), header
+
+    @classmethod
+    def of(cls, X, sample_weight=None):
+        """Rows of a collection, with their weights.
+
+        Parameters
+        ----------
+        X : dask.array.Array or dask.dataframe.DataFrame of shape (n_samples, n_features)
+            The rows; chunks may be of unknown sizes.
+        sample_weight : dask.array.Array, dask.dataframe.Series or array-like, default=None
+            Weights, in chunks as the rows are if they are Dask's.
+        """
+        if X.ndim != 2:
+            raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
+        if isinstance(X, dask.array.Array):
+            if not isinstance(X._meta, np.ndarray):
+                raise TypeError("fastclust.dask takes dense arrays: convert the blocks first.")
+            X = X.rechunk({1: -1})
+            header, dtypes = np.empty((0, X.shape[1]), dtype=X.dtype), [X.dtype]
+        else:
+            header, dtypes = X._meta, list(X.dtypes)
+        dtype = np.float32 if all(kind == np.float32 for kind in dtypes) else np.float64
+        parts = _delayed(X)
+        weights = _weights_of_parts(sample_weight, X, parts)
+        read = dask.delayed(_read, pure=False)
+        blocks = [
+            read(part, of_part, dtype, f"block {number} of the rows")
+            for number, (part, of_part) in enumerate(zip(parts, weights, strict=True))
+        ]
+        return cls(blocks, X.shape[1], dtype, header)
+
+    @functools.cached_property
+    def _found(self):
+        """What is found out of each block that has rows, and these blocks."""
+        self._persisted = list(dask.persist(*self._blocks))
+        find = dask.delayed(_find, pure=False)
+        found = dask.compute(*(find(block) for block in self._persisted))
+        prints = {one.fingerprint for one in found}
+        if len(prints) > 1:
+            raise ValueError(
+                "The workers round differently, as their processors, or what fastclust was "
+                "compiled for, differ: sums would depend on who computes them. Set the environment "
+                "variable FASTCLUST_LEVEL to one that all of them have, v2 for example."
+            )
+        filled = [number for number, one in enumerate(found) if one.facts is not None]
+        self._blocks = [self._blocks[number] for number in filled]
+        self._persisted = [self._persisted[number] for number in filled]
+        return [found[number] for number in filled]
+
+    @functools.cached_property
+    def _ends(self):
+        """Number of the row after the last of each block."""
+        return np.cumsum([one.facts.n_samples for one in self._found], dtype=np.int64)
+
+    @property
+    def n_samples(self):
+        """Number of rows that have a weight."""
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @functools.cached_property
+    def facts(self):
+        """What a pass over the rows finds out."""
+        starts, step = self._starts(), sample_step(self.n_samples)
+        take = dask.delayed(_take_every, pure=False)
+        sample = dask.compute(
+            *(
+                take(block, int(-start % step), step)
+                for block, start in zip(self._now(), starts, strict=True)
+            )
+        )
+        return merge_facts([one.facts for one in self._found], np.concatenate(sample))
+
+    def _starts(self):
+        """Number of the first row of each block."""
+        return np.concatenate([[0], self._ends[:-1]]).astype(np.int64)
+
+    def _now(self):
+        """The blocks, computed if they have not been packed yet."""
+        return self._blocks if self._persisted is None else self._persisted
+
+    def unread_blocks(self):
+        """The blocks, not computed, empty ones included."""
+        return self._blocks
+
+    def header(self):
+        """No rows, with the names of the columns."""
+        return self._header
+
+    def _mapped(self, dtype, exponent):
+        convert = dask.delayed(_convert, pure=False)
+        blocks = [convert(block, dtype, exponent) for block in self._now()]
+        return DaskSource(blocks, self.n_features, dtype, self._header)
+
+    def astype(self, dtype, copy=True):
+        """The rows in another type."""
+        return self if dtype == self.dtype else self._mapped(dtype, 0)
+
+    def scaled(self, exponent):
+        """The rows times 2^exponent."""
+        return self._mapped(self.dtype, exponent)
+
+    def blocks(self):
+        """Yield (slice of the rows, block), of which one is here at a time."""
+        for start, end, block in zip(self._starts(), self._ends, self._now(), strict=True):
+            yield slice(int(start), int(end)), dask.compute(block)[0].rows
+
+    def find_largest(self):
+        """Largest magnitude of a value."""
+        find = dask.delayed(_largest, pure=False)
+        return max(dask.compute(*(find(block) for block in self._now())))
+
+    def pack(self, sample_weight, origin):
+        """The rows less a point, where they are; the computed blocks are let go."""
+        facts, n_blocks = self.facts, len(self._found)
+        make = dask.delayed(limited(_pack), pure=False)
+        n_threads = count_threads(n_blocks)
+        packed = list(dask.persist(*(make(n_threads, b, origin) for b in self._now())))
+        weights = [one.total_weight for one in self._found]
+        has_weights = any(one.has_weights for one in self._found)
+        print_ = self._found[0].fingerprint
+        self._persisted = None
+        return DaskRows(
+            packed, facts, self._starts(), weights, has_weights, origin, self.dtype, print_
+        )
+
+
+class _Found(NamedTuple):
+    """What is found out about a block."""
+
+    facts: Any  # BlockFacts, or None of an empty block
+    total_weight: float
+    has_weights: bool
+    fingerprint: str
+
+
+def _delayed(X):
+    """The blocks of a collection, without optimising its graph for each."""
+    return [part for part in np.ravel(np.asarray(X.to_delayed(), dtype=object))]
+
+
+def _weights_of_parts(sample_weight, X, parts):
+    """Weights of each block, or None."""
+    if sample_weight is None:
+        return [None] * len(parts)
+    if is_collection(sample_weight):
+        weights = _delayed(sample_weight)
+        if len(weights) != len(parts):
+            raise ValueError(
+                f"sample_weight has {len(weights)} blocks, and X has {len(parts)}: give both the "
+                "same chunks."
+            )
+        return weights
+    sizes = dask.compute(*(dask.delayed(len)(part) for part in parts))
+    sample_weight = np.asarray(sample_weight)
+    if sample_weight.ndim == 0:
+        return [np.full(size, sample_weight) for size in sizes]
+    if sample_weight.shape != (sum(sizes),):
+        raise ValueError(f"sample_weight.shape == {sample_weight.shape}, expected {(sum(sizes),)}!")
+    return np.split(sample_weight, np.cumsum(sizes)[:-1])
+
+
+def _read(part, weights, dtype, place):
+    """A block as the kernels take it, checked."""
+    if len(part) == 0:
+        return Block(np.empty((0, part.shape[1]), dtype=dtype), None)
+    try:
+        rows = check_array(part, dtype=[dtype], order="C")
+        if weights is None:
+            return Block(rows, None)
+        weights = check_array(
+            weights, ensure_2d=False, dtype=FLOAT_DTYPES, input_name="sample_weight"
+        ).ravel()
+    except ValueError as error:
+        raise ValueError(f"{error} (In {place}.)") from error
+    if weights.shape != (len(rows),):
+        raise ValueError(f"There are {len(weights)} weights for {len(rows)} rows, in {place}.")
+    if (weights < 0).any():
+        raise ValueError(f"Negative values in data passed to `sample_weight`, in {place}.")
+    chosen = weights > 0
+    return Block(np.ascontiguousarray(rows[chosen]), weights[chosen].astype(rows.dtype))
+
+
+def _find(block):
+    rows, weights = block
+    if len(rows) == 0:
+        return _Found(None, 0.0, weights is not None, fingerprint())
+    total = float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
+    facts = facts_of_block(rows, PanelMemory())
+    return _Found(facts, total, weights is not None, fingerprint())
+
+
+def _take_every(block, first, step):
+    return block.rows[first::step].copy()
+
+
+def _convert(block, dtype, exponent):
+    rows, weights = block
+    weights = None if weights is None else weights.astype(dtype)
+    rows = rows.astype(dtype)
+    return Block(scale.scaled(rows, exponent) if exponent else rows, weights)
+
+
+def _largest(block):
+    return max(float(block.rows.max()), -float(block.rows.min()))
+
+
+def _pack(block, origin):
+    panels = Panels(block.rows, block.weights, origin)
+    panels.detach()
+    return panels

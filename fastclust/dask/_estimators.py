@@ -1,0 +1,219 @@
+"""The estimators of fastclust for rows that are Dask collections."""
+
+import dask
+
+import fastclust
+from fastclust import _algorithms, _validation
+from fastclust._algorithms.kmeans import lloyd
+from fastclust._kmeans_base import is_string
+from fastclust.dask._collections import DaskSource, is_collection
+from fastclust.dask._lazy import lazily, sum_scores
+from fastclust.dask._starts import weighted_random_starts
+
+
+class CollectionEstimator:
+    """Base of estimators that take Dask collections, and all that those of fastclust take.
+
+    A subclass says which of these it is (`_local_class`). Pickles hold an estimator of that class:
+    it needs no Dask.
+    """
+
+    _local_class: type
+
+    def _open_source(self, X):
+        """X as a source of rows in blocks."""
+        return X if isinstance(X, DaskSource) else super()._open_source(X)
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit to the rows of a Dask collection, or to others as the estimator of fastclust does.
+
+        Parameters
+        ----------
+        X : dask.array.Array or dask.dataframe.DataFrame of shape (n_samples, n_features)
+            Rows; chunks may be of unknown sizes, and empty. They are computed once. Or what the
+            estimator of fastclust takes.
+
+        y : Ignored
+            Present for the API's sake.
+
+        sample_weight : dask.array.Array, dask.dataframe.Series or array-like, default=None
+            Weight of each row, in chunks like those of X if it is Dask's; None for ones.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. `labels_`, where it has them, are lazy.
+
+        Raises
+        ------
+        ValueError
+            As the estimator of fastclust does, with the block that is wrong; or if the workers
+            round differently.
+        """
+        if not is_collection(X):
+            return super().fit(X, sample_weight=sample_weight)
+        return super().fit(DaskSource.of(X, sample_weight))
+
+    def to_local(self):
+        """The ordinary estimator with the same parameters and results, but for `labels_`."""
+        local = self._local_class.__new__(self._local_class)
+        local.__dict__.update(self.__dict__)
+        if dask.is_dask_collection(local.__dict__.get("labels_")):
+            del local.labels_
+        return local
+
+    def __reduce_ex__(self, protocol):
+        return self._local_class, (), self.to_local().__getstate__()
+
+    def predict(self, X):
+        """Label of each row: of a Dask collection lazily, with the index of a dataframe.
+
+        Parameters
+        ----------
+        X : dask.array.Array, dask.dataframe.DataFrame or array-like
+            New rows, of shape (n_samples, n_features).
+
+        Returns
+        -------
+        labels : dask.array.Array, dask.dataframe.Series or ndarray of shape (n_samples,)
+            The labels.
+        """
+        if not is_collection(X):
+            return super().predict(X)
+        return lazily(self.to_local(), "predict", X)
+
+
+class KMeans(CollectionEstimator, fastclust.KMeans):
+    """`fastclust.KMeans` for Dask's arrays and dataframes.
+
+    From the same first centers, labels and iterations are those of the rows in memory; centers and
+    inertia are so up to rounding, and have the same bits however many workers there are, as they
+    depend on the chunks alone. The parameters and attributes are those of `fastclust.KMeans`, but
+    for these:
+
+    - ``init='k-means||'`` draws in each chunk. ``init='k-means++'`` takes its centers from a uniform
+      sample of the rows, and says so; an array is as it is there. It can not be a callable.
+    - of several runs, the one of the smallest inertia is kept;
+    - ``labels_`` is a lazy array, or series with the index of a dataframe: ``predict(X)``.
+
+    See Also
+    --------
+    fastclust.KMeans : The parameters and attributes.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from fastclust.dask import KMeans
+    >>> X = da.random.RandomState(0).normal(size=(1000, 4), chunks=(300, 4))
+    >>> kmeans = KMeans(3, init="k-means||", random_state=0).fit(X)
+    >>> kmeans.labels_
+    dask.array<_ask, shape=(1000,), dtype=int32, chunksize=(300,), chunktype=numpy.ndarray>
+    >>> kmeans.cluster_centers_.shape
+    (3, 4)
+    """
+
+    _local_class = fastclust.KMeans
+
+    def fit(self, X, y=None, sample_weight=None):  # noqa: D102  (that of the base)
+        super().fit(X, sample_weight=sample_weight)
+        if is_collection(X):
+            self.labels_ = self.predict(X)
+        return self
+
+    fit.__doc__ = CollectionEstimator.fit.__doc__
+
+    def _start_drawer(self, in_range, sample_weight, random_state):
+        """Return what draws first centers."""
+        rows = in_range.rows
+        if is_string(self.init, "random") and getattr(rows, "has_weights", False):
+            return weighted_random_starts(rows, int(self.n_clusters), random_state)
+        return super()._start_drawer(in_range, sample_weight, random_state)
+
+    def _is_better_run(self, in_range):
+        """How runs are compared."""
+        if isinstance(in_range.X, DaskSource):
+            return lloyd.is_clearly_smaller
+        return super()._is_better_run(in_range)
+
+    def transform(self, X):
+        """Distances of rows to the centers: of a Dask collection lazily.
+
+        Parameters
+        ----------
+        X : dask.array.Array, dask.dataframe.DataFrame or array-like
+            New rows, of shape (n_samples, n_features).
+
+        Returns
+        -------
+        X_new : dask.array.Array, dask.dataframe.DataFrame or ndarray of shape (n_samples, n_clusters)
+            The distances.
+        """
+        if not is_collection(X):
+            return super().transform(X)
+        return lazily(self.to_local(), "transform", X, list(self.get_feature_names_out()))
+
+    def score(self, X, y=None, sample_weight=None):
+        """Negative inertia of X; see `fastclust.KMeans.score`."""
+        if not is_collection(X):
+            return super().score(X, sample_weight=sample_weight)
+        return sum_scores(self.to_local(), X, sample_weight)[0]
+
+
+class GaussianMixture(CollectionEstimator, fastclust.GaussianMixture):
+    """`fastclust.GaussianMixture` for Dask's arrays and dataframes.
+
+    From the same first components, labels and iterations are those of the rows in memory; the
+    parameters are so up to rounding, and have the same bits however many workers there are, as they
+    depend on the chunks alone. The k-means of `init_params` starts as `KMeans` does here.
+
+    See Also
+    --------
+    fastclust.GaussianMixture : The parameters and attributes.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from fastclust.dask import GaussianMixture
+    >>> X = da.random.RandomState(0).normal(size=(1000, 4), chunks=(300, 4))
+    >>> gm = GaussianMixture(2, init_params="random_from_data", random_state=0).fit(X)
+    >>> gm.score_samples(X)
+    dask.array<_ask, shape=(1000,), dtype=float64, chunksize=(300,), chunktype=numpy.ndarray>
+    """
+
+    _local_class = fastclust.GaussianMixture
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Estimate the components and label the rows: fit(X).predict(X)."""
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def predict_proba(self, X):
+        """Probability of each component for each row: of a Dask collection lazily."""
+        if not is_collection(X):
+            return super().predict_proba(X)
+        return lazily(self.to_local(), "predict_proba", X, list(range(len(self.means_))))
+
+    def score_samples(self, X):
+        """Log-likelihood of each row: of a Dask collection lazily."""
+        if not is_collection(X):
+            return super().score_samples(X)
+        return lazily(self.to_local(), "score_samples", X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Mean log-likelihood of the rows; see `fastclust.GaussianMixture.score`."""
+        if not is_collection(X):
+            return super().score(X, sample_weight=sample_weight)
+        _, weighted_score, weight = sum_scores(self.to_local(), X, sample_weight)
+        return weighted_score / weight
+
+    def _deviance(self, X, sample_weight):
+        """The rows and weights, the sum of the weights, and -2 log L."""
+        if not is_collection(X):
+            return super()._deviance(X, sample_weight)
+        _, weighted_score, weight = sum_scores(self.to_local(), X, sample_weight)
+        return X, sample_weight, weight, -2 * weighted_score
+
+    def icl(self, X, sample_weight=None):
+        """Integrated completed likelihood; see `fastclust.GaussianMixture.icl`."""
+        if is_collection(X):
+            raise TypeError("icl takes no Dask collection; bic and aic do.")
+        return super().icl(X, sample_weight)

@@ -1,0 +1,93 @@
+"""What fitted estimators say of Dask collections, block by block, when it is computed."""
+
+import dask
+import dask.array
+import numpy as np
+import pandas as pd
+
+
+def lazily(model, method, X, columns=None):
+    """What a method says of the rows of a collection: an array, or a dataframe with X's index.
+
+    Parameters
+    ----------
+    model : estimator
+        The fitted estimator, of fastclust.
+    method : str
+        Name of the method.
+    X : dask.array.Array or dask.dataframe.DataFrame of shape (n_samples, n_features)
+        The rows.
+    columns : list of str or int, default=None
+        Names of the columns of the result; None if it has one value for each row.
+
+    Returns
+    -------
+    result : dask.array.Array, dask.dataframe.Series or dask.dataframe.DataFrame
+        The lazy result, in the blocks of X.
+    """
+    shared = dask.delayed(model, traverse=False)  # it travels to each worker once
+    if isinstance(X, dask.array.Array):
+        example = getattr(model, method)(np.zeros((1, X.shape[1]), dtype=X.dtype))
+        options = {"dtype": example.dtype, "meta": example[:0]}
+        if columns is None:
+            options["drop_axis"] = 1
+        else:
+            options["chunks"] = X.chunks[0], (len(columns),)
+        X = X.rechunk({1: -1})
+        return X.map_blocks(_ask, model=shared, method=method, empty=example[:0], **options)
+    example = X._meta.head(0).reindex([0]).fillna(0).astype(X.dtypes.to_dict())
+    example = _as_frame(getattr(model, method)(example), example.index, columns)
+    meta = example.iloc[:0].set_axis(X._meta.index)
+    return X.map_partitions(_ask_frame, shared, method, columns, meta, meta=meta)
+
+
+def _ask(rows, model, method, empty):
+    """What the method says of a block of an array."""
+    return getattr(model, method)(rows) if len(rows) else empty
+
+
+def _ask_frame(rows, model, method, columns, empty):
+    """What the method says of a partition of a dataframe, with its index."""
+    if len(rows) == 0:
+        return empty.set_axis(rows.index)
+    return _as_frame(getattr(model, method)(rows), rows.index, columns)
+
+
+def _as_frame(values, index, columns):
+    if columns is None:
+        return pd.Series(values, index)
+    return pd.DataFrame(values, index, columns)
+
+
+def sum_scores(model, X, sample_weight):
+    """Scores of the blocks of a collection times their total weights, and these; summed.
+
+    Parameters
+    ----------
+    model : estimator
+        The fitted estimator, of fastclust.
+    X : dask.array.Array or dask.dataframe.DataFrame of shape (n_samples, n_features)
+        The rows.
+    sample_weight : array, series or array-like, default=None
+        Their weights, as of `fit`.
+
+    Returns
+    -------
+    score, weighted_score, weight : float
+        Sum of the scores of the blocks, sum of the scores times the weights, sum of the weights.
+    """
+    from fastclust._algorithms.rows.merging import sum_tree
+    from fastclust.dask._collections import DaskSource
+
+    shared, ask = dask.delayed(model, traverse=False), dask.delayed(_score, pure=False)
+    blocks = DaskSource.of(X, sample_weight).unread_blocks()
+    return sum_tree(dask.compute(*(ask(shared, block) for block in blocks))).tolist()
+
+
+def _score(model, block):
+    rows, weights = block
+    if len(rows) == 0:
+        return np.zeros(3)
+    weight = len(rows) if weights is None else weights.sum(dtype=np.float64)
+    score = model.score(rows, sample_weight=weights)
+    return np.array([score, score * weight, weight])

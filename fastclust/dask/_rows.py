@@ -1,0 +1,197 @@
+"""Packed rows that are in Dask's workers: a pass is one task for each block, and a tree of sums."""
+
+import functools
+import operator
+
+import dask
+import numpy as np
+from dask.sizeof import sizeof
+
+from fastclust import _threads
+from fastclust._algorithms.kmeans.precision import SearchedCenters
+from fastclust._algorithms.rows.block_passes import RowsInBlocks
+from fastclust._algorithms.rows.merging import FAN_IN, merge
+from fastclust._algorithms.rows.panels import Panels
+from fastclust.dask._starts import DaskCandidates
+
+
+@sizeof.register(Panels)
+def _size_of_panels(panels):
+    return panels.values.nbytes + panels.weights.nbytes
+
+
+@functools.cache
+def fingerprint():
+    """Bits of a sum that depend on how this process rounds: in fused multiply-adds, or not."""
+    rows = np.random.RandomState(0).random_sample((64, 5))
+    return Panels(rows, None, np.zeros(5)).cluster_statistics(rows[:3]).inertia.hex()
+
+
+def count_threads(n_blocks):
+    """Threads for a task, so that the tasks of one pass take all that there are."""
+    client = _client()
+    total = _threads.effective_n_threads() if client is None else sum(client.nthreads().values())
+    return max(1, total // max(1, n_blocks))
+
+
+def _client():
+    """The client that Dask computes with, if there is one."""
+    try:
+        from distributed import get_client
+    except ImportError:
+        return None
+    try:
+        return get_client()
+    except ValueError:
+        return None
+
+
+def limited(function):
+    """The function with a first parameter: how many threads its kernels may use."""
+    return functools.partial(_run_limited, function)
+
+
+def _run_limited(function, n_threads, *arguments):
+    with _threads.limit_threads(n_threads):
+        return function(*arguments)
+
+
+class DaskRows(RowsInBlocks):
+    """Rows in Dask's workers, with a point subtracted.
+
+    Parameters
+    ----------
+    blocks : list of Delayed
+        Each is the `Panels` of a block, computed.
+    facts : Facts
+        Facts of the rows.
+    starts : ndarray of int64
+        Number of the first row of each block.
+    block_weights : list of float
+        Sum of the weights of each block.
+    has_weights : bool
+        Whether not all weights are 1.
+    origin : ndarray of shape (n_features,)
+        What has been subtracted.
+    dtype : dtype
+        Type of the rows.
+    fingerprint : str
+        How the processes round that are asked.
+    """
+
+    def __init__(
+        self, blocks, facts, starts, block_weights, has_weights, origin, dtype, fingerprint
+    ):
+        self._blocks, self._fingerprint, self._has_weights = blocks, fingerprint, has_weights
+        self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), dtype
+        self.origin, self.block_starts = origin, starts
+        self.block_weights = np.array(block_weights)
+        self.n_blocks = self.n_kept = len(blocks)
+        self.sample_rows = -(-facts.n_samples // max(1, len(blocks)))
+        self.total_square, self.largest_square = facts.squares_about(origin)
+        self._n_threads = count_threads(len(blocks))
+
+    @property
+    def has_weights(self):
+        """Whether not all weights are 1."""
+        return self._has_weights
+
+    def each_block(self, function, *parameters, of_blocks=None, numbers=None):
+        """Delayed function(panels, *parameters) of each block, or of those of some numbers.
+
+        `of_blocks` has a further parameter for each of them.
+        """
+        shared = dask.delayed(_Shared(function, parameters, self._n_threads, self._fingerprint))
+        numbers = range(self.n_blocks) if numbers is None else numbers
+        own = [()] * len(numbers) if of_blocks is None else [(value,) for value in of_blocks]
+        run = dask.delayed(_run, pure=False)
+        return [run(self._blocks[i], shared, *value) for i, value in zip(numbers, own, strict=True)]
+
+    def sum_blocks(self, function, *parameters, add=operator.add):
+        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`."""
+        values = self.each_block(function, *parameters)
+        node = dask.delayed(_merge, pure=False)
+        while len(values) > 1:
+            values = [node(values[i : i + FAN_IN], add) for i in range(0, len(values), FAN_IN)]
+        return dask.compute(values[0])[0]
+
+    def start_candidates(self):
+        """Candidates of k-means|| among these rows."""
+        return DaskCandidates(self)
+
+    def take(self, indices):
+        """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+        taken = np.empty((len(indices), self.n_features), dtype=self.dtype)
+        return self._collect(_take, indices, taken)
+
+    def take_weights(self, indices):
+        """Weights of rows by number."""
+        return self._collect(_take_weights, indices, np.ones(len(indices), dtype=self.dtype))
+
+    def _collect(self, function, indices, out):
+        """Fill `out` with what a function finds of rows, which it is given by number in a block."""
+        indices = np.asarray(indices)
+        of_row = np.searchsorted(self.block_starts, indices, side="right") - 1
+        numbers = np.unique(of_row)
+        places = [np.flatnonzero(of_row == number) for number in numbers]
+        of_blocks = [
+            indices[i] - self.block_starts[n] for i, n in zip(places, numbers, strict=True)
+        ]
+        found = self.each_block(function, of_blocks=of_blocks, numbers=numbers)
+        for i, values in zip(places, dask.compute(*found), strict=True):
+            out[i] = values
+        return out
+
+    def assign(self, centers, tiles=None):
+        """Labels of these centers, which stay where the rows are."""
+        return self.assign_with_inertia(centers)[0]
+
+    def assign_with_inertia(self, centers, tiles=None):
+        """The same labels, and the weighted sum of the squared distances."""
+        statistics = self.cluster_statistics(centers)
+        n_distinct = int(np.count_nonzero(statistics.counts))
+        return LabelsElsewhere(self.n_samples, n_distinct), statistics.inertia
+
+
+class LabelsElsewhere:
+    """Labels of rows that are in other processes.
+
+    Attributes
+    ----------
+    n_distinct : int
+        How many labels occur.
+    """
+
+    def __init__(self, n_samples, n_distinct):
+        self._n_samples, self.n_distinct = n_samples, n_distinct
+
+    def __len__(self):
+        return self._n_samples
+
+
+class _Shared:
+    """What the tasks of a pass share: it travels to each worker once."""
+
+    def __init__(self, function, parameters, n_threads, fingerprint):
+        self.function, self.parameters = function, parameters
+        self.n_threads, self.fingerprint = n_threads, fingerprint
+
+
+def _run(panels, shared, *of_block):
+    """One task of a pass."""
+    if fingerprint() != shared.fingerprint:
+        raise RuntimeError("A worker that rounds differently from the others has joined them.")
+    with _threads.limit_threads(shared.n_threads):
+        return shared.function(panels, *shared.parameters, *of_block)
+
+
+def _merge(values, add):
+    return merge(values, add)
+
+
+def _take(panels, numbers):
+    return panels.take_packed(numbers)
+
+
+def _take_weights(panels, numbers):
+    return panels.row_weights()[numbers]
