@@ -172,10 +172,16 @@ class DaskSource(RowSource):
         packed = list(dask.persist(*(make(n_threads, b, origin) for b in self._now())))
         weights = [one.total_weight for one in self._found]
         has_weights = any(one.has_weights for one in self._found)
-        print_ = self._found[0].fingerprint
         self._persisted = None
         return DaskRows(
-            packed, facts, self._starts(), weights, has_weights, origin, self.dtype, print_
+            packed,
+            facts,
+            origin,
+            self.dtype,
+            starts=self._starts(),
+            block_weights=np.array(weights),
+            has_weights=has_weights,
+            fingerprint=self._found[0].fingerprint,
         )
 
 
@@ -189,8 +195,8 @@ class _Found(NamedTuple):
 
 
 def _delayed(X):
-    """The blocks of a collection, without optimising its graph for each."""
-    return [part for part in np.ravel(np.asarray(X.to_delayed(), dtype=object))]
+    """The blocks of a collection."""
+    return list(np.ravel(np.asarray(X.to_delayed(), dtype=object)))
 
 
 def _weights_of_parts(sample_weight, X, parts):

@@ -3,7 +3,6 @@
 import dask
 
 import fastclust
-from fastclust import _algorithms, _validation
 from fastclust._algorithms.kmeans import lloyd
 from fastclust._kmeans_base import is_string
 from fastclust.dask._collections import DaskSource, is_collection
@@ -91,8 +90,8 @@ class KMeans(CollectionEstimator, fastclust.KMeans):
     depend on the chunks alone. The parameters and attributes are those of `fastclust.KMeans`, but
     for these:
 
-    - ``init='k-means||'`` draws in each chunk. ``init='k-means++'`` takes its centers from a uniform
-      sample of the rows, and says so; an array is as it is there. It can not be a callable.
+    - ``init='k-means||'`` draws in each chunk, and ``init='k-means++'`` takes its centers from a
+      uniform sample of the rows, and says so. It can not be a callable;
     - of several runs, the one of the smallest inertia is kept;
     - ``labels_`` is a lazy array, or series with the index of a dataframe: ``predict(X)``.
 
@@ -114,7 +113,7 @@ class KMeans(CollectionEstimator, fastclust.KMeans):
 
     _local_class = fastclust.KMeans
 
-    def fit(self, X, y=None, sample_weight=None):  # noqa: D102  (that of the base)
+    def fit(self, X, y=None, sample_weight=None):
         super().fit(X, sample_weight=sample_weight)
         if is_collection(X):
             self.labels_ = self.predict(X)
@@ -145,8 +144,8 @@ class KMeans(CollectionEstimator, fastclust.KMeans):
 
         Returns
         -------
-        X_new : dask.array.Array, dask.dataframe.DataFrame or ndarray of shape (n_samples, n_clusters)
-            The distances.
+        X_new : dask.array.Array, dask.dataframe.DataFrame or ndarray
+            The distances, of shape (n_samples, n_clusters).
         """
         if not is_collection(X):
             return super().transform(X)

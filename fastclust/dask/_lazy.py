@@ -5,6 +5,9 @@ import dask.array
 import numpy as np
 import pandas as pd
 
+from fastclust._algorithms.rows.merging import sum_tree
+from fastclust.dask._collections import DaskSource
+
 
 def lazily(model, method, X, columns=None):
     """What a method says of the rows of a collection: an array, or a dataframe with X's index.
@@ -76,9 +79,6 @@ def sum_scores(model, X, sample_weight):
     score, weighted_score, weight : float
         Sum of the scores of the blocks, sum of the scores times the weights, sum of the weights.
     """
-    from fastclust._algorithms.rows.merging import sum_tree
-    from fastclust.dask._collections import DaskSource
-
     shared, ask = dask.delayed(model, traverse=False), dask.delayed(_score, pure=False)
     blocks = DaskSource.of(X, sample_weight).unread_blocks()
     return sum_tree(dask.compute(*(ask(shared, block) for block in blocks))).tolist()

@@ -2,13 +2,14 @@
 
 import functools
 import operator
+import uuid
 
 import dask
 import numpy as np
+from dask.delayed import Delayed
 from dask.sizeof import sizeof
 
 from fastclust import _threads
-from fastclust._algorithms.kmeans.precision import SearchedCenters
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.merging import FAN_IN, merge
 from fastclust._algorithms.rows.panels import Panels
@@ -65,31 +66,32 @@ class DaskRows(RowsInBlocks):
         Each is the `Panels` of a block, computed.
     facts : Facts
         Facts of the rows.
-    starts : ndarray of int64
-        Number of the first row of each block.
-    block_weights : list of float
-        Sum of the weights of each block.
-    has_weights : bool
-        Whether not all weights are 1.
     origin : ndarray of shape (n_features,)
         What has been subtracted.
     dtype : dtype
         Type of the rows.
+    starts : ndarray of int64
+        Number of the first row of each block.
+    block_weights : ndarray of float64
+        Sum of the weights of each block.
+    has_weights : bool
+        Whether not all weights are 1.
     fingerprint : str
         How the processes round that are asked.
     """
 
     def __init__(
-        self, blocks, facts, starts, block_weights, has_weights, origin, dtype, fingerprint
+        self, blocks, facts, origin, dtype, *, starts, block_weights, has_weights, fingerprint
     ):
         self._blocks, self._fingerprint, self._has_weights = blocks, fingerprint, has_weights
         self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), dtype
-        self.origin, self.block_starts = origin, starts
-        self.block_weights = np.array(block_weights)
+        self.origin, self.block_starts, self.block_weights = origin, starts, block_weights
         self.n_blocks = self.n_kept = len(blocks)
         self.sample_rows = -(-facts.n_samples // max(1, len(blocks)))
         self.total_square, self.largest_square = facts.squares_about(origin)
         self._n_threads = count_threads(len(blocks))
+        self._keys = [block.key for block in blocks]
+        self._graph = {key: part for block in blocks for key, part in dict(block.dask).items()}
 
     @property
     def has_weights(self):
@@ -108,12 +110,24 @@ class DaskRows(RowsInBlocks):
         return [run(self._blocks[i], shared, *value) for i, value in zip(numbers, own, strict=True)]
 
     def sum_blocks(self, function, *parameters, add=operator.add):
-        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`."""
-        values = self.each_block(function, *parameters)
-        node = dask.delayed(_merge, pure=False)
-        while len(values) > 1:
-            values = [node(values[i : i + FAN_IN], add) for i in range(0, len(values), FAN_IN)]
-        return dask.compute(values[0])[0]
+        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`.
+
+        The graph is written by hand: to make it of delayed calls takes longer than small passes.
+        """
+        name = f"{function.__name__.strip('_')}-{uuid.uuid4().hex}"
+        shared = f"shared-{name}"
+        graph = self._graph | {
+            shared: _Shared(function, parameters, self._n_threads, self._fingerprint)
+        }
+        keys, level = self._keys, 0
+        nodes = {(name, level, i): (_run, key, shared) for i, key in enumerate(keys)}
+        graph |= nodes
+        while len(nodes) > 1:
+            keys, level = list(nodes), level + 1
+            groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
+            nodes = {(name, level, i): (merge, group, add) for i, group in enumerate(groups)}
+            graph |= nodes
+        return dask.compute(Delayed(next(iter(nodes)), graph))[0]
 
     def start_candidates(self):
         """Candidates of k-means|| among these rows."""
@@ -183,10 +197,6 @@ def _run(panels, shared, *of_block):
         raise RuntimeError("A worker that rounds differently from the others has joined them.")
     with _threads.limit_threads(shared.n_threads):
         return shared.function(panels, *shared.parameters, *of_block)
-
-
-def _merge(values, add):
-    return merge(values, add)
 
 
 def _take(panels, numbers):

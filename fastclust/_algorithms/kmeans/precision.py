@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.arrays import PAIR_WORK, tiles_of
+from fastclust._algorithms.arrays import PAIR_WORK, readable, tiles_of
 from fastclust._algorithms.chunks import split
 from fastclust._calls import find_close_centers
 from fastclust._kernels.simd.sizes import TILE
@@ -52,7 +52,7 @@ class SearchedCenters:
     """
 
     def __init__(self, values):
-        self.values = values
+        self.values = readable(values)  # those of a message may begin at any byte
 
     @functools.cached_property
     def tiles(self):

@@ -52,12 +52,10 @@ class Components:
         self._work = np.empty((k, 2, d))
         self._epsilon = float(np.finfo(dtype).eps)
 
-    def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "_lay_out"}
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._lay_out = variant("lay_out_components", self.covariance.name)
+    def __reduce__(self):
+        parameters = self.weights, self.means, self.covariances, self.factors
+        laid_out = self.about, self.layout.constants, len(self.layout.extras) > 0
+        return _remake, (self.covariance, parameters, *laid_out)
 
     def lay_out(self, log_weights=None):
         """Bring the layout up to date with the parameters.
@@ -93,3 +91,17 @@ class Components:
         if d >= MIN_SEPARATOR_FEATURES:
             separators = self.covariance.separators(k, d, self.about.dtype)
             self.layout = self.layout._replace(extras=separators)
+
+
+def _remake(covariance, parameters, about, constants, has_separators):
+    """Components as they were pickled, in arrays that are aligned as the kernels read them."""
+    components = Components(covariance, *about.shape, about.dtype)
+    own = components.weights, components.means, components.covariances, components.factors
+    for values, pickled in zip(own, parameters, strict=True):
+        values[:] = pickled
+    if has_separators:
+        components.separate()
+    components.lay_out()
+    components.about[:] = about
+    components.layout.constants[:] = constants
+    return components
