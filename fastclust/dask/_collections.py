@@ -225,7 +225,7 @@ def _read(part, weights, dtype, place):
     if len(part) == 0:
         return Block(np.empty((0, part.shape[1]), dtype=dtype), None)
     try:
-        rows = check_array(part, dtype=[dtype], order="C")
+        rows = check_array(part, dtype=[dtype], order="C", input_name="X")
         if weights is None:
             return Block(rows, None)
         weights = check_array(

@@ -3,7 +3,6 @@
 import dask
 import dask.array
 import numpy as np
-import pandas as pd
 
 from fastclust._algorithms.rows.merging import sum_tree
 from fastclust.dask._collections import DaskSource
@@ -57,6 +56,8 @@ def _ask_frame(rows, model, method, columns, empty):
 
 
 def _as_frame(values, index, columns):
+    import pandas as pd  # whoever has a dataframe has it
+
     if columns is None:
         return pd.Series(values, index)
     return pd.DataFrame(values, index, columns)

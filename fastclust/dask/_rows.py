@@ -1,5 +1,6 @@
 """Packed rows that are in Dask's workers: a pass is one task for each block, and a tree of sums."""
 
+import copy
 import functools
 import operator
 import uuid
@@ -127,7 +128,8 @@ class DaskRows(RowsInBlocks):
             groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
             nodes = {(name, level, i): (merge, group, add) for i, group in enumerate(groups)}
             graph |= nodes
-        return dask.compute(Delayed(next(iter(nodes)), graph))[0]
+        # A copy is aligned as the kernels read it, which what came in a message need not be.
+        return copy.deepcopy(dask.compute(Delayed(next(iter(nodes)), graph))[0])
 
     def start_candidates(self):
         """Candidates of k-means|| among these rows."""

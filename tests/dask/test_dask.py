@@ -1,0 +1,356 @@
+"""Dask collections: the answers of rows in memory, whoever computes them."""
+
+import os
+import pickle
+import signal
+import threading
+import time
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from distributed import Client
+from sklearn.exceptions import ConvergenceWarning
+
+import fastclust
+from fastclust import limit_memory
+from fastclust._algorithms.rows import block_source
+from fastclust.dask import GaussianMixture, KMeans
+from fastclust.dask._collections import DaskSource
+from fastclust.dask._starts import weighted_random_starts
+from tests.dask.conftest import start_cluster
+from tests.processes import run_python
+
+N, D, K = 3000, 5, 7
+CHUNK = 416  # rows; the last block is shorter
+
+
+def make_rows(dtype="f8", seed=0):
+    rng = np.random.default_rng(seed)
+    centers = 4 * rng.normal(size=(K, D))
+    return (rng.normal(size=(N, D)) + centers[rng.integers(K, size=N)]).astype(dtype)
+
+
+def array(X):
+    return da.from_array(X, chunks=(CHUNK, 2))
+
+
+def unknown(X):
+    """An array of which Dask does not know the sizes of the chunks, one of which is empty."""
+    wide = np.concatenate([X[:CHUNK], np.full((CHUNK, D), 1e9, X.dtype), X[CHUNK:]])
+    rows = da.from_array(wide, chunks=(CHUNK, D))
+    return rows[rows[:, 0] < 1e8]
+
+
+def dataframe(X):
+    frame = pd.DataFrame(X, columns=list("abcde"), index=np.arange(len(X))[::-1])
+    return dd.from_pandas(frame, npartitions=4, sort=False)
+
+
+COLLECTIONS = {"array": array, "unknown": unknown, "dataframe": dataframe}
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_labels_are_those_of_rows_in_memory(name, dtype, scheduler):
+    X = make_rows(dtype)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(COLLECTIONS[name](X))
+    expected = fastclust.KMeans(K, init=X[:K], n_init=1).fit(X)
+    assert kmeans.n_iter_ == expected.n_iter_ > 3
+    np.testing.assert_array_equal(np.asarray(kmeans.labels_), expected.labels_)
+    assert kmeans.cluster_centers_.dtype == dtype
+    # Sums of some 400 rows of up to 20, in another order.
+    rtol, atol = 2 * np.finfo(dtype).eps, 20 * 400 * np.finfo("f8").eps
+    np.testing.assert_allclose(kmeans.cluster_centers_, expected.cluster_centers_, rtol, atol)
+    # Squared distances of up to 5 features, each of which is rounded, from centers that are.
+    rtol = 16 * float(np.finfo(dtype).eps)
+    assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=rtol)
+
+
+def weighted_fits(make, X, weights):
+    """A fit with weights in memory, and those of collections whose weights come in several ways."""
+    expected = make(fastclust).fit(X, sample_weight=weights)
+    rows = da.from_array(X, chunks=(CHUNK, D))
+    ways = (weights, da.from_array(weights, chunks=CHUNK))
+    return expected, [make(fastclust.dask).fit(rows, sample_weight=way) for way in ways]
+
+
+def test_weights_of_kmeans():
+    X = make_rows()
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, size=N)
+    weights[::3] = 0
+    weights[:CHUNK] = 0  # all of a chunk
+    expected, fits = weighted_fits(lambda of: of.KMeans(K, init=X[-K:], n_init=1), X, weights)
+    for kmeans in fits:
+        np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+        assert kmeans.n_iter_ == expected.n_iter_
+        assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=1e-13)
+        rows = da.from_array(X, chunks=(CHUNK, D))
+        score = kmeans.score(rows, sample_weight=weights)
+        assert score == pytest.approx(-expected.inertia_, rel=1e-13)
+
+
+def mixture(of, X, covariance_type="full", **options):
+    """A mixture that starts from some of the rows."""
+    return of.GaussianMixture(
+        K, covariance_type=covariance_type, means_init=X[:K], weights_init=np.full(K, 1 / K),
+        init_params="random_from_data", random_state=0, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_mixtures_are_those_of_rows_in_memory(covariance_type, scheduler):
+    X = make_rows()
+    expected = mixture(fastclust, X, covariance_type).fit(X)
+    rows = array(X)
+    gm = mixture(fastclust.dask, X, covariance_type).fit(rows)
+    assert gm.n_iter_ == expected.n_iter_
+    np.testing.assert_array_equal(gm.predict(rows).compute(), expected.predict(X))
+    # Moments in another order: a few units in the last place of values up to 10, in each of up to
+    # 30 iterations.
+    np.testing.assert_allclose(gm.means_, expected.means_, atol=1e-12)
+    np.testing.assert_allclose(gm.covariances_, expected.covariances_, atol=1e-12)
+    assert gm.bic(rows) == pytest.approx(expected.bic(X), rel=1e-13)
+    assert gm.aic(rows) == pytest.approx(expected.aic(X), rel=1e-13)
+    assert gm.score(rows) == pytest.approx(expected.score(X), rel=1e-13)
+
+
+def test_weights_of_mixtures():
+    X = make_rows()
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float)
+    expected, fits = weighted_fits(lambda of: mixture(of, X), X, weights)
+    for gm in fits:
+        assert gm.n_iter_ == expected.n_iter_
+        np.testing.assert_allclose(gm.means_, expected.means_, atol=1e-12)
+        rows = da.from_array(X, chunks=(CHUNK, D))
+        score = gm.score(rows, sample_weight=da.from_array(weights, chunks=CHUNK))
+        assert score == pytest.approx(expected.score(X, sample_weight=weights), rel=1e-13)
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.filterwarnings("ignore:The .* rows are read in blocks")
+def test_every_start_of_mixtures(init_params):
+    X = make_rows()
+    gm = GaussianMixture(K, init_params=init_params, random_state=0).fit(array(X))
+    expected = fastclust.GaussianMixture(K, init_params=init_params, random_state=0).fit(X)
+    assert gm.score(array(X)) > expected.score(X) - 0.5
+
+
+def test_one_fit_in_memory_of_a_file_and_on_dask(tmp_path, monkeypatch, scheduler):
+    monkeypatch.setattr(block_source, "BLOCK_BYTES", 20_000)
+    X = make_rows("f4")
+    np.save(tmp_path / "rows.npy", X)
+    rows = fastclust.open_rows(tmp_path / "rows.npy")
+    chunk = block_source.BlockSource(rows).block_rows
+    assert 2 * chunk < N
+    on_dask = da.from_array(X, chunks=(chunk, D))
+    in_memory = fastclust.KMeans(K, init=X[:K], n_init=1).fit(X)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(on_dask)
+    gm = mixture(fastclust.dask, X).fit(on_dask)
+    with limit_memory("50 kB"):
+        of_file = fastclust.KMeans(K, init=X[:K], n_init=1).fit(rows)
+        gm_of_file = mixture(fastclust, X).fit(rows)
+    np.testing.assert_array_equal(of_file.labels_, in_memory.labels_)
+    np.testing.assert_array_equal(np.asarray(kmeans.labels_), in_memory.labels_)
+    assert kmeans.n_iter_ == of_file.n_iter_ == in_memory.n_iter_
+    # The blocks are the same, and so are the bits.
+    np.testing.assert_array_equal(kmeans.cluster_centers_, of_file.cluster_centers_)
+    assert kmeans.inertia_ == of_file.inertia_
+    np.testing.assert_array_equal(gm.means_, gm_of_file.means_)
+    np.testing.assert_array_equal(gm.covariances_, gm_of_file.covariances_)
+    assert gm.lower_bounds_ == gm_of_file.lower_bounds_
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_empty_clusters_move_to_the_farthest_rows(dtype):
+    X = make_rows(dtype)
+    init = np.concatenate([X[: K - 3], X[:3] + 1000])  # three of which no row is nearest
+    kmeans = KMeans(K, init=init, n_init=1).fit(array(X))
+    expected = fastclust.KMeans(K, init=init, n_init=1).fit(X)
+    np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("f4", 2.0**-90), ("f8", 2.0**480)])
+def test_rows_in_any_unit(dtype, factor):
+    X = make_rows("f4").astype(dtype)
+    X *= np.asarray(factor, dtype=dtype)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(array(X))
+    expected = fastclust.KMeans(K, init=X[:K], n_init=1).fit(X)
+    np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+
+
+@pytest.mark.parametrize("init", ["random", "k-means||", "k-means++"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.filterwarnings("ignore:The .* rows are read in blocks")
+def test_starts_are_reproducible_and_good(init, weighted, scheduler):
+    X = make_rows()
+    weights = np.random.default_rng(1).uniform(size=N) * (np.arange(N) % 2) if weighted else None
+    fits = [
+        KMeans(K, init=init, n_init=3, random_state=0).fit(array(X), sample_weight=weights)
+        for _ in range(2)
+    ]
+    expected = fastclust.KMeans(K, n_init=10, random_state=0).fit(X, sample_weight=weights)
+    assert fits[0].inertia_ == fits[1].inertia_ < 1.5 * expected.inertia_
+
+
+def test_random_rows_are_drawn_by_their_weights():
+    X = np.arange(4.0)[:, np.newaxis]
+    weights, counts = np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4)
+    packed = DaskSource.of(da.from_array(X, chunks=(2, 1)), weights).pack(None, np.zeros(1))
+    draw_start = weighted_random_starts(packed, 1, np.random.RandomState(0))
+    for _ in range(500):
+        counts[int(draw_start()()[0, 0])] += 1
+    expected = 500 * weights / 10
+    # Chi square of 3 degrees of freedom: 16.3 is exceeded once in 1,000 times; the seed is fixed.
+    assert np.sum((counts - expected) ** 2 / expected) < 16.3
+
+
+# -- what fitted estimators say --------------------------------------------------------------------
+
+
+def test_predictions_are_lazy_arrays():
+    X = make_rows("f4")
+    rows = unknown(X)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(X)
+    gm = mixture(fastclust.dask, X).fit(X)
+    asked = [
+        (kmeans, "predict"), (kmeans, "transform"), (gm, "predict"), (gm, "predict_proba"),
+        (gm, "score_samples"),
+    ]  # fmt: skip
+    for model, method in asked:
+        lazy, expected = getattr(model, method)(rows), getattr(model, method)(X)
+        assert isinstance(lazy, da.Array)
+        assert lazy.dtype == expected.dtype
+        assert lazy.ndim == expected.ndim
+        np.testing.assert_array_equal(lazy.compute(), expected)
+    assert isinstance(kmeans.labels_, np.ndarray)  # of rows in memory
+
+
+def test_predictions_keep_the_index_of_a_dataframe():
+    X = make_rows()
+    rows = dataframe(X)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows)
+    assert list(kmeans.feature_names_in_) == list("abcde")
+    frame = rows.compute()
+    for method in ("predict", "transform"):
+        lazy = getattr(kmeans, method)(rows)
+        computed = lazy.compute()
+        expected = getattr(kmeans, method)(frame)
+        np.testing.assert_array_equal(computed.to_numpy(), expected)
+        assert computed.index.equals(frame.index)
+        assert type(computed) is type(lazy._meta)
+    assert list(lazy.columns) == list(kmeans.get_feature_names_out())
+    empty = rows[rows["a"] > 1e9]
+    assert kmeans.predict(empty).compute().shape == (0,)
+
+
+def test_pickles_need_no_dask(tmp_path):
+    X = make_rows()
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(array(X))
+    copy = pickle.loads(pickle.dumps(kmeans))
+    assert type(copy) is fastclust.KMeans
+    np.testing.assert_array_equal(copy.predict(X), kmeans.labels_.compute())
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(kmeans))
+    run_python(
+        f"""
+import pickle, sys
+sys.modules["dask"] = sys.modules["distributed"] = None
+model = pickle.load(open({str(tmp_path / "model.pickle")!r}, "rb"))
+assert len(model.predict([[0.0] * {D}])) == 1
+"""
+    )
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+def spoilt(X, value):
+    X = X.copy()
+    X[2 * CHUNK + 3, 1] = value
+    return array(X)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("estimator", [KMeans(K, n_init=1), GaussianMixture(K)])
+def test_values_that_are_not_finite_are_an_error_that_names_the_block(estimator, value, scheduler):
+    X = make_rows()
+    estimator = estimator.set_params(random_state=0).fit(X)
+    before = dict(vars(estimator))
+    with pytest.raises(ValueError, match=r"(?s)Input X contains (NaN|infinity).*block 2 of"):
+        estimator.fit(spoilt(X, value))
+    assert vars(estimator).keys() == before.keys()
+    assert all(vars(estimator)[name] is value for name, value in before.items())
+
+
+def test_bad_rows():
+    X = make_rows()
+    rows = array(X)
+    with pytest.raises(ValueError, match="n_samples=3000 should be >= n_clusters=4000"):
+        KMeans(4000).fit(rows)
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        KMeans(2).fit(rows[rows[:, 0] > 1e9])
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
+        KMeans(2).fit(rows[:, 0])
+    with pytest.raises(TypeError, match="takes dense arrays"):
+        KMeans(2).fit(rows.map_blocks(scipy.sparse.csr_array))
+    with pytest.raises(ValueError, match="init can be no callable"):
+        KMeans(2, init=lambda X, k, random_state: X[:k]).fit(rows)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows)
+    with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 5"):
+        kmeans.predict(rows[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(N - 1), r"sample_weight.shape == \(2999,\), expected \(3000,\)"),
+        (da.ones(N, chunks=7), "sample_weight has 429 blocks, and X has 8"),
+        (da.ones(8, chunks=1), "There are 1 weights for 416 rows, in block 0"),
+        (-np.ones(N), "Negative values in data passed to `sample_weight`, in block \\d"),
+        (np.zeros(N), r"0 sample\(s\)"),
+    ],
+)
+def test_bad_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        KMeans(2).fit(array(make_rows()), sample_weight=weights)
+
+
+def test_a_worker_that_is_killed_changes_nothing():
+    X = make_rows()
+    with start_cluster() as cluster, Client(cluster) as client:
+        rows = array(X)
+        gm = mixture(fastclust.dask, X, tol=0, max_iter=100)
+        with pytest.warns(ConvergenceWarning):
+            expected = gm.fit(rows).means_
+        pids = client.run(os.getpid)
+        killed = []
+
+        def kill():
+            time.sleep(0.5)
+            os.kill(next(iter(pids.values())), signal.SIGKILL)
+            killed.append(True)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        with pytest.warns(ConvergenceWarning):
+            np.testing.assert_array_equal(gm.fit(rows).means_, expected)
+        thread.join()
+        assert killed
+
+
+def spoil_fingerprint():
+    from fastclust.dask import _collections, _rows
+
+    _collections.fingerprint = _rows.fingerprint = lambda: "other"
+
+
+def test_workers_that_round_differently_are_refused():
+    X = make_rows()
+    with start_cluster() as cluster, Client(cluster) as client:
+        client.run(spoil_fingerprint, workers=[next(iter(client.nthreads()))])
+        rows = client.persist(array(X))
+        with pytest.raises(ValueError, match="workers round differently"):
+            KMeans(K, init=X[:K], n_init=1).fit(rows)
