@@ -1,8 +1,10 @@
 """The estimators of fastclust for rows that are Dask collections."""
 
+from typing import Any
+
 import dask
 
-import fastclust
+from fastclust import gaussian_mixture, kmeans
 from fastclust._algorithms.kmeans import lloyd
 from fastclust._kmeans_base import is_string
 from fastclust.dask._collections import DaskSource, is_collection
@@ -17,11 +19,11 @@ class CollectionEstimator:
     it needs no Dask.
     """
 
-    _local_class: type
+    _local_class: Any
 
     def _open_source(self, X):
         """X as a source of rows in blocks."""
-        return X if isinstance(X, DaskSource) else super()._open_source(X)
+        return X if isinstance(X, DaskSource) else self._local_class._open_source(self, X)
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to the rows of a Dask collection, or to others as the estimator of fastclust does.
@@ -50,8 +52,8 @@ class CollectionEstimator:
             round differently.
         """
         if not is_collection(X):
-            return super().fit(X, sample_weight=sample_weight)
-        return super().fit(DaskSource.of(X, sample_weight))
+            return self._local_class.fit(self, X, sample_weight=sample_weight)
+        return self._local_class.fit(self, DaskSource.of(X, sample_weight))
 
     def to_local(self):
         """The ordinary estimator with the same parameters and results, but for `labels_`."""
@@ -78,11 +80,11 @@ class CollectionEstimator:
             The labels.
         """
         if not is_collection(X):
-            return super().predict(X)
+            return self._local_class.predict(self, X)
         return lazily(self.to_local(), "predict", X)
 
 
-class KMeans(CollectionEstimator, fastclust.KMeans):
+class KMeans(CollectionEstimator, kmeans.KMeans):
     """`fastclust.KMeans` for Dask's arrays and dataframes.
 
     From the same first centers, labels and iterations are those of the rows in memory; centers and
@@ -111,7 +113,7 @@ class KMeans(CollectionEstimator, fastclust.KMeans):
     (3, 4)
     """
 
-    _local_class = fastclust.KMeans
+    _local_class = kmeans.KMeans
 
     def fit(self, X, y=None, sample_weight=None):
         super().fit(X, sample_weight=sample_weight)
@@ -158,7 +160,7 @@ class KMeans(CollectionEstimator, fastclust.KMeans):
         return sum_scores(self.to_local(), X, sample_weight)[0]
 
 
-class GaussianMixture(CollectionEstimator, fastclust.GaussianMixture):
+class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
     """`fastclust.GaussianMixture` for Dask's arrays and dataframes.
 
     From the same first components, labels and iterations are those of the rows in memory; the
@@ -179,7 +181,7 @@ class GaussianMixture(CollectionEstimator, fastclust.GaussianMixture):
     dask.array<_ask, shape=(1000,), dtype=float64, chunksize=(300,), chunktype=numpy.ndarray>
     """
 
-    _local_class = fastclust.GaussianMixture
+    _local_class = gaussian_mixture.GaussianMixture
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Estimate the components and label the rows: fit(X).predict(X)."""

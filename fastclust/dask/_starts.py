@@ -57,7 +57,7 @@ class DaskCandidates:
         self._rows = rows
         self.rows = np.empty((0, rows.n_features), dtype=rows.dtype)
         self._nearest = [None] * rows.n_blocks  # of each block, what `_find_nearest` returns
-        self._totals = None
+        self._totals = np.empty(0)
 
     def draw_first(self, random_state):
         """Number of a row, drawn by the weights."""

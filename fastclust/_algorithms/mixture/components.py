@@ -95,7 +95,7 @@ class Components:
 
 def _remake(covariance, parameters, about, constants, has_separators):
     """Components as they were pickled, in arrays that are aligned as the kernels read them."""
-    components = Components(covariance, *about.shape, about.dtype)
+    components = Components(covariance, len(about), about.shape[1], about.dtype)
     own = components.weights, components.means, components.covariances, components.factors
     for values, pickled in zip(own, parameters, strict=True):
         values[:] = pickled

@@ -1,0 +1,180 @@
+"""Measure what a pass costs on a cluster of this machine, and what follows for many workers.
+
+    python benchmarks/scaling.py              # some minutes, on an idle machine
+    python benchmarks/scaling.py --write      # the same, into docs/scaling.md
+
+The first table is of k-means on float32 rows in a LocalCluster of two processes with a thread each:
+milliseconds of an iteration, of a plain one (without bounds) on the same rows in memory on as many
+threads, what is added, and the bytes that workers sent. Where dask-ml is installed, its iterations
+from the same centers follow. The second table is the model of docs/scaling.md with these numbers.
+"""
+
+import argparse
+import pickle
+import re
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
+
+from benchmarks import internals
+from benchmarks.timing import cpu_name
+
+ROWS, N_FEATURES, K = (250_000, 1_000_000, 4_000_000), 16, 64
+N_BLOCKS = 16
+N_STEPS, N_ROUNDS = 10, 5
+TARGET_ROWS, TARGET_WORKERS = 1_000_000_000, (1, 8, 64)
+BLOCK_ROWS = 1_000_000
+"""Rows of a block in the model: 64 MB."""
+
+LINK_BYTES = 1.25e9
+"""Bytes a second between workers in the model: 10 Gbit/s."""
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "scaling.md"
+
+
+def make_rows(n):
+    """Blobs that overlap, so that no iteration is the last."""
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((K, N_FEATURES))
+    X = rng.standard_normal((n, N_FEATURES), dtype=np.float32)
+    X += centers[rng.integers(K, size=n)].astype(np.float32)
+    return X
+
+
+def seconds(call):
+    """Seconds of a call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def iteration_of(fit):
+    """Median seconds of an iteration: of fits with more iterations less those with few."""
+    few, many = 2, 2 + N_STEPS
+    fit(few)
+    rounds = [(seconds(lambda: fit(many)), seconds(lambda: fit(few))) for _ in range(N_ROUNDS)]
+    return statistics.median(long - short for long, short in rounds) / N_STEPS
+
+
+def plain_iteration(X):
+    """Median seconds of an iteration without bounds on rows in memory."""
+    mean = internals.estimate_mean(X)
+    run = internals.start_lloyd(internals.pack(X, mean), X[:K] - mean, skip=False)
+    internals.iterate(run, 0, 1)
+    return statistics.median(
+        seconds(lambda: internals.iterate(run, 0, N_STEPS)) / N_STEPS for _ in range(N_ROUNDS)
+    )
+
+
+def sent_bytes(client):
+    """Bytes that the workers have sent so far."""
+    sent = client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total)
+    return sum(sent.values())
+
+
+def measure(client, n):
+    """A row of the first table."""
+    import dask.array as da
+
+    from fastclust.dask import KMeans
+
+    X = make_rows(n)
+    rows = client.persist(da.from_array(X, chunks=(n // N_BLOCKS, N_FEATURES)))
+    init = X[:K]
+
+    def fit(max_iter):
+        return KMeans(K, init=init, n_init=1, tol=0, max_iter=max_iter).fit(rows)
+
+    on_dask = iteration_of(fit)
+    before = sent_bytes(client)
+    fit(2)
+    middle = sent_bytes(client)
+    fit(2 + N_STEPS)
+    sent = (sent_bytes(client) - middle - (middle - before)) / N_STEPS
+    peer = None
+    try:
+        from dask_ml.cluster import KMeans as Peer
+    except ImportError:
+        pass
+    else:
+        peer = iteration_of(lambda max_iter: Peer(K, init=init, tol=0, max_iter=max_iter).fit(rows))
+    return {"rows": n, "dask": on_dask, "memory": plain_iteration(X), "sent": sent, "peer": peer}
+
+
+def expected_bytes():
+    """Bytes of what one block returns, and of the parameters."""
+    statistics_bytes = 8 * K * (N_FEATURES + 2)
+    parameters_bytes = len(pickle.dumps(np.zeros((K, N_FEATURES), dtype=np.float32)))
+    return statistics_bytes, parameters_bytes
+
+
+def describe(measured):
+    """The first table."""
+    lines = [
+        "| rows | iteration on Dask, ms | plain, in memory, ms | added, ms | ratio | bytes sent "
+        "| dask-ml, ms |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in measured:
+        on_dask, memory = 1000 * row["dask"], 1000 * row["memory"]
+        peer = "" if row["peer"] is None else f"{1000 * row['peer']:.1f}"
+        lines.append(
+            f"| {row['rows']:,} | {on_dask:.1f} | {memory:.1f} | {on_dask - memory:.1f} "
+            f"| {on_dask / memory:.2f} | {row['sent']:,.0f} | {peer} |"
+        )
+    return "\n".join(lines)
+
+
+def predict(measured):
+    """The second table: the model for many rows."""
+    largest = measured[-1]
+    row_seconds = 2 * largest["memory"] / largest["rows"]  # of one thread
+    added = statistics.median(max(0.0, row["dask"] - row["memory"]) for row in measured)
+    task_seconds = added / (N_BLOCKS + N_BLOCKS / 8)
+    of_block, parameters = expected_bytes()
+    n_blocks = TARGET_ROWS / BLOCK_ROWS
+    lines = [
+        "| workers, of 16 threads | kernels, s | tasks, s | bytes, MB | bytes, s | iteration, s |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for n_workers in TARGET_WORKERS:
+        kernels = TARGET_ROWS * row_seconds / (16 * n_workers)
+        tasks = task_seconds * n_blocks * 9 / 8
+        sent = n_blocks * of_block + n_workers * parameters
+        link = sent / LINK_BYTES / n_workers
+        total = max(kernels, tasks) + link
+        lines.append(
+            f"| {n_workers} | {kernels:.2f} | {tasks:.2f} | {sent / 1e6:.1f} | {link:.3f} "
+            f"| {total:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    """Print the tables, or write them into the page."""
+    from distributed import Client, LocalCluster
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="into docs/scaling.md")
+    options = parser.parse_args()
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, Client(cluster) as client:
+        measured = [measure(client, n) for n in ROWS]
+    for name, table in (("measured", describe(measured)), ("model", predict(measured))):
+        section = f"{cpu_name()}.\n\n{table}" if name == "measured" else table
+        print(section)
+        if options.write:
+            marks = f"<!-- scaling {name}: begin -->\n", f"\n<!-- scaling {name}: end -->"
+            pattern = re.escape(marks[0]) + ".*?" + re.escape(marks[1])
+            text = PAGE.read_text()
+            new = re.sub(pattern, lambda _, s=section, m=marks: s.join(m), text, flags=re.DOTALL)
+            PAGE.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
