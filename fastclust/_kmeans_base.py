@@ -34,7 +34,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=True)
-            return X, _algorithms.rows.source.find_mean(X)
+            return X, self._find_mean(X)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
         )
@@ -70,8 +70,14 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         X, sample_weight = _validation.rows_with_weight(all_rows, sample_weight)
         if X is not all_rows:
             _validation.check_enough_samples(X, self.n_clusters)
-            mean = _algorithms.rows.source.find_mean(X)
+            mean = self._find_mean(X)
         return X, mean, sample_weight, all_rows
+
+    def _find_mean(self, X):
+        """Mean of the rows: a pass over them, which directions in blocks do without."""
+        if self._unit and _block_rows.is_in_blocks(X):
+            return np.zeros(X.shape[1], dtype=X.dtype)
+        return _algorithms.rows.source.find_mean(X)
 
     @property
     def _n_features_out(self):

@@ -64,7 +64,8 @@ class SphericalKMeans(LloydEstimator):
         Centers of the clusters, of length 1.
 
     labels_ : ndarray of shape (n_samples,), int32
-        Label of each row; always equal to ``predict(X)``.
+        Label of each row; always equal to ``predict(X)``. For rows in blocks its memory may be a
+        temporary file.
 
     inertia_ : float
         Sum of 1 - cos of the rows and their centers, times their weights.
@@ -112,6 +113,7 @@ class SphericalKMeans(LloydEstimator):
     """
 
     _unit = True
+    _takes_blocks = True
 
     def __init__(
         self,
@@ -141,10 +143,12 @@ class SphericalKMeans(LloydEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, rows of files} of shape (n_samples, n_features)
             Rows to cluster, of any length but 0. Anything but a C-contiguous float32 or float64
             array, or a CSR matrix of those, is converted, which takes a copy. Of a CSR matrix the
-            values are copied.
+            values are copied. Rows that `open_rows` has opened, memory maps, and other objects
+            that yield rows in blocks are read in blocks if they are more than `limit_memory`
+            allows.
 
         y : Ignored
             Present for the API's sake.

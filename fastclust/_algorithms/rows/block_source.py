@@ -303,6 +303,14 @@ class BlockSource:
             reach = float(np.max(reaches, initial=0.0))
         return Facts(n, mean, square, reach if math.isfinite(reach) else math.inf, sample)
 
+    def find_zero_rows(self):
+        """Number of rows whose values are all zero, and the place of the first."""
+        n_zero, first = 0, ""
+        for place, rows in self._named_rows(0):
+            n_zero += len(rows) - int(np.count_nonzero(rows.any(axis=1)))
+            first = first or (place if n_zero else "")
+        return n_zero, first
+
     def find_largest(self):
         """Largest magnitude of a value."""
         largest = 0.0

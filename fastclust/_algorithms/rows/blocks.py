@@ -12,6 +12,8 @@ from fastclust._algorithms.kmeans.block_lloyd import BlockLloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import mapped_empty, memory_limit
+from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
+from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.panels import Panels
 
 BLOCKS_AT_WORK = 6
@@ -26,7 +28,7 @@ SEEDING_ROWS_PER_CLUSTER = 16
 
 
 class BlockRows:
-    """Rows of a source of blocks, with a point subtracted; see `rows.protocol.Rows`.
+    """Rows of a source of blocks, less a point or divided by their norms; see `rows.protocol.Rows`.
 
     Panels of a block never leave the order of X: they are packed from memory that the next block
     is read into.
@@ -38,7 +40,9 @@ class BlockRows:
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of the rows' dtype, positive; None for ones.
     origin : ndarray of shape (n_features,)
-        What is subtracted from each row.
+        What is subtracted from each row; 0 for unit vectors.
+    unit : bool, default=False
+        Whether rows are divided by their norms. A pass raises ValueError where one is zero.
 
     Attributes
     ----------
@@ -52,16 +56,11 @@ class BlockRows:
         Upper limit of the largest squared norm of a row.
     """
 
-    unit = False
-
-    def __init__(self, source, sample_weight, origin):
+    def __init__(self, source, sample_weight, origin, unit=False):
         self._source, self.sample_weight, self.origin = source, sample_weight, origin
-        facts = source.facts
-        self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), source.dtype
-        with np.errstate(over="ignore", invalid="ignore"):
-            offset_sq = np.square(facts.mean - origin).sum()
-            self.total_square = float(facts.square_about_mean + facts.n_samples * offset_sq)
-            self.largest_square = float(np.square(facts.reach + np.sqrt(offset_sq)))
+        self.unit, self.dtype = unit, source.dtype
+        self.n_samples, self.n_features = source.shape
+        self.total_square, self.largest_square = self._find_squares()
         self.n_blocks = -(-self.n_samples // source.block_rows)
         self._labels_fit = 4 * self.n_samples <= LABELS_SHARE * memory_limit()
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
@@ -70,6 +69,16 @@ class BlockRows:
         n_kept = room // max(1, block_bytes) - BLOCKS_AT_WORK
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
         self._kept: list[Panels] = []
+
+    def _find_squares(self):
+        """Sum of the squares of all values, and a limit of the largest squared norm."""
+        if self.unit:
+            return float(self.n_samples), 1.0
+        facts = self._source.facts
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset_sq = np.square(facts.mean - self.origin).sum()
+            total = facts.square_about_mean + facts.n_samples * offset_sq
+            return float(total), float(np.square(facts.reach + np.sqrt(offset_sq)))
 
     def each_block(self, ask):
         """Call ask(slice of the rows, panels) for each block, in order: a pass over the rows."""
@@ -83,12 +92,25 @@ class BlockRows:
             for part, block in blocks:
                 is_kept = len(self._kept) < self.n_kept
                 weights = None if self.sample_weight is None else self.sample_weight[part]
-                panels = Panels(block, weights, self.origin, None if is_kept else memory)
+                packed = UnitRows(block) if self.unit else ArrayRows(block)
+                panels = Panels(packed, weights, self.origin, None if is_kept else memory)
+                if panels.n_zero:
+                    raise zero_rows_error(self._source)
                 if is_kept:
                     self._kept.append(panels)
                 else:
                     memory = panels.memory
                 ask(part, panels)
+
+    def mean(self):
+        """Mean of the rows, whatever their weights, in float64."""
+        total = np.zeros(self.n_features)
+
+        def ask(part, panels):
+            total[:] += panels.n_samples * panels.mean()
+
+        self.each_block(ask)
+        return total / self.n_samples
 
     def is_small(self, n_clusters, n_runs):
         """Return False: runs follow one another."""

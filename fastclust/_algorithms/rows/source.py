@@ -13,11 +13,9 @@ from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
+from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
-
-BLOCK_ROWS = 2**16
-"""Rows that are looked at together for zero ones."""
 
 SAMPLE_ROWS = 32
 """Rows whose medians are looked at."""
@@ -107,11 +105,12 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     Raises
     ------
     ValueError
-        If rows are zero, which have no direction, where they are to be unit vectors.
+        If rows are zero, which have no direction, where they are to be unit vectors; of rows in
+        blocks, in each pass over them.
     """
     rows: Panels | CsrRows
     if isinstance(X, BlockSource):
-        return BlockRows(X, sample_weight, origin)
+        return BlockRows(X, sample_weight, origin, unit)
     if numbers is not None and sample_weight is not None:
         sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
@@ -129,23 +128,6 @@ def _dense_rows(X, numbers, unit):
     if numbers is not None:
         return part_of(X, numbers)
     return UnitRows(X) if unit else ArrayRows(X)
-
-
-def zero_rows_error(X):
-    """Error that says how many rows are zero, and what to do."""
-    if isinstance(X, np.ndarray):
-        blocks = range(0, len(X), BLOCK_ROWS)
-        nonzero = np.concatenate([X[i : i + BLOCK_ROWS].any(axis=1) for i in blocks])
-    else:
-        nonzero = X.tocsr().astype(bool).sum(axis=1, dtype=np.int64).astype(bool)
-    zero = np.flatnonzero(~np.asarray(nonzero).ravel())
-    keep = "X.any(axis=1)" if isinstance(X, np.ndarray) else "abs(X).max(axis=1).toarray() > 0"
-    n_zero = f"{len(zero)} of {X.shape[0]} rows"
-    verb = "are" if len(zero) > 1 else "is"
-    return ValueError(
-        f"{n_zero} {verb} zero, the first of them X[{zero[0]}]: a zero row has no direction, so "
-        f"its cosine is not defined. Leave such rows out: keep those where {keep}."
-    )
 
 
 class RowsInRange(NamedTuple):
@@ -274,7 +256,7 @@ def pack_unit(X, sample_weight) -> RowsInRange:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows, all finite; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
@@ -282,7 +264,7 @@ def pack_unit(X, sample_weight) -> RowsInRange:
     Raises
     ------
     ValueError
-        If rows are zero.
+        As in `pack`.
     """
     zero = np.zeros(X.shape[1], dtype=X.dtype)
     rows = pack(X, sample_weight, zero, unit=True)
