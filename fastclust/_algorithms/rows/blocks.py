@@ -23,9 +23,6 @@ that those that are kept were read into."""
 LABELS_SHARE = 0.25
 """Share of the memory limit that labels may take; more of them are in a temporary file."""
 
-SEEDING_ROWS_PER_CLUSTER = 16
-"""Least size of a sample of rows for k-means++, if it is more than a block."""
-
 
 class BlockRows:
     """Rows of a source of blocks, less a point or divided by their norms; see `rows.protocol.Rows`.
@@ -43,6 +40,8 @@ class BlockRows:
         What is subtracted from each row; 0 for unit vectors.
     unit : bool, default=False
         Whether rows are divided by their norms. A pass raises ValueError where one is zero.
+    reserved : float, default=0
+        Bytes of the memory limit that are for other things.
 
     Attributes
     ----------
@@ -56,7 +55,7 @@ class BlockRows:
         Upper limit of the largest squared norm of a row.
     """
 
-    def __init__(self, source, sample_weight, origin, unit=False):
+    def __init__(self, source, sample_weight, origin, unit=False, reserved=0):
         self._source, self.sample_weight, self.origin = source, sample_weight, origin
         self.unit, self.dtype = unit, source.dtype
         self.n_samples, self.n_features = source.shape
@@ -65,7 +64,7 @@ class BlockRows:
         self._labels_fit = 4 * self.n_samples <= LABELS_SHARE * memory_limit()
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
         block_bytes += 0 if sample_weight is None else source.block_rows * self.dtype.itemsize
-        room = memory_limit() - (4 * self.n_samples if self._labels_fit else 0)
+        room = memory_limit() - reserved - (4 * self.n_samples if self._labels_fit else 0)
         n_kept = room // max(1, block_bytes) - BLOCKS_AT_WORK
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
         self._kept: list[Panels] = []
@@ -140,32 +139,8 @@ class BlockRows:
         return taken
 
     def run_seeding(self, first, uniforms):
-        """Raise an error: seeds are sought among the rows of `draw_sample`, which do this."""
+        """Raise an error: each seed would be a pass; see `parallel_seeding`."""
         raise NotImplementedError
-
-    def sample_size(self, n_clusters):
-        """Number of rows of which k-means++ takes its seeds."""
-        size = max(self._source.block_rows, SEEDING_ROWS_PER_CLUSTER * n_clusters)
-        return min(size, self.n_samples)
-
-    def draw_sample(self, n_clusters, random_state):
-        """Draw rows for k-means++: those that `sample_size` uniform draws hit, or all if as many.
-
-        Returns
-        -------
-        rows : Panels
-            The rows, in the coordinates of these, with their weights.
-        sample_weight : ndarray or None
-            The same weights.
-        indices : ndarray of int64
-            Numbers of these rows.
-        """
-        size = self.sample_size(n_clusters)
-        indices = np.arange(self.n_samples)
-        if size < self.n_samples:
-            indices = np.unique(random_state.randint(self.n_samples, size=size, dtype=np.int64))
-        weights = None if self.sample_weight is None else self.sample_weight[indices]
-        return Panels(self.take(indices), weights, np.zeros_like(self.origin)), weights, indices
 
     def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
