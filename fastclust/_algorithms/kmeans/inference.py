@@ -80,12 +80,14 @@ def predict_labels(X, centers, origin, unit=False):
     return labels
 
 
-def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
+def predict_with_inertia(X, centers, origin, sample_weight, unit=False, labels=None):
     """The labels of `predict_labels`, and the weighted sum of the squared distances.
 
-    Of unit vectors it is the weighted sum of 1 - cos, half of that.
+    Of unit vectors it is the weighted sum of 1 - cos, half of that. The labels are written to an
+    array, if one is given.
     """
-    labels, inertia = np.empty(X.shape[0], dtype=np.int32), 0.0
+    labels = np.empty(X.shape[0], dtype=np.int32) if labels is None else labels
+    inertia = 0.0
     for part, rows, tiled, exponent in blocks_in_range(
         X, sample_weight, centers, origin, unit=unit
     ):

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
+from fastclust._algorithms.rows.block_batches import BlockBatches
 from fastclust._algorithms.rows.block_source import BlockSource
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.csr import CsrRows
@@ -137,7 +138,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows, BlockRows, Batches or CsrBatches
+    rows: Any  # Panels, CsrRows, BlockRows, or batches as of open_batches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -192,14 +193,18 @@ def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
 def open_batches(X, mean) -> RowsInRange:
     """Rows of X for mini-batches, as `pack_for_distances` has them.
 
-    They are `Batches` or `CsrBatches`.
+    They are `Batches`, `CsrBatches` or `BlockBatches`.
 
     Parameters
     ----------
-    X, mean : ndarray or CSR matrix, ndarray
+    X, mean : ndarray, CSR matrix or BlockSource, ndarray
         As in `pack_in_range`.
     """
-    batches = Batches if isinstance(X, np.ndarray) else CsrBatches
+    batches: Any = CsrBatches
+    if isinstance(X, BlockSource):
+        batches = BlockBatches
+    elif isinstance(X, np.ndarray):
+        batches = Batches
     return _for_distances(lambda X, _, origin: batches(X, origin), X, None, mean, None)
 
 
@@ -340,6 +345,21 @@ def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
     for first in range(0, len(X), n_rows):
         part = slice(first, first + n_rows)
         yield part, X[part]
+
+
+def take_rows(X, numbers):
+    """Rows of X by number, dense, of shape (n_numbers, n_features); those in blocks by a pass.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features)
+        The rows.
+    numbers : ndarray of int of shape (n_numbers,)
+        Which rows.
+    """
+    if isinstance(X, BlockSource):
+        return BlockRows(X, None, np.zeros(X.n_features, dtype=X.dtype)).take(numbers)
+    return X[numbers] if isinstance(X, np.ndarray) else X[numbers].toarray()
 
 
 def pack_blocks(
