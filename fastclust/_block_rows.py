@@ -10,36 +10,38 @@ def is_in_blocks(X):
     return isinstance(X, _algorithms.rows.block_source.RowSource)
 
 
-def tell_of_blocks(rows, n_clusters, is_seeded, verbose, warn):
-    """Say that the rows are read in blocks: where verbose, and where their first centers differ.
+def tell_of_blocks(rows, passes):
+    """Print that the rows are read in blocks.
 
     Parameters
     ----------
     rows : BlockRows
         The rows.
-    n_clusters : int
-        Number of clusters or components.
-    is_seeded : bool
-        Whether k-means++ finds the first centers.
-    verbose : int
-        The estimator's.
+    passes : str
+        What the passes over them are.
+    """
+    print(
+        f"{rows.n_samples:,} rows in {rows.n_blocks:,} blocks, of which {rows.n_kept:,} stay "
+        f"in memory. Passes over them: {passes}."
+    )
+
+
+def warn_of_first_centers(n_samples, warn):
+    """Warn that first centers are those of k-means||, where k-means++ was asked for.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows.
     warn : callable
         Is called with the warning.
     """
-    if verbose:
-        print(
-            f"{rows.n_samples:,} rows in {rows.n_blocks:,} blocks, of which {rows.n_kept:,} stay "
-            "in memory. Passes over them: one for their mean, one for first centers that are rows "
-            "(k-means||: two in each round), one in each iteration, one for the labels of k-means."
-        )
-    size = rows.sample_size(n_clusters)
-    if is_seeded and size < rows.n_samples:
-        text = (
-            f"The {rows.n_samples:,} rows are read in blocks, as they do not fit into the memory "
-            f"limit. k-means++ takes first centers from a sample of {size:,} of them, so they are "
-            "not scikit-learn's."
-        )
-        warn(UserWarning(text))
+    text = (
+        f"The {n_samples:,} rows are in blocks. First centers are found by k-means||, in a few "
+        "passes over all rows: k-means++ would need one for each center. So they are not "
+        "scikit-learn's."
+    )
+    warn(UserWarning(text))
 
 
 def check_source(estimator, source, reset, least=1):

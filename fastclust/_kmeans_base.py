@@ -34,7 +34,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=True)
-            return X, _algorithms.rows.source.find_mean(X)
+            return X, self._find_mean(X)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
         )
@@ -70,8 +70,14 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         X, sample_weight = _validation.rows_with_weight(all_rows, sample_weight)
         if X is not all_rows:
             _validation.check_enough_samples(X, self.n_clusters)
-            mean = _algorithms.rows.source.find_mean(X)
+            mean = self._find_mean(X)
         return X, mean, sample_weight, all_rows
+
+    def _find_mean(self, X):
+        """Mean of the rows: a pass over them, which directions in blocks do without."""
+        if self._unit and _block_rows.is_in_blocks(X):
+            return np.zeros(X.shape[1], dtype=X.dtype)
+        return _algorithms.rows.source.find_mean(X)
 
     @property
     def _n_features_out(self):
@@ -108,13 +114,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         rows, X, mean, exponent = in_range
         k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
         if isinstance(self.init, str):
-            if self.init == "k-means||":
-                return _algorithms.kmeans.parallel_seeding.kmeans_parallel_starts(
-                    rows, k, sample_weight, random_state,
-                    oversampling_factor=float(self.oversampling_factor),
-                    init_rounds=int(self.init_rounds),
-                )  # fmt: skip
-            return drawn_starts(self.init, rows, k, sample_weight, random_state)
+            return self._drawn_starts(rows, k, sample_weight, random_state)
         if is_array_like(self.init):
             centers = check_array(self.init, dtype=X.dtype, order="C")
             _validation.check_centers_shape(centers, k, X.shape[1])
@@ -125,8 +125,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             return draw_start
         if _block_rows.is_in_blocks(X):
             raise ValueError(
-                "init can be no callable where the rows are read in blocks: it is given all "
-                "rows. Call it on some of them, and pass its centers."
+                "init can be no callable where the rows are read in blocks: it is given rows in "
+                "memory. Call it on some of them, and pass its centers."
             )
         X_given = X  # what the callable gets
         if not scipy.sparse.issparse(X):
@@ -135,6 +135,10 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         return called_starts(
             self.init, X_given, k, random_state, lambda centers: in_range.place(centers, mean)
         )
+
+    def _drawn_starts(self, rows, n_clusters, sample_weight, random_state):
+        """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
+        return drawn_starts(self.init, rows, n_clusters, sample_weight, random_state)
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Cluster the rows of X and return their labels; the same as fit(X).predict(X).
@@ -278,7 +282,7 @@ def is_string(value, string):
 
 
 def drawn_starts(init, rows, n_clusters, sample_weight, random_state):
-    """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
+    """Return the `draw_start` of `run_restarts` for the `init` 'random' or 'k-means++'."""
     seeding = _algorithms.kmeans.seeding
     starts = seeding.random_starts if init == "random" else seeding.kmeans_plusplus_starts
     return starts(rows, n_clusters, sample_weight, random_state)

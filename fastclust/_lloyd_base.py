@@ -6,6 +6,12 @@ from fastclust import _algorithms, _block_rows, _parameters, _validation
 from fastclust._kmeans_base import CenterEstimator, is_string
 from fastclust._parameters import integer, one_of
 
+PASSES = (
+    "one for their mean, one for first centers that are rows (k-means||: two in each round), one "
+    "in each iteration, one for the labels"
+)
+"""Those over rows in blocks, for `verbose`."""
+
 
 class LloydEstimator(CenterEstimator):
     """Base of the estimators that run Lloyd's algorithm; see `fit_kmeans`."""
@@ -13,7 +19,7 @@ class LloydEstimator(CenterEstimator):
     _rules = {
         "n_clusters": [integer(1)],
         "init": [
-            one_of("k-means++", "random", "k-means||"),
+            one_of("k-means++", "random", "k-means||", "sample"),
             _parameters.CALLABLE,
             _parameters.ARRAY_LIKE,
         ],
@@ -34,6 +40,22 @@ class LloydEstimator(CenterEstimator):
     def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
         return self._checked_n_init(10, warn)
+
+    def _drawn_starts(self, rows, n_clusters, sample_weight, random_state):
+        """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
+        kmeans, arguments = _algorithms.kmeans, (rows, n_clusters, sample_weight, random_state)
+        if self.init == "random":
+            return kmeans.seeding.random_starts(*arguments)
+        if self.init == "sample":
+            return kmeans.seeding.sample_starts(*arguments)
+        seeding = kmeans.parallel_seeding
+        is_parallel = self.init == "k-means||"
+        starts = seeding.kmeans_parallel_starts if is_parallel else seeding.default_starts
+        return starts(
+            *arguments,
+            oversampling_factor=float(self.oversampling_factor),
+            init_rounds=int(self.init_rounds),
+        )
 
     def _pack(self, X, sample_weight, mean, panels):
         """Pack checked rows of this mean, unless they have been packed for another fit."""
@@ -113,10 +135,10 @@ def fit_kmeans(
     origin = _algorithms.rows.scale.scaled(in_range.origin, in_range.exponent)
     kmeans._origin = origin.astype(X.dtype, copy=False)
     if _block_rows.is_in_blocks(X):
-        is_seeded = is_string(kmeans.init, "k-means++")
-        _block_rows.tell_of_blocks(
-            in_range.rows, kmeans.n_clusters, is_seeded, kmeans.verbose, warn
-        )
+        if kmeans.verbose:
+            _block_rows.tell_of_blocks(in_range.rows, PASSES)
+        if is_string(kmeans.init, "k-means++"):
+            _block_rows.warn_of_first_centers(in_range.rows.n_samples, warn)
     best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)

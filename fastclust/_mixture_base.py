@@ -10,6 +10,12 @@ from fastclust._mixture_predictions import MixturePredictions
 from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES
 
+PASSES = (
+    "one for their mean, some for first components (k-means||: two in each round; k-means: one in "
+    "each iteration), one in each iteration"
+)
+"""Those over rows in blocks, for `verbose`."""
+
 
 class MixtureEstimator(MixturePredictions):
     """Base of the mixtures of Gaussians.
@@ -73,8 +79,8 @@ class MixtureEstimator(MixturePredictions):
         RuntimeWarning
             If a covariance was singular and has been regularised.
         UserWarning
-            If rows are read in blocks and k-means++, which then looks at a sample, is part of the
-            start.
+            If rows are read in blocks and `init_params` is 'kmeans' or 'k-means++', as k-means||
+            then takes the place of k-means++.
         """
         with _validation.state_restored_on_error(self):
             self._fit(X, sample_weight)
@@ -253,9 +259,10 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     if _block_rows.is_in_blocks(rows):
         is_given = all(values is not None for values in start)
         is_seeded = not is_given and mixture.init_params in ("kmeans", "k-means++")
-        _block_rows.tell_of_blocks(
-            in_range.rows, mixture.n_components, is_seeded, mixture.verbose, warn
-        )
+        if mixture.verbose:
+            _block_rows.tell_of_blocks(in_range.rows, PASSES)
+        if is_seeded:
+            _block_rows.warn_of_first_centers(in_range.rows.n_samples, warn)
     best = mixture._run(in_range, sample_weight, start, warn)
     mixture._warn_of_end(best.converged, warn)
     mixture._warn_of_recovery(best.recovered, best.reg_covar, warn)

@@ -20,15 +20,18 @@ class KMeans(LloydEstimator):
     n_clusters : int, default=8
         Number of clusters and of centers.
 
-    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape \
+    init : {'k-means++', 'k-means||', 'sample', 'random'}, callable or array-like of shape \
             (n_clusters, n_features), default='k-means++'
         First centers.
 
         - 'k-means++': greedy k-means++ [1]_, of several candidates in each round the one that
-          lowers the inertia most.
+          lowers the inertia most. Of rows that are read in blocks it is 'k-means||', and a warning
+          says so.
         - 'k-means||': centers of many candidates, which are drawn as k-means++ would, but in a few
           passes over the rows [3]_: for many clusters, or rows that are read in blocks. Not in
           scikit-learn.
+        - 'sample': k-means++ on a uniform sample of the rows, of about 4 MiB or 16 rows for each
+          cluster, whichever is more: the fastest start of many rows. Not in scikit-learn.
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with X less its
@@ -37,7 +40,7 @@ class KMeans(LloydEstimator):
 
     n_init : 'auto' or int, default='auto'
         Number of runs from different first centers, of which the best is kept. 'auto' is 1 for
-        'k-means++', 'k-means||' and arrays, 10 for 'random' and callables.
+        'k-means++', 'k-means||', 'sample' and arrays, 10 for 'random' and callables.
 
     max_iter : int, default=300
         Limit of the iterations of one run.
@@ -183,7 +186,7 @@ class KMeans(LloydEstimator):
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
         UserWarning
-            If rows are read in blocks and `init` is 'k-means++', which then looks at a sample.
+            If rows are read in blocks and `init` is 'k-means++', which then is 'k-means||'.
         RuntimeWarning
             If `n_init` is not 1 for centers that are given, or "elkan" is for one cluster.
         """
@@ -243,7 +246,8 @@ def k_means(
         Number of clusters.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row; None for ones.
-    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
+    init : {'k-means++', 'k-means||', 'sample', 'random'}, callable or array-like, \
+            default='k-means++'
         First centers.
     n_init : 'auto' or int, default='auto'
         Number of runs.

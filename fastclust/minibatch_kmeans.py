@@ -3,10 +3,17 @@
 import math
 
 import numpy as np
+import scipy.sparse
 
-from fastclust import _algorithms, _parameters, _validation
+from fastclust import _algorithms, _block_rows, _parameters, _validation
 from fastclust._kmeans_base import CenterEstimator
 from fastclust._parameters import integer, non_negative_float, one_of
+
+PASSES = (
+    "one for their mean, one for the rows of each start, one for the rows by which starts are "
+    "compared, one for every {:,} batches, one for the labels"
+)
+"""Those over rows in blocks, for `verbose`."""
 
 
 class MiniBatchKMeans(CenterEstimator):
@@ -24,7 +31,8 @@ class MiniBatchKMeans(CenterEstimator):
 
     init : {'k-means++', 'random'}, callable or array-like of shape \
             (n_clusters, n_features), default='k-means++'
-        First centers, of `init_size` rows; see `KMeans`. A callable gets the rows as they are.
+        First centers, of `init_size` rows; see `KMeans`. A callable gets the rows as they are; it
+        is not for rows that are read in blocks.
 
     max_iter : int, default=100
         Limit of the rows seen, in multiples of `n_samples`.
@@ -68,7 +76,8 @@ class MiniBatchKMeans(CenterEstimator):
         Centers of the clusters.
 
     labels_ : ndarray of shape (n_samples,), int32
-        Label of each row, equal to ``predict(X)``; only if `compute_labels`.
+        Label of each row, equal to ``predict(X)``; only if `compute_labels`. For rows in blocks its
+        memory may be a temporary file.
 
     inertia_ : float
         Sum of the squared distances of the rows to their centers, times their weights; without
@@ -107,6 +116,8 @@ class MiniBatchKMeans(CenterEstimator):
     >>> kmeans.partial_fit(X[:4]).partial_fit(X[4:]).n_steps_
     2
     """
+
+    _takes_blocks = True
 
     _rules = {
         "n_clusters": [integer(1)],
@@ -157,9 +168,11 @@ class MiniBatchKMeans(CenterEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, rows of files} of shape (n_samples, n_features)
             Rows to cluster. Anything but a C-contiguous float32 or float64 array, or a CSR matrix
-            of those, is converted, which takes a copy.
+            of those, is converted, which takes a copy. Rows that `open_rows` has opened, memory
+            maps, and other objects that yield rows in blocks are read in blocks if they are more
+            than `limit_memory` allows: the rows of many batches in each pass.
 
         y : Ignored
             Present for the API's sake.
@@ -197,8 +210,13 @@ class MiniBatchKMeans(CenterEstimator):
         random_state = _validation.check_random_state(self.random_state)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         in_range = _algorithms.rows.source.open_batches(X, mean)
+        if self.verbose and _block_rows.is_in_blocks(X):
+            at_once = in_range.rows.steps_at_once(batch_size)
+            _block_rows.tell_of_blocks(in_range.rows.blocks, PASSES.format(at_once))
         centers = self._best_start(in_range, sample_weight, n_init, init_size, random_state)
-        weights = np.ones(n_samples, dtype=X.dtype) if sample_weight is None else sample_weight
+        weights = sample_weight
+        if weights is None:
+            weights = np.broadcast_to(X.dtype.type(1), n_samples)
         result = _algorithms.kmeans.minibatch.run_minibatch(
             in_range.rows,
             centers,
@@ -221,7 +239,9 @@ class MiniBatchKMeans(CenterEstimator):
         result.state.centers = scaled(public_centers, in_range.exponent).astype(X.dtype, copy=False)
         self._set_state(result.state, origin)
         if self.compute_labels:
-            self._label(X, sample_weight)
+            in_blocks = _block_rows.is_in_blocks(X)
+            labels = in_range.rows.blocks.new_labels() if in_blocks else None
+            self._label(X, sample_weight, labels)
         else:
             self.__dict__.pop("labels_", None)  # those of another fit
             inertia = result.mean_inertia * float(weights.sum(dtype=np.float64))
@@ -236,8 +256,9 @@ class MiniBatchKMeans(CenterEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows of the batch.
+        X : {array-like, sparse matrix, rows of files} of shape (n_samples, n_features)
+            Rows of the batch. Those that `fit` would read in blocks are read so here too: one step
+            with all of them.
 
         y : Ignored
             Present for the API's sake.
@@ -322,6 +343,8 @@ class MiniBatchKMeans(CenterEstimator):
         """Of n_init first centers those of the smallest inertia of some rows."""
         batches = in_range.rows
         indices = random_state.randint(0, batches.n_samples, init_size)
+        if n_init == 1 and not self.verbose:  # nothing is compared: rows in blocks are not read
+            return self._draw_centers(in_range, sample_weight, init_size, random_state)
         rows = batches.pack(indices, _of_rows(sample_weight, indices, batches.dtype))
         best, least = None, math.inf
         for i in range(n_init):
@@ -345,11 +368,14 @@ class MiniBatchKMeans(CenterEstimator):
         if init_size < batches.n_samples:
             indices = random_state.randint(0, batches.n_samples, init_size)
         weights = _of_rows(sample_weight, indices, batches.dtype)
+        if not isinstance(self.init, str) and _block_rows.is_in_blocks(X):
+            return self._start_drawer(in_range, weights, random_state)()()
         rows = batches.pack(indices, weights)
-        rows_of_X = X[indices] if isinstance(X, np.ndarray) else rows.matrix
-        part = _algorithms.rows.source.RowsInRange(
-            rows, rows_of_X, np.zeros_like(batches.origin), exponent
-        )
+        if isinstance(X, np.ndarray):
+            X = X[indices]
+        elif scipy.sparse.issparse(X):
+            X = rows.matrix
+        part = _algorithms.rows.source.RowsInRange(rows, X, np.zeros_like(batches.origin), exponent)
         return self._start_drawer(part, weights, random_state)()()
 
     def _set_state(self, state, origin):
@@ -357,10 +383,10 @@ class MiniBatchKMeans(CenterEstimator):
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
 
-    def _label(self, X, sample_weight):
-        """Label the rows by the centers."""
+    def _label(self, X, sample_weight, labels=None):
+        """Label the rows by the centers, in an array if one is given."""
         self.labels_, self.inertia_ = _algorithms.kmeans.inference.predict_with_inertia(
-            X, self.cluster_centers_, self._origin, sample_weight
+            X, self.cluster_centers_, self._origin, sample_weight, labels=labels
         )
 
 

@@ -21,14 +21,17 @@ class SphericalKMeans(LloydEstimator):
     n_clusters : int, default=8
         Number of clusters and of centers.
 
-    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape \
+    init : {'k-means++', 'k-means||', 'sample', 'random'}, callable or array-like of shape \
             (n_clusters, n_features), default='k-means++'
         First centers.
 
         - 'k-means++': greedy k-means++ by 1 - cos [2]_, of several candidates in each round the one
-          that lowers the inertia most.
+          that lowers the inertia most. Of rows that are read in blocks it is 'k-means||', and a
+          warning says so.
         - 'k-means||': centers of many candidates, which are drawn as k-means++ would, but in a few
           passes over the rows [3]_: for many clusters or rows. Not in scikit-learn.
+        - 'sample': k-means++ on a uniform sample of the rows, of about 4 MiB or 16 rows for each
+          cluster, whichever is more: the fastest start of many rows. Not in scikit-learn.
         - 'random': `n_clusters` different rows, drawn by their weights.
         - array-like: the centers themselves; they are divided by their lengths.
         - callable: called as ``init(X, n_clusters, random_state=random_state)`` with the rows of X
@@ -36,7 +39,7 @@ class SphericalKMeans(LloydEstimator):
 
     n_init : 'auto' or int, default='auto'
         Number of runs from different first centers, of which the best is kept. 'auto' is 1 for
-        'k-means++', 'k-means||' and arrays, 10 for 'random' and callables.
+        'k-means++', 'k-means||', 'sample' and arrays, 10 for 'random' and callables.
 
     max_iter : int, default=300
         Limit of the iterations of one run.
@@ -64,7 +67,8 @@ class SphericalKMeans(LloydEstimator):
         Centers of the clusters, of length 1.
 
     labels_ : ndarray of shape (n_samples,), int32
-        Label of each row; always equal to ``predict(X)``.
+        Label of each row; always equal to ``predict(X)``. For rows in blocks its memory may be a
+        temporary file.
 
     inertia_ : float
         Sum of 1 - cos of the rows and their centers, times their weights.
@@ -112,6 +116,7 @@ class SphericalKMeans(LloydEstimator):
     """
 
     _unit = True
+    _takes_blocks = True
 
     def __init__(
         self,
@@ -141,10 +146,12 @@ class SphericalKMeans(LloydEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, rows of files} of shape (n_samples, n_features)
             Rows to cluster, of any length but 0. Anything but a C-contiguous float32 or float64
             array, or a CSR matrix of those, is converted, which takes a copy. Of a CSR matrix the
-            values are copied.
+            values are copied. Rows that `open_rows` has opened, memory maps, and other objects
+            that yield rows in blocks are read in blocks if they are more than `limit_memory`
+            allows.
 
         y : Ignored
             Present for the API's sake.
@@ -167,6 +174,8 @@ class SphericalKMeans(LloydEstimator):
         -----
         ConvergenceWarning
             If X has fewer distinct directions than clusters.
+        UserWarning
+            If rows are read in blocks and `init` is 'k-means++', which then is 'k-means||'.
         RuntimeWarning
             If `n_init` is not 1 for centers that are given.
         """

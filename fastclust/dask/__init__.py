@@ -7,6 +7,6 @@ Where there is no `distributed.Client`, Dask's threads do it.
 It needs ``pip install "fastclust[dask]"``.
 """
 
-from fastclust.dask._estimators import GaussianMixture, KMeans
+from fastclust.dask._estimators import GaussianMixture, KMeans, SphericalKMeans
 
-__all__ = ["GaussianMixture", "KMeans"]
+__all__ = ["GaussianMixture", "KMeans", "SphericalKMeans"]

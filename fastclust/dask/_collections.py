@@ -10,7 +10,8 @@ from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.dense import PanelMemory
+from fastclust._algorithms.rows.dense import ArrayRows, PanelMemory, UnitRows
+from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._validation import FLOAT_DTYPES
@@ -164,23 +165,33 @@ class DaskSource(RowSource):
         find = dask.delayed(_largest, pure=False)
         return max(dask.compute(*(find(block) for block in self._now())))
 
-    def pack(self, sample_weight, origin):
-        """The rows less a point, where they are; the computed blocks are let go."""
+    def find_zero_rows(self):
+        """Number of rows whose values are all zero, and the place of the first."""
+        count = dask.delayed(_count_zero_rows, pure=False)
+        counts = dask.compute(*(count(block) for block in self._now()))
+        return sum(counts), f"block {np.flatnonzero(counts)[0]} of those that are not empty"
+
+    def pack(self, sample_weight, origin, unit=False):
+        """The rows less a point or divided by their norms, where they are.
+
+        The computed blocks are let go.
+        """
         facts, n_blocks = self.facts, len(self._found)
         make = dask.delayed(limited(_pack), pure=False)
         n_threads = count_threads(n_blocks)
-        packed = list(dask.persist(*(make(n_threads, b, origin) for b in self._now())))
-        weights = [one.total_weight for one in self._found]
-        has_weights = any(one.has_weights for one in self._found)
+        packed = list(dask.persist(*(make(n_threads, b, origin, unit) for b in self._now())))
+        if unit and any(dask.compute(*(block.n_zero for block in packed))):
+            raise zero_rows_error(self)
         self._persisted = None
         return DaskRows(
             packed,
             facts,
             origin,
             self.dtype,
+            unit,
             starts=self._starts(),
-            block_weights=np.array(weights),
-            has_weights=has_weights,
+            block_weights=np.array([one.total_weight for one in self._found]),
+            has_weights=any(one.has_weights for one in self._found),
             fingerprint=self._found[0].fingerprint,
         )
 
@@ -265,7 +276,12 @@ def _largest(block):
     return max(float(block.rows.max()), -float(block.rows.min()))
 
 
-def _pack(block, origin):
-    panels = Panels(block.rows, block.weights, origin)
+def _count_zero_rows(block):
+    return len(block.rows) - int(np.count_nonzero(block.rows.any(axis=1)))
+
+
+def _pack(block, origin, unit):
+    rows = UnitRows(block.rows) if unit else ArrayRows(block.rows)
+    panels = Panels(rows, block.weights, origin)
     panels.detach()
     return panels

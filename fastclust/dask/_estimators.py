@@ -4,11 +4,11 @@ from typing import Any
 
 import dask
 
-from fastclust import gaussian_mixture, kmeans
+from fastclust import gaussian_mixture, kmeans, spherical_kmeans
 from fastclust._algorithms.kmeans import lloyd
-from fastclust._kmeans_base import is_string
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._lazy import lazily, sum_scores
+from fastclust.dask._rows import DaskRows, WeightsElsewhere
 from fastclust.dask._starts import weighted_random_starts
 
 
@@ -84,7 +84,59 @@ class CollectionEstimator:
         return lazily(self.to_local(), "predict", X)
 
 
-class KMeans(CollectionEstimator, kmeans.KMeans):
+class CollectionCenters(CollectionEstimator):
+    """Base of the estimators that run Lloyd's algorithm."""
+
+    init: Any
+    get_feature_names_out: Any
+
+    def fit(self, X, y=None, sample_weight=None):
+        super().fit(X, sample_weight=sample_weight)
+        if is_collection(X):
+            self.labels_ = self.predict(X)
+        return self
+
+    fit.__doc__ = CollectionEstimator.fit.__doc__
+
+    def _drawn_starts(self, rows, n_clusters, sample_weight, random_state):
+        """Return what draws first centers, where `init` is a string."""
+        if isinstance(rows, DaskRows) and rows.has_weights:  # it knows its weights itself
+            if self.init == "random":
+                return weighted_random_starts(rows, n_clusters, random_state)
+            sample_weight = WeightsElsewhere(rows)
+        return self._local_class._drawn_starts(self, rows, n_clusters, sample_weight, random_state)
+
+    def _is_better_run(self, in_range):
+        """How runs are compared."""
+        if isinstance(in_range.X, DaskSource):
+            return lloyd.is_clearly_smaller
+        return self._local_class._is_better_run(self, in_range)
+
+    def transform(self, X):
+        """Distances of rows to the centers: of a Dask collection lazily.
+
+        Parameters
+        ----------
+        X : dask.array.Array, dask.dataframe.DataFrame or array-like
+            New rows, of shape (n_samples, n_features).
+
+        Returns
+        -------
+        X_new : dask.array.Array, dask.dataframe.DataFrame or ndarray
+            The distances, of shape (n_samples, n_clusters).
+        """
+        if not is_collection(X):
+            return self._local_class.transform(self, X)
+        return lazily(self.to_local(), "transform", X, list(self.get_feature_names_out()))
+
+    def score(self, X, y=None, sample_weight=None):
+        """Negative inertia of X; see the estimator of fastclust."""
+        if not is_collection(X):
+            return self._local_class.score(self, X, sample_weight=sample_weight)
+        return sum_scores(self.to_local(), X, sample_weight)[0]
+
+
+class KMeans(CollectionCenters, kmeans.KMeans):
     """`fastclust.KMeans` for Dask's arrays and dataframes.
 
     From the same first centers, labels and iterations are those of the rows in memory; centers and
@@ -92,8 +144,8 @@ class KMeans(CollectionEstimator, kmeans.KMeans):
     depend on the chunks alone. The parameters and attributes are those of `fastclust.KMeans`, but
     for these:
 
-    - ``init='k-means||'`` draws in each chunk, and ``init='k-means++'`` takes its centers from a
-      uniform sample of the rows, and says so. It can not be a callable;
+    - ``init='k-means||'`` draws in each chunk. ``init='k-means++'`` is the same, and a warning says
+      so. It can not be a callable;
     - of several runs, the one of the smallest inertia is kept;
     - ``labels_`` is a lazy array, or series with the index of a dataframe: ``predict(X)``.
 
@@ -115,49 +167,25 @@ class KMeans(CollectionEstimator, kmeans.KMeans):
 
     _local_class = kmeans.KMeans
 
-    def fit(self, X, y=None, sample_weight=None):
-        super().fit(X, sample_weight=sample_weight)
-        if is_collection(X):
-            self.labels_ = self.predict(X)
-        return self
 
-    fit.__doc__ = CollectionEstimator.fit.__doc__
+class SphericalKMeans(CollectionCenters, spherical_kmeans.SphericalKMeans):
+    """`fastclust.SphericalKMeans` for Dask's arrays and dataframes; see `KMeans`.
 
-    def _start_drawer(self, in_range, sample_weight, random_state):
-        """Return what draws first centers."""
-        rows = in_range.rows
-        if is_string(self.init, "random") and getattr(rows, "has_weights", False):
-            return weighted_random_starts(rows, int(self.n_clusters), random_state)
-        return super()._start_drawer(in_range, sample_weight, random_state)
+    See Also
+    --------
+    fastclust.SphericalKMeans : The parameters and attributes.
 
-    def _is_better_run(self, in_range):
-        """How runs are compared."""
-        if isinstance(in_range.X, DaskSource):
-            return lloyd.is_clearly_smaller
-        return super()._is_better_run(in_range)
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from fastclust.dask import SphericalKMeans
+    >>> X = da.random.RandomState(0).normal(size=(1000, 4), chunks=(300, 4))
+    >>> kmeans = SphericalKMeans(3, init="k-means||", random_state=0).fit(X)
+    >>> kmeans.predict(X)
+    dask.array<_ask, shape=(1000,), dtype=int32, chunksize=(300,), chunktype=numpy.ndarray>
+    """
 
-    def transform(self, X):
-        """Distances of rows to the centers: of a Dask collection lazily.
-
-        Parameters
-        ----------
-        X : dask.array.Array, dask.dataframe.DataFrame or array-like
-            New rows, of shape (n_samples, n_features).
-
-        Returns
-        -------
-        X_new : dask.array.Array, dask.dataframe.DataFrame or ndarray
-            The distances, of shape (n_samples, n_clusters).
-        """
-        if not is_collection(X):
-            return super().transform(X)
-        return lazily(self.to_local(), "transform", X, list(self.get_feature_names_out()))
-
-    def score(self, X, y=None, sample_weight=None):
-        """Negative inertia of X; see `fastclust.KMeans.score`."""
-        if not is_collection(X):
-            return super().score(X, sample_weight=sample_weight)
-        return sum_scores(self.to_local(), X, sample_weight)[0]
+    _local_class = spherical_kmeans.SphericalKMeans
 
 
 class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):

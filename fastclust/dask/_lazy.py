@@ -29,7 +29,7 @@ def lazily(model, method, X, columns=None):
     """
     shared = dask.delayed(model, traverse=False)  # it travels to each worker once
     if isinstance(X, dask.array.Array):
-        example = getattr(model, method)(np.zeros((1, X.shape[1]), dtype=X.dtype))
+        example = getattr(model, method)(np.ones((1, X.shape[1]), dtype=X.dtype))
         options = {"dtype": example.dtype, "meta": example[:0]}
         if columns is None:
             options["drop_axis"] = 1
@@ -37,7 +37,7 @@ def lazily(model, method, X, columns=None):
             options["chunks"] = X.chunks[0], (len(columns),)
         X = X.rechunk({1: -1})
         return X.map_blocks(_ask, model=shared, method=method, empty=example[:0], **options)
-    example = X._meta.head(0).reindex([0]).fillna(0).astype(X.dtypes.to_dict())
+    example = X._meta.head(0).reindex([0]).fillna(1).astype(X.dtypes.to_dict())
     example = _as_frame(getattr(model, method)(example), example.index, columns)
     meta = example.iloc[:0].set_axis(X._meta.index)
     return X.map_partitions(_ask_frame, shared, method, columns, meta, meta=meta)

@@ -59,7 +59,7 @@ def _run_limited(function, n_threads, *arguments):
 
 
 class DaskRows(RowsInBlocks):
-    """Rows in Dask's workers, with a point subtracted.
+    """Rows in Dask's workers, less a point or divided by their norms.
 
     Parameters
     ----------
@@ -71,6 +71,8 @@ class DaskRows(RowsInBlocks):
         What has been subtracted.
     dtype : dtype
         Type of the rows.
+    unit : bool
+        Whether the rows have been divided by their norms.
     starts : ndarray of int64
         Number of the first row of each block.
     block_weights : ndarray of float64
@@ -82,14 +84,15 @@ class DaskRows(RowsInBlocks):
     """
 
     def __init__(
-        self, blocks, facts, origin, dtype, *, starts, block_weights, has_weights, fingerprint
+        self, blocks, facts, origin, dtype, unit, *, starts, block_weights, has_weights, fingerprint
     ):
         self._blocks, self._fingerprint, self._has_weights = blocks, fingerprint, has_weights
         self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), dtype
         self.origin, self.block_starts, self.block_weights = origin, starts, block_weights
         self.n_blocks = self.n_kept = len(blocks)
-        self.sample_rows = -(-facts.n_samples // max(1, len(blocks)))
-        self.total_square, self.largest_square = facts.squares_about(origin)
+        self.total_square, self.largest_square, self.unit = float(self.n_samples), 1.0, unit
+        if not unit:
+            self.total_square, self.largest_square = facts.squares_about(origin)
         self._n_threads = count_threads(len(blocks))
         self._keys = [block.key for block in blocks]
         self._graph = {key: part for block in blocks for key, part in dict(block.dask).items()}
@@ -167,6 +170,16 @@ class DaskRows(RowsInBlocks):
         statistics = self.cluster_statistics(centers)
         n_distinct = int(np.count_nonzero(statistics.counts))
         return LabelsElsewhere(self.n_samples, n_distinct), statistics.inertia
+
+
+class WeightsElsewhere:
+    """Weights of rows that are in other processes: asked for by number, as those of an array."""
+
+    def __init__(self, rows):
+        self._rows = rows
+
+    def __getitem__(self, indices):
+        return self._rows.take_weights(indices)
 
 
 class LabelsElsewhere:

@@ -6,7 +6,7 @@ from distributed import Client, LocalCluster
 
 def start_cluster(**options):
     return LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, **options
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", **options
     )
 
 

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastclust
 from fastclust import limit_memory
 from fastclust._algorithms.rows import block_source
-from fastclust.dask import GaussianMixture, KMeans
+from fastclust.dask import GaussianMixture, KMeans, SphericalKMeans
 from fastclust.dask._collections import DaskSource
 from fastclust.dask._starts import weighted_random_starts
 from tests.dask.conftest import start_cluster
@@ -93,6 +93,27 @@ def test_weights_of_kmeans():
         assert score == pytest.approx(-expected.inertia_, rel=1e-13)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_directions_are_those_of_rows_in_memory(weighted, scheduler):
+    X = make_rows()
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, size=N) if weighted else None
+    kmeans = SphericalKMeans(K, init=X[:K], n_init=1).fit(array(X), sample_weight=weights)
+    expected = fastclust.SphericalKMeans(K, init=X[:K], n_init=1).fit(X, sample_weight=weights)
+    assert kmeans.n_iter_ == expected.n_iter_ > 3
+    np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+    assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=1e-13)
+    np.testing.assert_array_equal(kmeans.transform(array(X)).compute(), kmeans.transform(X))
+    started = SphericalKMeans(K, init="k-means||", random_state=0).fit(array(X))
+    assert started.inertia_ < 1.5 * expected.inertia_
+
+
+def test_directions_of_zero_rows():
+    X = make_rows()
+    X[2 * CHUNK + 1 : 2 * CHUNK + 3] = 0
+    with pytest.raises(ValueError, match="2 of 3000 rows are zero, the first of them in block 2"):
+        SphericalKMeans(K, init=X[:K], n_init=1).fit(array(X))
+
+
 def mixture(of, X, covariance_type="full", **options):
     """A mixture that starts from some of the rows."""
     return of.GaussianMixture(
@@ -131,7 +152,7 @@ def test_weights_of_mixtures():
 
 
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
-@pytest.mark.filterwarnings("ignore:The .* rows are read in blocks")
+@pytest.mark.filterwarnings("ignore:The .* rows are in blocks")
 def test_every_start_of_mixtures(init_params):
     X = make_rows()
     gm = GaussianMixture(K, init_params=init_params, random_state=0).fit(array(X))
@@ -164,6 +185,18 @@ def test_one_fit_in_memory_of_a_file_and_on_dask(tmp_path, monkeypatch, schedule
     assert gm.lower_bounds_ == gm_of_file.lower_bounds_
 
 
+def test_other_rows_than_collections_are_taken_too(tmp_path):
+    X, weights = make_rows(), np.arange(N) % 3
+    np.save(tmp_path / "rows.npy", X)
+    for rows in (X, fastclust.open_rows(tmp_path / "rows.npy")):
+        with limit_memory("50 kB"):
+            kmeans = KMeans(K, init="random", n_init=1, random_state=0)
+            kmeans.fit(rows, sample_weight=weights)
+        expected = fastclust.KMeans(K, init="random", n_init=1, random_state=0)
+        expected.fit(X, sample_weight=weights)
+        np.testing.assert_array_equal(kmeans.labels_, expected.labels_)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_empty_clusters_move_to_the_farthest_rows(dtype):
     X = make_rows(dtype)
@@ -182,9 +215,9 @@ def test_rows_in_any_unit(dtype, factor):
     np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
 
 
-@pytest.mark.parametrize("init", ["random", "k-means||", "k-means++"])
+@pytest.mark.parametrize("init", ["random", "k-means||", "k-means++", "sample"])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.filterwarnings("ignore:The .* rows are read in blocks")
+@pytest.mark.filterwarnings("ignore:The .* rows are in blocks")
 def test_starts_are_reproducible_and_good(init, weighted, scheduler):
     X = make_rows()
     weights = np.random.default_rng(1).uniform(size=N) * (np.arange(N) % 2) if weighted else None
@@ -308,7 +341,7 @@ def test_bad_rows():
     [
         (np.ones(N - 1), r"sample_weight.shape == \(2999,\), expected \(3000,\)"),
         (da.ones(N, chunks=7), "sample_weight has 429 blocks, and X has 8"),
-        (da.ones(8, chunks=1), "There are 1 weights for 416 rows, in block 0"),
+        (da.ones(8, chunks=1), r"There are 1 weights for 416 rows, in block \d"),
         (-np.ones(N), "Negative values in data passed to `sample_weight`, in block \\d"),
         (np.zeros(N), r"0 sample\(s\)"),
     ],

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 import fastclust
 from fastclust import MiniBatchKMeans
-from fastclust._algorithms.kmeans import minibatch
+from fastclust._algorithms.kmeans import batch_draws
 from fastclust._algorithms.rows import batches as batches_module
 
 
@@ -166,7 +166,7 @@ def test_batches_that_were_drawn_in_vain_change_nothing(make, monkeypatch):
     X = make(blobs(14))
     fits = []
     for most in (1, 5, 64):
-        monkeypatch.setattr(minibatch, "MOST_STEPS", most)
+        monkeypatch.setattr(batch_draws, "MOST_STEPS", most)
         random_state = np.random.RandomState(0)
         model = MiniBatchKMeans(20, batch_size=64, random_state=random_state).fit(X)
         fits.append((model.cluster_centers_.tobytes(), model.n_steps_, random_state.randint(2**30)))
@@ -213,7 +213,7 @@ def test_draws_are_those_of_choice(n_samples, weighted):
     weights = rng.uniform(0, 1, size=n_samples) if weighted else np.ones(n_samples)
     weights[0] = 1
     theirs, ours = np.random.RandomState(18), np.random.RandomState(18)
-    draws = minibatch.BatchDraws(ours, weights, 500, n_batches=9)
+    draws = batch_draws.BatchDraws(ours, weights, 500, n_batches=9)
     for _ in range(9):
         next_batches = draws.ahead()
         expected = theirs.choice(n_samples, 500, p=weights / weights.sum())
@@ -225,7 +225,7 @@ def test_draws_are_those_of_choice(n_samples, weighted):
 @pytest.mark.parametrize("n_taken", [1, 2, 5])
 def test_batches_that_were_not_taken_are_drawn_again(n_taken):
     theirs, ours = np.random.RandomState(19), np.random.RandomState(19)
-    draws = minibatch.BatchDraws(ours, np.ones(100), 50, n_batches=40)
+    draws = batch_draws.BatchDraws(ours, np.ones(100), 50, n_batches=40)
     for n in (n_taken, 3):
         for _ in range(n):
             draws.ahead()
@@ -238,13 +238,13 @@ def test_batches_that_were_not_taken_are_drawn_again(n_taken):
 
 @pytest.mark.parametrize("n", [1_000_003, 1_000_033])  # borders above i / n, and below
 def test_draws_next_to_borders_between_rows(n):
-    draws = minibatch.BatchDraws(np.random.RandomState(0), np.ones(n), 1, n_batches=1)
+    draws = batch_draws.BatchDraws(np.random.RandomState(0), np.ones(n), 1, n_batches=1)
     cumulative = np.cumsum(np.full(n, 1 / n))
     cumulative /= cumulative[-1]
     borders = cumulative[np.random.default_rng(0).integers(n - 1, size=20_000)]
     near = np.concatenate([np.nextafter(borders, 0), borders, np.nextafter(borders, 1), [0.0]])
     expected = np.searchsorted(cumulative, near, side="right")
-    np.testing.assert_array_equal(draws._look_up(near), expected)
+    np.testing.assert_array_equal(draws._shares.look_up(near), expected)
 
 
 # -- partial_fit ---------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from fastclust import BayesianGaussianMixture, GaussianMixture, limit_memory, open_rows
+from fastclust import BayesianGaussianMixture, GaussianMixture, KMeans, limit_memory, open_rows
+from fastclust._algorithms.kmeans.parallel_seeding import run_kmeans_parallel
+from fastclust._algorithms.rows.source import pack
 from tests.rows.test_blocks import LITTLE, Given, make_rows, parquet, small_blocks
 
 pytestmark = pytest.mark.usefixtures(small_blocks.__name__)
@@ -77,13 +79,39 @@ def test_random_starts_are_those_of_an_array(covariance_type, init_params):
     assert_same_mixtures(ours, expected, 1e-8)  # the first parameters amplify rounding
 
 
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++"])
-def test_seeds_come_from_a_sample_which_a_warning_says(init_params):
+@pytest.mark.parametrize("unit", [1.0, 2.0**480])
+def test_kmeans_starts_from_kmeans_parallel_which_a_warning_says(unit):
     X = make_rows("f8")
-    mixture = GaussianMixture(7, init_params=init_params, random_state=0, max_iter=300)
-    with limit_memory(LITTLE), pytest.warns(UserWarning, match="a sample of 112 of them"):
-        mixture.fit(Given(X))
-    assert mixture.lower_bound_ > GaussianMixture(3, random_state=0).fit(X).lower_bound_
+    mixture = GaussianMixture(7, random_state=0, max_iter=2, tol=1e300, reg_covar=0.0)
+    with limit_memory(LITTLE), pytest.warns(UserWarning, match=r"found by k-means\|\|"):
+        mixture.fit(Given(X * unit))
+    labels = KMeans(7, init="k-means||", random_state=0).fit_predict(X)
+    means = np.array([X[labels == j].mean(axis=0) for j in range(7)])
+    expected = GaussianMixture(7, max_iter=2, tol=1e300, reg_covar=0.0)
+    expected.set_params(
+        means_init=means,
+        weights_init=np.bincount(labels) / N,
+        precisions_init=[np.linalg.inv(np.cov(X[labels == j].T, ddof=0)) for j in range(7)],
+    )
+    expected.fit(X)
+    # Precisions of some 400 rows in 5 dimensions, inverted twice.
+    np.testing.assert_allclose(mixture.means_ / unit, expected.means_, rtol=1e-9)
+    np.testing.assert_allclose(mixture.covariances_ / unit**2, expected.covariances_, rtol=1e-7)
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0**480])
+def test_seeds_are_centers_of_kmeans_parallel_which_a_warning_says(unit):
+    X = make_rows("f8")
+    mixture = GaussianMixture(7, init_params="k-means++", random_state=0, max_iter=2, tol=1e300)
+    mixture.set_params(reg_covar=unit**2)
+    with limit_memory(LITTLE), pytest.warns(UserWarning, match=r"found by k-means\|\|"):
+        mixture.fit(Given(X * unit))
+    random_state, rows = np.random.RandomState(0), pack(X, None, np.zeros(5))
+    centers = run_kmeans_parallel(rows, 7, None, random_state, 2.0, 5)
+    expected = GaussianMixture(7, max_iter=2, tol=1e300, reg_covar=1.0)
+    expected.set_params(means_init=centers, precisions_init=np.array([np.eye(5)] * 7))
+    expected.set_params(weights_init=np.full(7, 1 / 7)).fit(X)
+    np.testing.assert_allclose(mixture.means_ / unit, expected.means_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("factor", [2.0**480, 2.0**-450])

@@ -13,7 +13,8 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 
-from fastclust import GaussianMixture, KMeans, MiniBatchKMeans, k_means, limit_memory, open_rows
+from fastclust import BisectingKMeans, KMeans, k_means, limit_memory, open_rows
+from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows import block_source, files
 from fastclust._algorithms.rows.blocks import BlockRows
@@ -231,20 +232,27 @@ def test_random_starts_are_those_of_an_array():
     np.testing.assert_array_equal(fit_in_blocks(kmeans, X).labels_, expected.labels_)
 
 
-def test_seeds_come_from_a_sample_which_a_warning_says():
-    X = make_rows()
-    with pytest.warns(UserWarning, match=r"3,000 rows .* a sample of 112 of them") as record:
-        kmeans = fit_in_blocks(KMeans(K, random_state=0), X)
-    assert record[0].filename == __file__
-    in_memory = KMeans(K, n_init=10, random_state=0).fit(X)
-    assert kmeans.inertia_ < 2 * in_memory.inertia_
-
-
-def test_few_rows_are_seeded_as_an_array(monkeypatch):
+def test_kmeans_plusplus_is_kmeans_parallel_which_a_warning_says():
     X = make_rows("f8")
-    monkeypatch.setattr(block_source, "BLOCK_BYTES", X.nbytes)
-    kmeans = fit_in_blocks(KMeans(K, random_state=0), X)
-    np.testing.assert_array_equal(kmeans.labels_, KMeans(K, random_state=0).fit(X).labels_)
+    with pytest.warns(UserWarning, match=r"3,000 rows .* are found by k-means\|\|") as record:
+        kmeans = fit_in_blocks(KMeans(K, n_init=2, random_state=0), X)
+    assert record[0].filename == __file__
+    options = {"oversampling_factor": 1.0, "init_rounds": 2, "random_state": 0}
+    with pytest.warns(UserWarning, match="are found by"):
+        other = fit_in_blocks(KMeans(K, **options), X)
+    for fit, given in ((kmeans, {"n_init": 2, "random_state": 0}), (other, options)):
+        expected = KMeans(K, init="k-means||", **given).fit(X)
+        np.testing.assert_array_equal(fit.labels_, expected.labels_)
+        assert fit.n_iter_ == expected.n_iter_
+
+
+def test_seeds_of_a_sample_are_those_of_an_array(monkeypatch):
+    monkeypatch.setattr(seeding, "SAMPLE_BYTES", 10_000)
+    X = make_rows("f8")
+    kmeans = KMeans(K, init="sample", n_init=2, random_state=0)
+    expected = KMeans(K, init="sample", n_init=2, random_state=0).fit(X)
+    np.testing.assert_array_equal(fit_in_blocks(kmeans, X).labels_, expected.labels_)
+    assert kmeans.n_iter_ == expected.n_iter_
 
 
 @pytest.mark.parametrize("with_zeros", [False, True])
@@ -345,9 +353,10 @@ def test_names_of_columns_are_learnt_and_checked(tmp_path):
 def test_estimators_that_take_no_blocks_read_all_rows(tmp_path):
     X = make_rows("f8")
     rows = npy(tmp_path, X)
-    for estimator in (MiniBatchKMeans(3, random_state=0), GaussianMixture(3, random_state=0)):
-        expected = estimator.fit(X).predict(X)
-        np.testing.assert_array_equal(estimator.fit(rows).predict(rows), expected)
+    bisecting = BisectingKMeans(3, random_state=0)
+    with limit_memory(LITTLE):
+        labels = bisecting.fit(rows).predict(rows)
+    np.testing.assert_array_equal(labels, bisecting.fit(X).predict(X))
     np.testing.assert_array_equal(np.asarray(rows), X)
     labels = k_means(rows, 3, random_state=0)[1]
     np.testing.assert_array_equal(labels, KMeans(3, random_state=0).fit(X).labels_)
@@ -551,7 +560,7 @@ def test_no_thread_is_left_behind_after_an_error():
 
     before = _thread._count()
     with pytest.raises(ValueError, match="NaN"):
-        fit_in_blocks(KMeans(K), spoilt(make_rows(), np.nan))
+        fit_in_blocks(KMeans(K, init="random"), spoilt(make_rows(), np.nan))
     assert _thread._count() == before
 
 

@@ -10,6 +10,7 @@ from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import RowSource
+from fastclust._algorithms.rows.directions import ZeroRowsError, zero_rows_error
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
@@ -22,7 +23,7 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
     float64, and others are scaled, as in a fit. Unit vectors never do.
     """
     if isinstance(X, RowSource):
-        yield from _blocks_of_source(X, sample_weight, centers, origin)
+        yield from _blocks_of_source(X, sample_weight, centers, origin, unit)
         return
     with np.errstate(over="ignore"):  # such centers are scaled
         relative = centers - origin
@@ -46,13 +47,16 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
             yield part, rows, (scale.scaled(centers, -exponent) - scaled_origin, None), exponent
 
 
-def _blocks_of_source(source, sample_weight, centers, origin):
+def _blocks_of_source(source, sample_weight, centers, origin, unit):
     """Yield what `blocks_in_range` does, of each block of a source after the other."""
     with contextlib.closing(source.blocks()) as blocks:
         for part, X in blocks:
             weights = None if sample_weight is None else sample_weight[part]
-            for inner, *block in blocks_in_range(X, weights, centers, origin):
-                yield slice(part.start + inner.start, part.start + inner.stop), *block
+            try:
+                for inner, *block in blocks_in_range(X, weights, centers, origin, unit=unit):
+                    yield slice(part.start + inner.start, part.start + inner.stop), *block
+            except ZeroRowsError:  # of one block: a file says more
+                raise zero_rows_error(source) from None
 
 
 def predict_labels(X, centers, origin, unit=False):
@@ -76,12 +80,14 @@ def predict_labels(X, centers, origin, unit=False):
     return labels
 
 
-def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
+def predict_with_inertia(X, centers, origin, sample_weight, unit=False, labels=None):
     """The labels of `predict_labels`, and the weighted sum of the squared distances.
 
-    Of unit vectors it is the weighted sum of 1 - cos, half of that.
+    Of unit vectors it is the weighted sum of 1 - cos, half of that. The labels are written to an
+    array, if one is given.
     """
-    labels, inertia = np.empty(X.shape[0], dtype=np.int32), 0.0
+    labels = np.empty(X.shape[0], dtype=np.int32) if labels is None else labels
+    inertia = 0.0
     for part, rows, tiled, exponent in blocks_in_range(
         X, sample_weight, centers, origin, unit=unit
     ):

@@ -4,90 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastclust._algorithms.kmeans.batch_draws import BatchDraws
 from fastclust._algorithms.kmeans.inference import cluster_statistics
 from fastclust._algorithms.kmeans.m_step import move_gradually
 from fastclust._algorithms.rows.scale import scaled_up
-
-FIRST_STEPS, MOST_STEPS = 1, 64
-"""Batches that are drawn before it is asked whether one of them should have been the last: doubled
-each time that none should, as those after it were in vain."""
+from fastclust._algorithms.rows.source import take_rows
 
 HALF = 0.5
 """Most clusters that are reassigned at a time, as a share of the rows of the batch."""
 
-ROUNDING = 4 * float(np.finfo(np.float64).eps)
-"""Times n^2: bound of the rounding error of n times a cumulative sum of n shares of 1 / n."""
-
 REASSIGN_ROWS = 10
 """Rows for each cluster after which clusters of little weight are looked for."""
-
-
-class BatchDraws:
-    """Numbers of the rows of batches, as `random_state.choice(n_samples, batch_size, p=p)` draws.
-
-    `choice` forms the cumulative sum of p each time, which takes longer than a step. It is formed
-    once here, and batches are drawn ahead, twice as many each time.
-
-    Parameters
-    ----------
-    random_state : RandomState
-        Source of the draws.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows, of X's dtype.
-    batch_size : int
-        Rows in a batch.
-    n_batches : int
-        Limit of the batches.
-    """
-
-    def __init__(self, random_state, sample_weight, batch_size, n_batches):
-        self._random_state, self._batch_size = random_state, batch_size
-        p = (sample_weight / np.sum(sample_weight)).astype(np.float64, copy=False)
-        self._cumulative = np.cumsum(p)
-        self._cumulative /= self._cumulative[-1]
-        self._is_even = bool((sample_weight == sample_weight[0]).all())
-        self._drawn, self._n_taken = np.empty((0, batch_size), dtype=np.int64), 0
-        self._n_ahead, self._n_left = FIRST_STEPS, n_batches
-
-    def ahead(self):
-        """Numbers of the rows of the next batches, at least one, as (n_batches, batch_size)."""
-        if self._n_taken == len(self._drawn):
-            self._before = self._random_state.get_state(legacy=False)
-            shape = min(self._n_ahead, self._n_left), self._batch_size
-            self._drawn, self._n_taken = self._look_up(self._random_state.random_sample(shape)), 0
-            self._n_ahead = min(2 * self._n_ahead, MOST_STEPS)
-        return self._drawn[self._n_taken :]
-
-    def take(self):
-        """Numbers of the rows of the next batch, which has been used."""
-        batch = self._drawn[self._n_taken]
-        self._n_taken += 1
-        self._n_left -= 1
-        return batch
-
-    def take_back(self):
-        """Leave the generator as if only those batches had been drawn that were taken."""
-        if self._n_taken < len(self._drawn):
-            self._random_state.set_state(self._before)
-            self._random_state.random_sample((self._n_taken, self._batch_size))
-            self._drawn = self._drawn[: self._n_taken]
-        self._n_ahead = FIRST_STEPS
-
-    def _look_up(self, uniforms):
-        """First entries of the cumulative sum that are greater."""
-        if not self._is_even:
-            return np.searchsorted(self._cumulative, uniforms, side="right")
-        # Entry i is (i + 1) / n up to rounding, so that the entry sought is the one with the number
-        # of u n, and only next to a border between two of them the one beside it.
-        n = len(self._cumulative)
-        positions = uniforms * n
-        found = positions.astype(np.int64)
-        positions -= found
-        positions -= 0.5
-        near = np.abs(positions, out=positions) >= 0.5 - ROUNDING * n**2
-        if near.any():
-            found[near] = np.searchsorted(self._cumulative, uniforms[near], side="right")
-        return found
 
 
 @dataclass
@@ -244,7 +171,7 @@ def run_minibatch(
 
     Parameters
     ----------
-    batches : Batches
+    batches : Batches, CsrBatches or BlockBatches
         The rows.
     centers : ndarray of shape (n_clusters, n_features)
         First centers, relative to the origin of the rows.
@@ -262,7 +189,8 @@ def run_minibatch(
     result : MiniBatchResult
         The outcome.
     """
-    draws = BatchDraws(random_state, sample_weight, batch_size, n_steps)
+    at_once = batches.steps_at_once(batch_size)
+    draws = BatchDraws(random_state, sample_weight, batch_size, n_steps, at_once)
     convergence = Convergence(
         batches.n_samples, batch_size, n_steps, tol, max_no_improvement, verbose, exponent
     )
@@ -272,7 +200,8 @@ def run_minibatch(
     while not stops:
         steps = run.advance(draws.ahead())
         for i, inertia in enumerate(steps.inertia):
-            batch, n_done = draws.take(), n_done + 1
+            draws.take()
+            n_done += 1
             looks = state.looks_for_light_clusters(batch_size)
             state.weights = steps.weights[i]
             light = looks and state.find_light_clusters(reassignment_ratio, batch_size)
@@ -282,7 +211,7 @@ def run_minibatch(
                 draws.take_back()
                 places = draw_places(light.sum(), batch_size, random_state, verbose)
                 state.raise_weights(light)
-                run.move(i, light, batches.take(batch[places]), state.weights)
+                run.move(i, light, run.take(i, places), state.weights)
             shift_sq = 0.0
             if tol > 0:
                 before, state.centers = state.centers, run.centers_after(last)
@@ -304,7 +233,7 @@ def run_step(
     ----------
     state : MiniBatchState
         The centers, in the coordinates of X; it changes.
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
         The rows; an ndarray is C-contiguous.
     origin : ndarray of shape (n_features,)
         What is subtracted from rows and centers.
@@ -324,6 +253,5 @@ def run_step(
     light = looks and state.find_light_clusters(reassignment_ratio, X.shape[0])
     if np.any(light):
         places = draw_places(light.sum(), X.shape[0], random_state, verbose)
-        rows = X[places]
         state.raise_weights(light)
-        state.centers[light] = rows if isinstance(rows, np.ndarray) else rows.toarray()
+        state.centers[light] = take_rows(X, places)

@@ -10,12 +10,17 @@ import contextlib
 
 import numpy as np
 
+from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.lloyd import run_lloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.seeding import draw_first_row, run_kmeans_plusplus
+from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
 from fastclust._algorithms.rows.panels import Panels
+
+OVERSAMPLING_FACTOR, INIT_ROUNDS = 2.0, 5
+"""Candidates of a round for each center, and number of rounds, where nothing else is said."""
 
 ROWS_AT_ONCE = 2**18
 """Rows whose draws are made together."""
@@ -24,9 +29,20 @@ LLOYD_ITERATIONS = 30
 """Limit of the iterations on the candidates, whose centers are a start only."""
 
 
+def default_starts(rows, n_clusters, sample_weight, random_state, **options):
+    """Starts by k-means++; of rows in blocks by k-means||, as each seed would be another pass.
+
+    The options are those of `kmeans_parallel_starts`.
+    """
+    if isinstance(rows, RowsInBlocks):
+        return kmeans_parallel_starts(rows, n_clusters, sample_weight, random_state, **options)
+    return seeding.kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state)
+
+
 def kmeans_parallel_starts(
-    rows, n_clusters, sample_weight, random_state, *, oversampling_factor, init_rounds
-):
+    rows, n_clusters, sample_weight, random_state, *,
+    oversampling_factor=OVERSAMPLING_FACTOR, init_rounds=INIT_ROUNDS,
+):  # fmt: skip
     """Return the `draw_start` of `run_restarts` whose first centers are those of k-means||."""
 
     def draw_start():

@@ -1,4 +1,4 @@
-"""First centers: greedy k-means++ and random rows, with scikit-learn's draws.
+"""First centers: greedy k-means++ and random rows, with scikit-learn's draws; a sample of rows.
 
 The draws come from the same RandomState by the same calls in the same order as scikit-learn's, so
 the same random_state gives the same seeds.
@@ -6,27 +6,19 @@ the same random_state gives the same seeds.
 
 import numpy as np
 
-from fastclust._algorithms.rows.block_passes import RowsInBlocks
+from fastclust._algorithms.rows.csr import CsrRows
+from fastclust._algorithms.rows.panels import Panels
 
 EPS = float(np.finfo(np.float64).eps)
 
+SAMPLE_BYTES, SAMPLE_ROWS_PER_CLUSTER = 2**22, 16
+"""Least size of a sample of rows for k-means++."""
+
 
 def run_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
-    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`.
-
-    Of rows in blocks they are those of a uniform sample.
-    """
-    rows, sample_weight, numbers = _seeded_rows(rows, n_clusters, sample_weight, random_state)
+    """Rows that greedy k-means++ takes as seeds; see `draw_kmeans_plusplus`."""
     draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials)
-    seeds = rows.run_seeding(*draws)
-    return seeds if numbers is None else numbers[seeds]
-
-
-def _seeded_rows(rows, n_clusters, sample_weight, random_state):
-    """Rows among which seeds are sought, their weights, and their numbers or None for all rows."""
-    if isinstance(rows, RowsInBlocks):
-        return rows.draw_sample(n_clusters, random_state)
-    return rows, sample_weight, None
+    return rows.run_seeding(*draws)
 
 
 def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_trials=None):
@@ -64,11 +56,38 @@ def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):
     """
 
     def draw_start():
-        seeded, weights, _ = _seeded_rows(rows, n_clusters, sample_weight, random_state)
-        draws = draw_kmeans_plusplus(seeded, n_clusters, weights, random_state)
-        return lambda: seeded.take(seeded.run_seeding(*draws))
+        draws = draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state)
+        return lambda: rows.take(rows.run_seeding(*draws))
 
     return draw_start
+
+
+def sample_starts(rows, n_clusters, sample_weight, random_state):
+    """Return the `draw_start` of `run_restarts` that has k-means++ look at a uniform sample only.
+
+    The sample are the rows that as many draws hit as fit into `SAMPLE_BYTES`, or
+    `SAMPLE_ROWS_PER_CLUSTER` for each cluster, whichever is more; or all rows, if they are fewer.
+    """
+
+    def draw_start():
+        fit = SAMPLE_BYTES // (rows.n_features * rows.dtype.itemsize)
+        size = max(fit, SAMPLE_ROWS_PER_CLUSTER * n_clusters)
+        indices = np.arange(rows.n_samples)
+        if size < rows.n_samples:
+            indices = np.unique(random_state.randint(rows.n_samples, size=size, dtype=np.int64))
+        weights = None if sample_weight is None else sample_weight[indices]
+        sample = _rows_by_number(rows, indices, weights)
+        draws = draw_kmeans_plusplus(sample, n_clusters, weights, random_state)
+        return lambda: sample.take(sample.run_seeding(*draws))
+
+    return draw_start
+
+
+def _rows_by_number(rows, indices, sample_weight):
+    """Some of the rows, packed, in the coordinates of these."""
+    if isinstance(rows, CsrRows):
+        return CsrRows(rows.matrix[indices], sample_weight)
+    return Panels(rows.take(indices), sample_weight, np.zeros_like(rows.origin))
 
 
 def random_starts(rows, n_clusters, sample_weight, random_state):

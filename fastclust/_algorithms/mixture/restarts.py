@@ -140,5 +140,5 @@ def _start_from_init(rows, m_step, in_range, sample_weight, init_params, random_
         start.start_from_seeds(rows, m_step, seeds)
     else:
         p = None if sample_weight is None else sample_weight / sample_weight.sum()
-        seeds = random_state.choice(X.shape[0], size=rows.n_components, replace=False, p=p)
-        start.start_from_seeds(rows, m_step, seeds)
+        indices = random_state.choice(X.shape[0], size=rows.n_components, replace=False, p=p)
+        start.start_from_seeds(rows, m_step, rows.panels.take(indices))

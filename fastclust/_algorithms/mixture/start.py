@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.kmeans.lloyd import run_restarts
+from fastclust._algorithms.kmeans.parallel_seeding import default_starts
+from fastclust._algorithms.kmeans.seeding import run_kmeans_plusplus
 from fastclust._algorithms.mixture.moments import MixtureMoments
+from fastclust._algorithms.rows.block_passes import RowsInBlocks
+from fastclust._algorithms.rows.scale import scaled
 from fastclust._algorithms.rows.source import pack_in_range, row_slices
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
@@ -20,7 +23,7 @@ def run_kmeans(rows, X, mean, sample_weight, random_state):
     # Rows of a mixture are scaled so that reg_covar is in range, too: then they may be too small.
     in_range = pack_in_range(X, sample_weight, mean, rows.panels)
     panels = in_range.rows
-    draw_start = seeding.kmeans_plusplus_starts(panels, n_components, sample_weight, random_state)
+    draw_start = default_starts(panels, n_components, sample_weight, random_state)
     result = run_restarts(
         panels, draw_start, 1, n_components,
         max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * in_range.variance, verbose=False, line_end=".",
@@ -31,11 +34,17 @@ def run_kmeans(rows, X, mean, sample_weight, random_state):
 
 
 def draw_seeds(rows, X, mean, sample_weight, random_state):
-    """Rows that greedy k-means++ takes as seeds."""
-    panels = pack_in_range(X, sample_weight, mean, rows.panels).rows
-    seeds = seeding.run_kmeans_plusplus(panels, rows.n_components, sample_weight, random_state)
+    """Rows that greedy k-means++ takes as seeds, relative to the origin of the rows.
+
+    Of rows in blocks they are centers by k-means||.
+    """
+    in_range, k = pack_in_range(X, sample_weight, mean, rows.panels), rows.n_components
+    if isinstance(in_range.rows, RowsInBlocks):
+        centers = default_starts(in_range.rows, k, sample_weight, random_state)()()
+        return scaled(centers + in_range.origin, in_range.exponent) - rows.panels.origin
+    seeds = run_kmeans_plusplus(in_range.rows, k, sample_weight, random_state)
     rows.take_over()
-    return seeds
+    return rows.panels.take(seeds)
 
 
 def start_from_kmeans(rows, m_step, kmeans):
@@ -45,8 +54,8 @@ def start_from_kmeans(rows, m_step, kmeans):
     m_step.update(moments, rows.total_weight)
 
 
-def start_from_seeds(rows, m_step, indices):
-    """M step from one row for each component, and no others.
+def start_from_seeds(rows, m_step, seeds):
+    """M step from one row for each component, relative to the origin, and no others.
 
     For tied covariances scikit-learn takes the scatter of all rows about the zero of X, but
     subtracts that of the k seeds only, so that its start depends on where the zero of X is. The
@@ -54,7 +63,7 @@ def start_from_seeds(rows, m_step, indices):
     """
     panels, covariance = rows.panels, rows.covariance
     about = m_step.components.about
-    about[:] = panels.take(indices)
+    about[:] = seeds
     k, d = about.shape
     scatter = rows.scatter
     if covariance.is_shared:

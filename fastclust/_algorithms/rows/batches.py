@@ -1,5 +1,6 @@
 """Rows of which mini-batches are taken, where they lie: nothing is packed but the batches."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -44,11 +45,6 @@ class Batches:
         The rows, C-contiguous.
     origin : ndarray of shape (n_features,)
         What is subtracted from them.
-
-    Attributes
-    ----------
-    total_square, largest_square : float
-        Sum of the squared norms of the rows less the origin, and the largest.
     """
 
     unit = False  # batches of unit vectors are not needed yet
@@ -57,10 +53,28 @@ class Batches:
         self.n_samples, self.n_features = X.shape
         self.dtype, self.origin = X.dtype, origin
         self.X, self.readable_origin = readable(X), readable(origin)
-        self.total_square = self.largest_square = 0.0
+
+    @functools.cached_property
+    def _squares(self):
+        total = largest = 0.0
         for _, rows in Panels.blocks(self.X, None, self.readable_origin):
-            self.total_square += rows.total_square
-            self.largest_square = max(self.largest_square, rows.largest_square)
+            total += rows.total_square
+            largest = max(largest, rows.largest_square)
+        return total, largest
+
+    @property
+    def total_square(self):
+        """Sum of the squared norms of the rows less the origin."""
+        return self._squares[0]
+
+    @property
+    def largest_square(self):
+        """Largest squared norm of a row less the origin."""
+        return self._squares[1]
+
+    def steps_at_once(self, batch_size):
+        """Return None: batches are drawn as they are needed."""
+        return None
 
     def pack(self, indices, sample_weight=None):
         """Rows by number, packed, with these weights of theirs."""
@@ -90,6 +104,7 @@ class DenseSteps:
 
     def __init__(self, batches, centers, weights):
         self._batches = batches
+        self._indices = np.empty((0, 0), dtype=np.int64)
         self._centers, self._weights = centers[np.newaxis], weights[np.newaxis]
 
     def advance(self, indices):
@@ -105,6 +120,7 @@ class DenseSteps:
         steps : Steps
             What the steps have done; they may be fewer than asked for, but one at least.
         """
+        self._indices = indices
         centers, weights = self._centers[-1], self._weights[-1]
         *tiles, lose_digits = search_tiles(centers)
         if not lose_digits:
@@ -117,6 +133,10 @@ class DenseSteps:
     def centers_after(self, step):
         """Centers after a step, counted from 0, of the last call of `advance`."""
         return self._centers[step]
+
+    def take(self, step, places):
+        """Rows at some places of the batch of a step, of shape (n_places, n_features)."""
+        return self._batches.take(self._indices[step][places])
 
     def move(self, step, moved, rows, weights):
         """Go on from after a step, with some centers elsewhere; that is step 0 from now on.

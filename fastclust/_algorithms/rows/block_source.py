@@ -145,8 +145,8 @@ class RowSource:
         """No rows, with the names of the columns."""
         raise NotImplementedError
 
-    def pack(self, sample_weight, origin) -> Rows:
-        """The rows less a point, for algorithms."""
+    def pack(self, sample_weight, origin, unit=False) -> Rows:
+        """The rows less a point or divided by their norms, for algorithms."""
         raise NotImplementedError
 
     def find_largest(self) -> float:
@@ -222,9 +222,9 @@ class BlockSource(RowSource):
         """Rows for which an array of booleans is true."""
         return BlockSource(self._rows, self.dtype, self._exponent, selected)
 
-    def pack(self, sample_weight, origin):
-        """The rows less a point, for algorithms."""
-        return BlockRows(self, sample_weight, origin)
+    def pack(self, sample_weight, origin, unit=False):
+        """The rows less a point or divided by their norms, for algorithms."""
+        return BlockRows(self, sample_weight, origin, unit)
 
     def read(self):
         """All rows, as an array."""
@@ -308,6 +308,14 @@ class BlockSource(RowSource):
                 found.append(facts_of_block(rows, memory))
                 sample.append(rows[-part.start % step :: step].copy())
         return merge_facts(found, np.concatenate(sample))
+
+    def find_zero_rows(self):
+        """Number of rows whose values are all zero, and the place of the first."""
+        n_zero, first = 0, ""
+        for place, rows in self._named_rows(0):
+            n_zero += len(rows) - int(np.count_nonzero(rows.any(axis=1)))
+            first = first or (place if n_zero else "")
+        return n_zero, first
 
     def find_largest(self):
         """Largest magnitude of a value."""

@@ -13,6 +13,8 @@ import numpy as np
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.memory import mapped_empty, memory_limit
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
+from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
+from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._algorithms.rows.panels import Panels
 
@@ -25,7 +27,7 @@ LABELS_SHARE = 0.25
 
 
 class BlockRows(RowsInBlocks):
-    """Rows of a source of blocks, with a point subtracted; see `rows.protocol.Rows`.
+    """Rows of a source of blocks, less a point or divided by their norms; see `rows.protocol.Rows`.
 
     Panels of a block never leave the order of X: they are packed from memory that the next block
     is read into.
@@ -37,7 +39,11 @@ class BlockRows(RowsInBlocks):
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of the rows' dtype, positive; None for ones.
     origin : ndarray of shape (n_features,)
-        What is subtracted from each row.
+        What is subtracted from each row; 0 for unit vectors.
+    unit : bool, default=False
+        Whether rows are divided by their norms. A pass raises ValueError where one is zero.
+    reserved : float, default=0
+        Bytes of the memory limit that are for other things.
 
     Attributes
     ----------
@@ -47,18 +53,19 @@ class BlockRows(RowsInBlocks):
         Number of blocks, and of those that stay in memory.
     """
 
-    def __init__(self, source, sample_weight, origin):
+    def __init__(self, source, sample_weight, origin, unit=False, reserved=0):
         self._source, self.sample_weight, self.origin = source, sample_weight, origin
-        facts = source.facts
-        self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), source.dtype
-        self.sample_rows = source.block_rows
-        self.total_square, self.largest_square = facts.squares_about(origin)
+        self.unit, self.dtype = unit, source.dtype
+        self.n_samples, self.n_features = source.shape
+        self.total_square, self.largest_square = float(self.n_samples), 1.0
+        if not unit:
+            self.total_square, self.largest_square = source.facts.squares_about(origin)
         self.n_blocks = -(-self.n_samples // source.block_rows)
         self.block_starts = np.arange(self.n_blocks) * source.block_rows
         self._labels_fit = 4 * self.n_samples <= LABELS_SHARE * memory_limit()
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
         block_bytes += 0 if sample_weight is None else source.block_rows * self.dtype.itemsize
-        room = memory_limit() - (4 * self.n_samples if self._labels_fit else 0)
+        room = memory_limit() - reserved - (4 * self.n_samples if self._labels_fit else 0)
         n_kept = room // max(1, block_bytes) - BLOCKS_AT_WORK
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
         self._kept: list[Panels] = []
@@ -79,7 +86,10 @@ class BlockRows(RowsInBlocks):
             for part, block in blocks:
                 is_kept = len(self._kept) < self.n_kept
                 weights = None if self.sample_weight is None else self.sample_weight[part]
-                panels = Panels(block, weights, self.origin, None if is_kept else memory)
+                packed = UnitRows(block) if self.unit else ArrayRows(block)
+                panels = Panels(packed, weights, self.origin, None if is_kept else memory)
+                if panels.n_zero:
+                    raise zero_rows_error(self._source)
                 if is_kept:
                     self._kept.append(panels)
                 else:

@@ -48,6 +48,10 @@ class CsrBatches:
         """Rows by number, dense, of shape (n_indices, n_features)."""
         return self.rows.take(indices)
 
+    def steps_at_once(self, batch_size):
+        """Return None: batches are drawn as they are needed."""
+        return None
+
     def start(self, centers, weights, batch_size):
         """Begin steps from these centers; see `CsrSteps`."""
         return CsrSteps(self, centers, weights, batch_size)
@@ -112,6 +116,7 @@ class CsrSteps:
     def advance(self, indices):
         """Run a step for the first batch; see `DenseSteps.advance`."""
         numbers, rows = indices[0], self._rows
+        self._numbers = numbers
         assign_batch_csr(
             self._chunks, *rows.arrays, rows.row_sq, numbers, self._sums, self._scale,
             self._center_sq, self._n_nonzero, float(self._center_sq[: self._k].max()),
@@ -130,6 +135,10 @@ class CsrSteps:
         sums = self._flat_sums[:, : self._k]
         scale = -0.5 * self._scale[: self._k]
         return (sums.T * scale[:, np.newaxis]).astype(self._dtype, order="C", copy=False)
+
+    def take(self, step, places):
+        """Rows at some places of the last batch; see `DenseSteps.take`."""
+        return self._rows.take(self._numbers[places])
 
     def move(self, step, moved, rows, weights):
         """Go on from after the last step, with some centers elsewhere; see `DenseSteps.move`."""

@@ -8,15 +8,14 @@ import numpy as np
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
+from fastclust._algorithms.rows.block_batches import BlockBatches
 from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
+from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
-
-BLOCK_ROWS = 2**16
-"""Rows that are looked at together for zero ones."""
 
 SAMPLE_ROWS = 32
 """Rows whose medians are looked at."""
@@ -106,11 +105,12 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     Raises
     ------
     ValueError
-        If rows are zero, which have no direction, where they are to be unit vectors.
+        If rows are zero, which have no direction, where they are to be unit vectors; of rows in
+        blocks, in each pass over them.
     """
     rows: Panels | CsrRows
     if isinstance(X, RowSource):
-        return X.pack(sample_weight, origin)
+        return X.pack(sample_weight, origin, unit)
     if numbers is not None and sample_weight is not None:
         sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
@@ -130,23 +130,6 @@ def _dense_rows(X, numbers, unit):
     return UnitRows(X) if unit else ArrayRows(X)
 
 
-def zero_rows_error(X):
-    """Error that says how many rows are zero, and what to do."""
-    if isinstance(X, np.ndarray):
-        blocks = range(0, len(X), BLOCK_ROWS)
-        nonzero = np.concatenate([X[i : i + BLOCK_ROWS].any(axis=1) for i in blocks])
-    else:
-        nonzero = X.tocsr().astype(bool).sum(axis=1, dtype=np.int64).astype(bool)
-    zero = np.flatnonzero(~np.asarray(nonzero).ravel())
-    keep = "X.any(axis=1)" if isinstance(X, np.ndarray) else "abs(X).max(axis=1).toarray() > 0"
-    n_zero = f"{len(zero)} of {X.shape[0]} rows"
-    verb = "are" if len(zero) > 1 else "is"
-    return ValueError(
-        f"{n_zero} {verb} zero, the first of them X[{zero[0]}]: a zero row has no direction, so "
-        f"its cosine is not defined. Leave such rows out: keep those where {keep}."
-    )
-
-
 class RowsInRange(NamedTuple):
     """Packed rows of X times 2^-exponent, with the same rows, and their mean, as arrays.
 
@@ -154,7 +137,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows, RowsInBlocks, Batches or CsrBatches
+    rows: Any  # Panels, CsrRows, RowsInBlocks, or batches as of open_batches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -209,14 +192,18 @@ def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
 def open_batches(X, mean) -> RowsInRange:
     """Rows of X for mini-batches, as `pack_for_distances` has them.
 
-    They are `Batches` or `CsrBatches`.
+    They are `Batches`, `CsrBatches` or `BlockBatches`.
 
     Parameters
     ----------
-    X, mean : ndarray or CSR matrix, ndarray
+    X, mean : ndarray, CSR matrix or RowSource, ndarray
         As in `pack_in_range`.
     """
-    batches = Batches if isinstance(X, np.ndarray) else CsrBatches
+    batches: Any = CsrBatches
+    if isinstance(X, RowSource):
+        batches = BlockBatches
+    elif isinstance(X, np.ndarray):
+        batches = Batches
     return _for_distances(lambda X, _, origin: batches(X, origin), X, None, mean, None)
 
 
@@ -273,7 +260,7 @@ def pack_unit(X, sample_weight) -> RowsInRange:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
         The rows, all finite; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
@@ -281,7 +268,7 @@ def pack_unit(X, sample_weight) -> RowsInRange:
     Raises
     ------
     ValueError
-        If rows are zero.
+        As in `pack`.
     """
     zero = np.zeros(X.shape[1], dtype=X.dtype)
     rows = pack(X, sample_weight, zero, unit=True)
@@ -357,6 +344,21 @@ def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
     for first in range(0, len(X), n_rows):
         part = slice(first, first + n_rows)
         yield part, X[part]
+
+
+def take_rows(X, numbers):
+    """Rows of X by number, dense, of shape (n_numbers, n_features); those in blocks by a pass.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
+        The rows.
+    numbers : ndarray of int of shape (n_numbers,)
+        Which rows.
+    """
+    if isinstance(X, RowSource):
+        return X.pack(None, np.zeros(X.n_features, dtype=X.dtype)).take(numbers)
+    return X[numbers] if isinstance(X, np.ndarray) else X[numbers].toarray()
 
 
 def pack_blocks(

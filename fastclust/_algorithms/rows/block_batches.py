@@ -1,0 +1,92 @@
+"""Rows in blocks of which mini-batches are taken: the rows of many batches in one pass."""
+
+import numpy as np
+
+from fastclust._algorithms.memory import memory_limit
+from fastclust._algorithms.rows.batches import Batches, DenseSteps
+from fastclust._algorithms.rows.blocks import BlockRows
+from fastclust._algorithms.rows.panels import Panels
+
+BATCHES_SHARE = 0.25
+"""Share of the memory limit for the rows of batches that are read in one pass."""
+
+ROWS_SHARE = 0.25
+"""Most rows that are taken in one pass, as a share of all: to take more would cost as much as
+another pass, for batches that may not be needed."""
+
+NUMBER_BYTES = 40
+"""Memory for a row of a batch beside its values: its draw, its number, and its place among them."""
+
+
+class BlockBatches:
+    """Rows in blocks, and batches of them; see `Batches`.
+
+    Parameters
+    ----------
+    source : BlockSource
+        The rows.
+    origin : ndarray of shape (n_features,)
+        What is subtracted from them.
+
+    Attributes
+    ----------
+    blocks : BlockRows
+        The rows less the origin.
+    total_square, largest_square : float
+        Sum of the squared norms of the rows less the origin, and the largest.
+    """
+
+    unit = False
+
+    def __init__(self, source, origin):
+        self.blocks = BlockRows(source, None, origin, reserved=BATCHES_SHARE * memory_limit())
+        self.n_samples, self.n_features = source.shape
+        self.dtype, self.origin = source.dtype, origin
+        self.total_square = self.blocks.total_square
+        self.largest_square = self.blocks.largest_square
+
+    def pack(self, indices, sample_weight=None):
+        """Rows by number, packed, with these weights of theirs: a pass over all rows."""
+        return Panels(self.take(indices), sample_weight, np.zeros_like(self.origin))
+
+    def take(self, indices):
+        """Rows by number, of shape (n_indices, n_features): a pass over all rows."""
+        return self.blocks.take(indices)
+
+    def steps_at_once(self, batch_size):
+        """Number of batches whose rows are taken in one pass."""
+        row_bytes = self.n_features * self.dtype.itemsize + NUMBER_BYTES
+        n_rows = min(ROWS_SHARE * self.n_samples, BATCHES_SHARE * memory_limit() / row_bytes)
+        return max(1, int(n_rows / batch_size))
+
+    def start(self, centers, weights, batch_size):
+        """Begin steps from these centers; see `BlockSteps`."""
+        return BlockSteps(self, centers, weights)
+
+
+class BlockSteps(DenseSteps):
+    """Steps of mini-batch k-means on rows in blocks, whose batches are taken from them first."""
+
+    def __init__(self, batches, centers, weights):
+        super().__init__(batches, centers, weights)
+        self._all_rows, self._n_left = batches, 0
+
+    def advance(self, indices):
+        """Run steps as `DenseSteps.advance` does; the rows of all batches are taken in one pass.
+
+        Until then, or until centers are moved, further calls are to go on with these batches.
+        """
+        if self._n_left == 0:
+            self._batches = self._all_rows  # the memory of the last batches is free
+            taken = self._all_rows.take(indices.ravel())
+            self._batches = Batches(taken, np.zeros_like(self._all_rows.origin))
+            self._places = np.arange(indices.size).reshape(indices.shape)
+            self._n_left = len(indices)
+        steps = super().advance(self._places[len(self._places) - self._n_left :])
+        self._n_left -= len(steps.inertia)
+        return steps
+
+    def move(self, step, moved, rows, weights):
+        """Go on as in `DenseSteps.move`; the batches to come are others."""
+        super().move(step, moved, rows, weights)
+        self._n_left = 0
