@@ -7,6 +7,6 @@ Where there is no `distributed.Client`, Dask's threads do it.
 It needs ``pip install "fastclust[dask]"``.
 """
 
-from fastclust.dask._estimators import GaussianMixture, KMeans, SphericalKMeans
+from fastclust.dask._estimators import GaussianMixture, KMeans, MiniBatchKMeans, SphericalKMeans
 
-__all__ = ["GaussianMixture", "KMeans", "SphericalKMeans"]
+__all__ = ["GaussianMixture", "KMeans", "MiniBatchKMeans", "SphericalKMeans"]

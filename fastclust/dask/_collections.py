@@ -171,7 +171,7 @@ class DaskSource(RowSource):
         counts = dask.compute(*(count(block) for block in self._now()))
         return sum(counts), f"block {np.flatnonzero(counts)[0]} of those that are not empty"
 
-    def pack(self, sample_weight, origin, unit=False):
+    def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, where they are.
 
         The computed blocks are let go.

@@ -3,8 +3,9 @@
 from typing import Any
 
 import dask
+import numpy as np
 
-from fastclust import gaussian_mixture, kmeans, spherical_kmeans
+from fastclust import gaussian_mixture, kmeans, minibatch_kmeans, spherical_kmeans
 from fastclust._algorithms.kmeans import lloyd
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._lazy import lazily, sum_scores
@@ -186,6 +187,53 @@ class SphericalKMeans(CollectionCenters, spherical_kmeans.SphericalKMeans):
     """
 
     _local_class = spherical_kmeans.SphericalKMeans
+
+
+class MiniBatchKMeans(CollectionCenters, minibatch_kmeans.MiniBatchKMeans):
+    """`fastclust.MiniBatchKMeans` for Dask's arrays and dataframes; see `KMeans`.
+
+    The same `random_state` gives the steps and centers of the rows in memory: batches are drawn
+    from all rows, and those of many batches are taken from the workers at once. The steps run where
+    `fit` is called, and sample weights are gathered there.
+
+    See Also
+    --------
+    fastclust.MiniBatchKMeans : The parameters and attributes.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from fastclust.dask import MiniBatchKMeans
+    >>> X = da.random.RandomState(0).normal(size=(1000, 4), chunks=(300, 4))
+    >>> kmeans = MiniBatchKMeans(3, batch_size=100, random_state=0).fit(X)
+    >>> kmeans.labels_
+    dask.array<_ask, shape=(1000,), dtype=int32, chunksize=(300,), chunktype=numpy.ndarray>
+    """
+
+    _local_class = minibatch_kmeans.MiniBatchKMeans
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit to the rows of a Dask collection, or to others; see `fastclust.dask.KMeans.fit`."""
+        if not is_collection(X):
+            return self._local_class.fit(self, X, sample_weight=sample_weight)
+        if sample_weight is not None:
+            sample_weight = np.asarray(dask.compute(sample_weight)[0])
+        self._local_class.fit(self, DaskSource.of(X), sample_weight=sample_weight)
+        if self.compute_labels:
+            self.labels_ = self.predict(X)
+            self.inertia_ = -self.score(X, sample_weight=sample_weight)
+        return self
+
+    def _label(self, X, sample_weight, labels=None):
+        """Leave the labels of a collection where its rows are."""
+        if not isinstance(X, DaskSource):
+            self._local_class._label(self, X, sample_weight, labels)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Run one step with a batch of rows in memory; see the estimator of fastclust."""
+        if is_collection(X):
+            raise TypeError("partial_fit takes a batch in memory: compute the rows of one first.")
+        return self._local_class.partial_fit(self, X, sample_weight=sample_weight)
 
 
 class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):

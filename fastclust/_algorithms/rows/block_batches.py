@@ -4,7 +4,6 @@ import numpy as np
 
 from fastclust._algorithms.memory import memory_limit
 from fastclust._algorithms.rows.batches import Batches, DenseSteps
-from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.panels import Panels
 
 BATCHES_SHARE = 0.25
@@ -23,14 +22,14 @@ class BlockBatches:
 
     Parameters
     ----------
-    source : BlockSource
+    source : RowSource
         The rows.
     origin : ndarray of shape (n_features,)
         What is subtracted from them.
 
     Attributes
     ----------
-    blocks : BlockRows
+    blocks : RowsInBlocks
         The rows less the origin.
     total_square, largest_square : float
         Sum of the squared norms of the rows less the origin, and the largest.
@@ -39,7 +38,7 @@ class BlockBatches:
     unit = False
 
     def __init__(self, source, origin):
-        self.blocks = BlockRows(source, None, origin, reserved=BATCHES_SHARE * memory_limit())
+        self.blocks = source.pack(None, origin, reserved=BATCHES_SHARE * memory_limit())
         self.n_samples, self.n_features = source.shape
         self.dtype, self.origin = source.dtype, origin
         self.total_square = self.blocks.total_square

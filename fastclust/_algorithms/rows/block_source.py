@@ -145,8 +145,11 @@ class RowSource:
         """No rows, with the names of the columns."""
         raise NotImplementedError
 
-    def pack(self, sample_weight, origin, unit=False) -> Rows:
-        """The rows less a point or divided by their norms, for algorithms."""
+    def pack(self, sample_weight, origin, unit=False, reserved=0) -> Rows:
+        """The rows less a point or divided by their norms, for algorithms.
+
+        So many bytes of the memory limit are for other things.
+        """
         raise NotImplementedError
 
     def find_largest(self) -> float:
@@ -222,9 +225,9 @@ class BlockSource(RowSource):
         """Rows for which an array of booleans is true."""
         return BlockSource(self._rows, self.dtype, self._exponent, selected)
 
-    def pack(self, sample_weight, origin, unit=False):
+    def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, for algorithms."""
-        return BlockRows(self, sample_weight, origin, unit)
+        return BlockRows(self, sample_weight, origin, unit, reserved)
 
     def read(self):
         """All rows, as an array."""
