@@ -7,21 +7,19 @@ compiles them when they are first called, and `fastclust.show_config()` says why
 
 An editable install has none, as its sources are meant to change.
 
-What builds need, NUMBA above all, must be there for pip to install: with FASTCLUST_AOT=off nothing
+What builds need, Numba above all, must be there for pip to install: with FASTCLUST_AOT=off nothing
 is needed.
 """
 
 import importlib.util
 import os
 import platform
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-
-NUMBA = 'numba==0.68.1; python_version < "3.15"'
-"""What compiles the kernels: one version, as private names of it are used."""
 
 NUMPY = "numpy>=2"
 """Of which the C API is used: what is compiled with 2 also runs with 1.26."""
@@ -52,6 +50,13 @@ def plan():
     return levels, "" if levels else "FASTCLUST_AOT was off when this was built"
 
 
+def in_one_line(error):
+    """What is most to the point in an error: a compiler's first complaint, or the last line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    complaints = [line for line in lines if re.search(r"\berror: ", line)]
+    return (complaints or lines[-1:])[0].strip()
+
+
 class CompiledKernels(BuildHookInterface):
     """Adds the extension to a wheel, or the reason why there is none."""
 
@@ -60,8 +65,10 @@ class CompiledKernels(BuildHookInterface):
         levels, _ = plan()
         if not levels:
             return []
-        needs_zig = levels != ["native"] or load_build().find_compiler() is None
-        return [NUMBA, NUMPY, *([ZIG] if needs_zig else [])]
+        build = load_build()
+        needs_zig = levels != ["native"] or build.find_compiler() is None
+        numba = f'numba=={build.NUMBA_VERSION}; python_version < "3.15"'
+        return [numba, NUMPY, *([ZIG] if needs_zig else [])]
 
     def initialize(self, version, build_data):
         """Build the extension, unless the wheel is for an editable install."""
@@ -76,8 +83,7 @@ class CompiledKernels(BuildHookInterface):
                 return
             except Exception as error:  # an install never fails for it
                 self.app.display_warning(str(error))
-                last_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-                reason = f"building it failed ({last_line})"
+                reason = f"building it failed ({in_one_line(error)})"
         self.app.display_warning(f"fastclust has no kernels compiled ahead of time: {reason}")
         file = folder / "no_extension.txt"
         file.write_text(f"{reason}\n", encoding="utf-8", errors="replace")

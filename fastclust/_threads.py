@@ -72,12 +72,23 @@ def parallel_is_safe():
     return is_safe and available_n_threads() > 1
 
 
-@functools.cache
 def available_n_threads():
-    """Cores by affinity and container quota, or fewer by OMP_NUM_THREADS, NUMBA_NUM_THREADS."""
+    """Cores by affinity and container quota, or fewer by OMP_NUM_THREADS, NUMBA_NUM_THREADS.
+
+    The affinity is that of the calling thread, now: a worker may bind itself to some cores after
+    its parent's first fit, or one thread among others. The rest is asked for once, as it takes as
+    long as many launches.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return _n_threads_on(len(os.sched_getaffinity(0)) if has_affinity else None)
+
+
+@functools.cache
+def _n_threads_on(n_cores):
+    """The same in a thread that has so many cores; None where it has all that there are."""
     import joblib
 
-    limits = [joblib.cpu_count()]
+    limits = [joblib.cpu_count()]  # at most n_cores, as this is such a thread
     if _extension.level() is None:
         import numba
 

@@ -5,6 +5,7 @@ All processes share one cache directory, except where the cache itself is tested
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -349,21 +350,46 @@ def test_a_limit_is_positive(n_threads):
         pass
 
 
-def test_omp_num_threads_is_an_upper_limit(monkeypatch):
-    available_n_threads = _threads.available_n_threads.__wrapped__  # the function without cache
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert available_n_threads() == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "1,4")  # for nested levels
-    assert available_n_threads() == 1
+@pytest.fixture
+def forgotten():
+    """As if nothing had asked for the number of threads yet, and afterwards again."""
+    _threads._n_threads_on.cache_clear()
+    yield
+    _threads._n_threads_on.cache_clear()
 
 
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("value", ["1", "1,4"])  # 4 for nested levels
+def test_omp_num_threads_is_an_upper_limit(monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert _threads.available_n_threads() == 1
+
+
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize("value", ["", "many", "0", "-1", "1000000"])
 def test_omp_num_threads_without_meaning_is_ignored(monkeypatch, value):
-    available_n_threads = _threads.available_n_threads.__wrapped__
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    unlimited = available_n_threads()
+    unlimited = _threads.available_n_threads()
+    _threads._n_threads_on.cache_clear()
     monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert available_n_threads() == unlimited
+    assert _threads.available_n_threads() == unlimited
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no threads")
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("first", ["the bound thread", "another"])
+def test_a_thread_that_is_bound_to_a_core_limits_itself_alone(first):
+    before = None if first == "the bound thread" else _threads.available_n_threads()
+    with ThreadPoolExecutor(1) as pool:
+        core = min(os.sched_getaffinity(0))
+        pool.submit(os.sched_setaffinity, 0, {core}).result()
+        assert pool.submit(_threads.available_n_threads).result() == 1
+    assert _threads.available_n_threads() == (before or unlimited_n_threads())
+
+
+def unlimited_n_threads():
+    """What a process says that no thread has limited."""
+    return int(run_python("from fastclust import _threads; print(_threads.available_n_threads())"))
 
 
 # -- import ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ which is not there where a wheel is built. So it imports nothing of the package.
 """
 
 import contextlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,9 @@ HERE = Path(__file__).resolve().parent
 EXTENSION = "_fastclust_kernels.abi3.so"
 GLIBC = "x86_64-linux-gnu.2.17"
 """What zig links for: manylinux_2_17."""
+
+NUMBA_VERSION = "0.68.1"
+"""What compiles the kernels: one version, as private names of it are used (`emit.py`)."""
 
 
 class Level(NamedTuple):
@@ -106,10 +111,11 @@ def build(folder, levels, objects, compiler):
     Raises
     ------
     BuildError
-        If this machine, the compiler or a kernel does not allow it.
+        If this machine, Numba, the compiler or a kernel does not allow it.
     """
+    _check_numba()
     if compiler is None:
-        raise BuildError("there is no C compiler (the package ziglang brings one)")
+        raise BuildError("there is no C compiler that works (the package ziglang brings one)")
     folder, objects = Path(folder), Path(objects)
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
@@ -118,19 +124,45 @@ def build(folder, levels, objects, compiler):
         objects = folder / "objects"
     tuned = levels == ["native"]
     if tuned:
-        levels = [native_level(compiler, folder)]
+        levels = [native_level()]
     made = {level: _emit(level, tuned, objects / level, folder) for level in levels}
     (folder / "table.h").write_text(_table(made))
     return _link(compiler, folder, made)
 
 
+def _check_numba():
+    """Raise an error unless the version of Numba is the one that `emit` was written for."""
+    try:
+        version = importlib.metadata.version("numba")
+    except importlib.metadata.PackageNotFoundError:
+        version = "none"
+    if version != NUMBA_VERSION:
+        raise BuildError(f"Numba {NUMBA_VERSION} compiles the kernels, but here is {version}")
+
+
 def find_compiler():
-    """Command of a C compiler: that of the environment's CC, one that is installed, or zig's."""
+    """Command of a C compiler: that of the environment's CC, one that is installed, or zig's.
+
+    One that cannot link a library is passed over: images may have a compiler without the headers
+    of the C library.
+    """
     for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
         words = command.split()
-        if words and shutil.which(words[0]):
+        if words and shutil.which(words[0]) and _works(words):
             return words
     return zig()
+
+
+def _works(compiler):
+    """Whether a compiler makes a shared library of a trivial file."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "trivial.c"
+        source.write_text("#include <pthread.h>\npthread_t self(void) { return pthread_self(); }\n")
+        try:
+            _run([*compiler, "-shared", "-fPIC", "-pthread", str(source), "-o", f"{source}.so"])
+        except BuildError:
+            return False
+    return True
 
 
 def zig():
@@ -142,14 +174,15 @@ def zig():
     return [sys.executable, "-m", "ziglang", "cc", "-target", GLIBC, *system]
 
 
-def native_level(compiler, folder):
-    """The best level of this machine, by the function of `runtime.c` that decides in the end."""
-    probe = folder / "level"
-    _run([*compiler, "-O1", str(HERE / "level.c"), "-o", str(probe)])
-    level = subprocess.run([probe], capture_output=True, text=True, check=False).stdout.strip()
-    if level not in LEVELS:
+def native_level():
+    """The best level of this machine, by the features that LLVM finds."""
+    import llvmlite.binding  # not there where only the levels are asked for
+
+    found = {f"+{name}" for name, has in llvmlite.binding.get_host_cpu_features().items() if has}
+    levels = [name for name, level in LEVELS.items() if found.issuperset(level.features.split(","))]
+    if not levels:
         raise BuildError("this CPU has not all of x86-64-v2")
-    return level
+    return levels[-1]
 
 
 def _emit(level, tuned, objects, folder):
@@ -169,12 +202,15 @@ def _emit(level, tuned, objects, folder):
 
 
 def _run(command, **options):
-    result = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", check=False, **options
-    )
+    try:
+        result = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, **options
+        )
+    except OSError as error:  # no program, or none that may run
+        raise BuildError(str(error)) from error
     if result.returncode != 0:
-        said = (result.stderr or result.stdout).strip().splitlines()
-        raise BuildError("\n".join([f"{command[0]}: status {result.returncode}", *said[-20:]]))
+        said = (result.stderr or result.stdout).strip()
+        raise BuildError(f"{command[0]}: status {result.returncode}\n{said}")
 
 
 def _table(made):
@@ -228,5 +264,5 @@ if __name__ == "__main__":
     to, objects, *levels = sys.argv[1:]
     try:
         print(build(to, parse_levels(",".join(levels)), objects, find_compiler()))
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         sys.exit(f"no extension: {error}")

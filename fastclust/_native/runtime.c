@@ -8,6 +8,10 @@
  *   threads     of a pool take the chunks of a launch one by one, or join its team;
  *   the level   of the CPU decides which code of a kernel runs, for levels that were built.
  *
+ * What is checked is each argument by itself: its type, its number of axes, its layout. That the
+ * extents of several arrays fit each other, and that the ranges in `chunks` lie within them, is
+ * for the caller to see to, as it is where Numba compiles the kernels.
+ *
  * It is compiled once for all versions of Python (limited API of 3.11), and for NumPy from 1.25 on.
  */
 #define Py_LIMITED_API 0x030B0000
@@ -123,7 +127,8 @@ static void divide(launch_t *launch, int n_ranges)
     }
 }
 
-/* The threads are numbered: 0 is the one that launches. */
+/* The threads are numbered: 0 is the one that launches, and a helper has its number in the pool, with
+ * which it begins with the same range in each launch, whoever joins first. */
 static void work_on(launch_t *launch, int thread)
 {
     int32_t status = 0;
@@ -187,17 +192,22 @@ static void *help(void *number)
     return NULL;
 }
 
-/* Start helpers until there are so many, or the system gives no more; under the lock. Signals are
- * left to the threads of Python. */
+/* Signals that a thread causes itself: they must find it, or no handler says where it crashed. */
+static const int OWN_SIGNALS[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+
+/* Start helpers until there are so many, or the system gives no more; under the lock. Signals from
+ * elsewhere are left to the threads of Python. */
 static void start_helpers(int wanted)
 {
     pthread_attr_t attributes;
     pthread_t thread;
-    sigset_t all, before;
+    sigset_t blocked, before;
     if (n_helpers >= wanted || pthread_attr_init(&attributes))
         return;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof OWN_SIGNALS / sizeof *OWN_SIGNALS; i++)
+        sigdelset(&blocked, OWN_SIGNALS[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     while (n_helpers < wanted &&
            !pthread_create(&thread, &attributes, help, (void *)(intptr_t)(n_helpers + 1)))
@@ -387,7 +397,7 @@ static PyObject *find(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* kernels(): (name, dtype, ((parameter, kind, itemsize, ndim, is_written), ...)) of each */
+/* kernels(): a list of (name, dtype, [(parameter, kind, itemsize, ndim, is_written), ...]) */
 static PyObject *kernels(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -462,17 +472,24 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__fastclust_kernels(void)
 {
     import_array();
-    if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child))
-        return PyErr_NoMemory();
+    static int is_ready_to_fork; /* a second interpreter, or another name, initialises it again */
     PyObject *module = PyModule_Create(&definition), *levels = NULL;
     if (!module || PyModule_AddStringConstant(module, "SOURCES", SOURCES) ||
         PyModule_AddStringConstant(module, "BUILD", BUILD) || !(levels = PyTuple_New(N_LEVELS)))
         goto failed;
-    for (int i = 0; i < N_LEVELS; i++)
-        if (PyTuple_SetItem(levels, i, PyUnicode_FromString(LEVELS[i])))
+    for (int i = 0; i < N_LEVELS; i++) {
+        PyObject *level = PyUnicode_FromString(LEVELS[i]);
+        if (!level || PyTuple_SetItem(levels, i, level))
             goto failed;
+    }
     if (PyModule_AddObjectRef(module, "LEVELS", levels))
         goto failed;
+    if (!is_ready_to_fork &&
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)) {
+        PyErr_NoMemory();
+        goto failed;
+    }
+    is_ready_to_fork = 1;
     Py_DECREF(levels);
     return module;
 failed:

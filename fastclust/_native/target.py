@@ -21,9 +21,9 @@ def set_target(level, tuned):
     level : str
         Name of the level.
     tuned : bool
-        Whether LLVM chooses and orders its instructions as suits this machine's CPU. Features
-        that are not of the level are left out in any case, so that the code runs on every CPU that
-        has it.
+        Whether LLVM chooses and orders its instructions as suits this machine's CPU
+        (``benchmarks/ablate_constants.py tuned`` measures what that gains). Features that are not
+        of the level are left out in any case, so that the code runs on every CPU that has it.
     """
     environment = LEVELS[level].environment
     if tuned:

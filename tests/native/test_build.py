@@ -1,5 +1,6 @@
 """Wheels: what the hook builds, what it says where it cannot, and what an object depends on."""
 
+import importlib.metadata
 import importlib.util
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fastclust import _extension
 from fastclust._native import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,11 +33,69 @@ def test_what_is_no_level_is_an_error(text):
         build.parse_levels(text)
 
 
-def test_a_compiler_is_a_command(monkeypatch):
-    monkeypatch.setenv("CC", f"{sys.executable} -x")
-    assert build.find_compiler() == [sys.executable, "-x"]
+def program(path, code):
+    """A program in the place of a compiler."""
+    path.write_text(f"#!/bin/sh\n{code}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+@pytest.mark.skipif(not LINUX, reason="there is no shell")
+def test_a_compiler_is_a_command(monkeypatch, tmp_path):
+    compiler = program(tmp_path / "compiler", "exit 0")
+    monkeypatch.setenv("CC", f"{compiler} -x")
+    assert build.find_compiler() == [compiler, "-x"]
     monkeypatch.setenv("CC", "  ")
     assert build.find_compiler() != []
+
+
+@pytest.mark.skipif(not LINUX, reason="there is no shell")
+def test_a_compiler_that_makes_no_library_is_passed_over(monkeypatch, tmp_path):
+    """As one without the headers of the C library, and one that cannot be run at all."""
+    failing = "echo 'trivial.c:1:10: fatal error: pthread.h: No such file' >&2; exit 1"
+    program(tmp_path / "cc", failing)
+    (tmp_path / "gcc").write_bytes(b"\x7fELF, but of another machine")
+    (tmp_path / "gcc").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CC", str(tmp_path / "gcc"))
+    assert build.find_compiler() == build.zig()
+    program(tmp_path / "clang", "exit 0")
+    assert build.find_compiler() == ["clang"]
+
+
+def test_the_level_of_this_machine_is_that_of_the_extension():
+    """LLVM finds it where the extension is built, `level.h` where it runs."""
+    code = _extension.machine_code()
+    if code.extension is None or build.native_level() not in code.extension.LEVELS:
+        pytest.skip("no extension was built for it")
+    assert build.native_level() == code.extension.supported_levels()[-1]
+
+
+@pytest.mark.parametrize(("version", "here"), [("0.1.0", "0.1.0"), (None, "none")])
+def test_numba_is_of_one_version(monkeypatch, tmp_path, version, here):
+    def version_of(name):
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", version_of)
+    message = f"Numba {build.NUMBA_VERSION} compiles the kernels, but here is {here}"
+    with pytest.raises(build.BuildError, match=message):
+        build.build(tmp_path / "new", ["native"], tmp_path, ["cc"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_cannot_be_run_or_written_is_an_error_in_a_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(build.BuildError, match="Permission denied"):
+        build._run([str(tmp_path / "file")])
+    result = subprocess.run(
+        [sys.executable, build.__file__, tmp_path / "file", tmp_path, "v3"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.startswith("no extension: ")
+    assert result.stderr.count("\n") == 1
 
 
 class App:
@@ -63,6 +123,7 @@ def hook(monkeypatch):
     monkeypatch.setitem(sys.modules, name, interface)
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     spec.loader.exec_module(module)
     kernels = module.CompiledKernels()
     kernels.app, kernels.root = App(), str(ROOT)
@@ -104,13 +165,42 @@ def test_without_levels_nothing_is_needed(hook, monkeypatch, setting, reason):
     assert "tag" not in data
 
 
+NO_PYTHON_H = """fastclust/_native/runtime.c:16:10: fatal error: Python.h: No such file or directory
+   16 | #include <Python.h>
+      |          ^~~~~~~~~~
+compilation terminated."""
+
+FAILED_PROCESS = """Traceback (most recent call last):
+  File "emit.py", line 1, in main
+    raise error
+RuntimeError: sum_rows can fail: ret i32 1"""
+
+
 @pytest.mark.skipif(not LINUX, reason="elsewhere there is another reason")
-def test_what_fails_is_a_pure_wheel_that_says_why_in_a_line(hook, monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (NO_PYTHON_H, NO_PYTHON_H.splitlines()[0]),
+        (FAILED_PROCESS, FAILED_PROCESS.splitlines()[-1]),
+        ("", None),
+    ],
+    ids=["a compiler", "a process of Python", "nothing"],
+)
+def test_what_fails_is_a_pure_wheel_that_says_why_in_a_line(
+    hook, monkeypatch, tmp_path, said, line
+):
+    """The line is the one that helps, not the last."""
+    (tmp_path / "said").write_text(said)
+    failing = f"case $* in *trivial*) exit 0;; esac; cat {tmp_path}/said >&2; exit 1"
+    compiler = program(tmp_path / "compiler", failing)
     monkeypatch.delenv("FASTCLUST_AOT", raising=False)
-    monkeypatch.setenv("CC", f"{sys.executable} -c 'no compiler'")
+    monkeypatch.setenv("CC", compiler)
+    module = sys.modules[type(hook).__module__]
+    monkeypatch.setattr(module, "load_build", lambda: build)
+    made = {"objects": [], "sources": "none", "compiler": "none"}
+    monkeypatch.setattr(build, "_emit", lambda *args: made)  # which takes long
     data, reason = built(hook)
-    assert reason.startswith("building it failed (")
-    assert reason.count("\n") == 1
+    assert reason == f"building it failed ({line or f'{compiler}: status 1'})\n"
     assert hook.app.said
     assert "tag" not in data
     assert "pure_python" not in data

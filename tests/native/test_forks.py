@@ -95,6 +95,26 @@ assert in_child(fit_in_parallel) == here
 assert fit() == here
 """
 
+OTHERS = """
+def fit_all():
+    models = [
+        fastclust.MiniBatchKMeans(20, max_iter=2, random_state=0),
+        fastclust.BisectingKMeans(5, max_iter=5, random_state=0),
+        fastclust.SphericalKMeans(20, max_iter=5, random_state=0),
+        fastclust.BayesianGaussianMixture(n_components=3, max_iter=3, random_state=0),
+        fastclust.MiniBatchGaussianMixture(3, max_iter=2, random_state=0),
+    ]
+    warnings.simplefilter("ignore")  # of fits that are cut short
+    parts = [model.fit(X).predict(X) for model in models]
+    parts += [getattr(model, "cluster_centers_", X[:0]) for model in models]
+    parts += [getattr(model, "means_", X[:0]) for model in models]
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
+there = in_child(fit_all)
+assert fit_all() == there
+assert in_child(fit_all) == there
+"""
+
 GRANDCHILD = """
 here = fit()
 
@@ -182,6 +202,7 @@ with threadpoolctl.threadpool_limits(1):
         pytest.param(BEFORE, id="before its parent does"),
         pytest.param(AFTER, id="after its parent did"),
         pytest.param(AFTER_SMALL, id="after its parent did without helpers"),
+        pytest.param(OTHERS, id="with any estimator"),
         pytest.param(GRANDCHILD, id="and so do its own children"),
         pytest.param(DURING, id="while two threads of its parent do"),
         pytest.param(BY_A_THREAD, id="that a thread forked"),

@@ -6,6 +6,7 @@ No kernel of the package fails, or takes long; and no extension need have been b
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,10 +35,8 @@ def described(name, symbol, team=False):
     return {"kernel": name, "dtype": "float64", "symbol": symbol, "parameters": parameters}
 
 
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory):
-    """Start of a program that has the extension, made of these kernels."""
-    folder = tmp_path_factory.mktemp("pool")
+def linked(folder, *options):
+    """Link these kernels; return the start of a program that has the extension."""
     kernels = [described(name, name) for name in ("count", "tell", "fail")]
     kernels.append(described("crew", "crew", team=True))
     others = [kernel | {"symbol": "count_v3"} for kernel in kernels]
@@ -45,8 +44,15 @@ def pool(tmp_path_factory):
     table = build._table({"v2": about | {"objects": kernels}, "v3": about | {"objects": others}})
     (folder / "table.h").write_text(table)
     copy = shutil.copy(KERNELS, folder)
-    build._link(compiler, folder, {"v2": {"objects": [{"path": copy}]}})
+    command = [*compiler, "-Dpthread_create=create_thread", *options]
+    build._link(command, folder, {"v2": {"objects": [{"path": copy}]}})
     return f"{ALARM}import sys; sys.path.insert(0, {str(folder)!r})\n{COMMON}"
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    """Start of a program that has the extension, made of these kernels."""
+    return linked(tmp_path_factory.mktemp("pool"))
 
 
 COMMON = """
@@ -110,6 +116,17 @@ for n_threads in 1, 2, 3, 4:
     assert os.getpid() in told
     counts = launch("crew", 1, chunks_of(9), new_team())
     assert counts[0] == 1
+"""
+
+FEW = """
+expected = int(os.environ["MOST_HELPERS"]) + 1
+for _ in range(3):
+    assert len(set(launch("tell", 4, chunks_of(12, 5)))) == expected
+    assert (launch("count", 4, chunks_of(500)) == 1).all()
+    assert (launch("count", 2, chunks_of(3)) == 1).all()
+    assert error_of("crew", 4, chunks_of(9), new_team()) == (
+        "crew failed with status 6" if expected > 1 else None
+    )
 """
 
 NOT_WAITING = """
@@ -179,6 +196,23 @@ second.join()
 assert (shared == 1).all(), shared  # no thread of the child has taken a chunk of the parent's
 """
 
+AGAIN = """
+from importlib import machinery, util
+
+spec = util.spec_from_file_location(  # as another interpreter would
+    "again._fastclust_kernels",
+    loader=machinery.ExtensionFileLoader("again._fastclust_kernels", extension.__file__),
+)
+again = util.module_from_spec(spec)
+assert again is not extension and again.kernels() == extension.kernels()
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(int((launch("count", 3, chunks_of(9)) != 1).any()))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert (launch("count", 3, chunks_of(9)) == 1).all()
+"""
+
 LEVELS = """
 if "v3" in extension.supported_levels():
     extension.use("v3")
@@ -206,3 +240,35 @@ def test_the_pool(pool, code):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_leaves_the_launches_of_its_parent_alone(pool):
     run_python(pool + IN_QUEUE)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_forks_that_initialised_the_extension_twice(pool):
+    run_python(pool + AGAIN)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_launches_do_with_the_helpers_that_the_system_gives(pool, most):
+    run_python(pool + FEW, MOST_HELPERS=str(most))
+
+
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory):
+    """Start of a program whose pool the thread sanitizer watches, and its library."""
+    found = subprocess.run(
+        [*compiler, "-print-file-name=libtsan.so"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    if not os.path.isabs(found):
+        pytest.skip("the compiler has no libtsan")
+    try:
+        run_python("import numpy", LD_PRELOAD=found)
+        return linked(tmp_path_factory.mktemp("sanitized"), "-fsanitize=thread"), found
+    except (AssertionError, build.BuildError) as error:
+        pytest.skip(f"the thread sanitizer does not work here: {error}")
+
+
+@pytest.mark.parametrize("code", [STRESS, TEAMS, STATUS], ids=["chunks", "teams", "failures"])
+def test_threads_of_the_pool_do_not_race(sanitized, code):
+    """A process in which the sanitizer finds a race ends with an error."""
+    start, library = sanitized
+    run_python(start + code, LD_PRELOAD=library, OPENBLAS_NUM_THREADS="1")

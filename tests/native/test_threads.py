@@ -84,6 +84,19 @@ assert launched() == {1}
 """)
 
 
+def test_a_forked_worker_may_bind_itself_after_a_fit_of_its_parent():
+    run("""
+before = n_threads()
+fit()
+pid = os.fork()
+if pid == 0:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os._exit(n_threads())
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+assert n_threads() == before
+""")
+
+
 def test_launches_have_as_many_threads_as_are_allowed():
     run(FOUR + "assert launched() == {1, 4}")
     run(FOUR + "with fastclust.limit_threads(3): assert launched() == {1, 3}")
