@@ -9,14 +9,15 @@ from fastclust._algorithms.kmeans.m_step import move_gradually
 from fastclust._algorithms.rows.scale import scaled_up
 
 FIRST_STEPS, MOST_STEPS = 1, 64
-"""Batches that are drawn before it is asked whether one of them should have been the last: doubled
-each time that none should, as those after it were in vain."""
+"""Batches drawn for a launch: at first, and at most. Their number is doubled after each launch in
+which no batch ended the fit or reassigned clusters; steps after such a batch are discarded."""
 
-HALF = 0.5
+MOST_REASSIGNED = 0.5
 """Most clusters that are reassigned at a time, as a share of the rows of the batch."""
 
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
-"""Times n^2: bound of the rounding error of n times a cumulative sum of n shares of 1 / n."""
+"""Times n^2: bound of the rounding error of n times an entry of the cumulative sum of n
+probabilities 1 / n."""
 
 REASSIGN_ROWS = 10
 """Rows for each cluster after which clusters of little weight are looked for."""
@@ -126,8 +127,8 @@ class MiniBatchState:
         They are at most half as many as the batch has rows.
         """
         light = self.weights < ratio * self.weights.max()
-        most = int(HALF * n_rows)
-        if np.count_nonzero(light) > HALF * n_rows:
+        most = int(MOST_REASSIGNED * n_rows)
+        if np.count_nonzero(light) > MOST_REASSIGNED * n_rows:
             light[np.argsort(self.weights)[most:]] = False
         return light
 

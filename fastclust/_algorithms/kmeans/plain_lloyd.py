@@ -55,7 +55,7 @@ class PlainLloyd:
         return move_centers(self.centers, sums, weights, to_unit, self._tiles, self._shifts)
 
     def settle(self):
-        """Add to the centers what their rows differ from them, where rounding may have moved some.
+        """Correct centers by the mean difference of their rows, where sums of huge values round.
 
         Centers that were relocated are no means of labels.
         """

@@ -76,8 +76,8 @@ from fastclust._kernels.simd.vectors import (
     store,
 )
 
-PREFETCH_VALUES = 32
-"""Vectors of a block that are prefetched: the CPU's own prefetcher does the rest."""
+PREFETCH_VECTORS = 32
+"""Most vectors of a block that are prefetched: the CPU's own prefetcher does the rest."""
 
 
 class Bounds(NamedTuple):
@@ -192,7 +192,9 @@ def _evaluate_candidates(panels, p, centers, chunk, n_candidates, candidates):
         acc = splat_listed(centers.center_sq_out, candidates.labels_out, (chunk, c), LIST_TILE)
         for f in range(panels.shape[1]):
             x = load(panels, (p, f))
-            row_sq = fma(x, x, row_sq)  # for each c: in a loop of its own it waits for each sum
+            # |x|^2 is summed again beside each tile: alone it would be one chain of dependent
+            # multiply-adds.
+            row_sq = fma(x, x, row_sq)
             acc = fma_listed(
                 acc, x, centers.tiles_out, candidates.offsets_out, (chunk, c), f * TILE
             )
@@ -227,7 +229,9 @@ def _label_block(rows, centers, labels, chunk, block, n_candidates, own):
 def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
     """Update the bounds of a batch; list and prefetch blocks to be labelled; return how many."""
     bounds, block_panels = own.bounds, own.block_panels
-    n_features, lanes = rows.panels.shape[1], max(rows.panels.shape[2], 1)  # no range steps by 0
+    n_features = rows.panels.shape[1]
+    # Numba lets a range whose step may be 0 raise, which kernels must not: the step is at least 1.
+    lanes = max(rows.panels.shape[2], 1)
     largest_shift = _largest(shifts)
     n_active = 0
     for block in range(batch, min(batch + BATCH_BLOCKS, stop)):
@@ -238,7 +242,7 @@ def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
             own.active_out[chunk, n_active] = block
             n_active += 1
             prefetch(labels.labels_out, (block * block_panels, 0))
-            for f in range(min(n_features, PREFETCH_VALUES)):
+            for f in range(min(n_features, PREFETCH_VECTORS)):
                 prefetch(rows.panels, (block * block_panels, f, 0))
     return n_active
 
@@ -250,7 +254,7 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
     if from_scratch:
         touch_all(chunk_sums.touched_out[chunk])
     n_panels, n_features = rows.panels.shape[0], rows.panels.shape[1]
-    lanes = max(rows.panels.shape[2], 1)  # no range steps by 0
+    lanes = max(rows.panels.shape[2], 1)  # a step of 0 would raise
     assigned_out, n_clusters = own.bounds.assigned_out, centers.centers_out.shape[0]
     n_changed, n_active_blocks, n_evaluated = 0, 0, 0
     for batch in range(chunks[s, 1], stop, BATCH_BLOCKS):
@@ -284,7 +288,8 @@ def _end_bounded(goes_on, centers, plan, status, own):
     counts, costs = status.counts_out, own.costs
     if plan.finish == LABELS_ONLY:
         return False
-    if counts[REDO] != 0:  # bounds are up to date: the same centers follow
+    # The iteration is repeated with the same centers: the bounds must not be lowered twice.
+    if counts[REDO] != 0:
         _clear(centers.shifts_out)
         return goes_on
     for chunk in range(own.chunk_evaluated_out.shape[0]):

@@ -269,7 +269,7 @@ def tile_center(j, n_clusters, centers, scale, tiles_out, center_sq_out):
 
 @inner
 def _is_close(centers, j, small_sq):
-    """Whether center j is at a smaller squared distance of a center before it, but not equal to it.
+    """Whether an earlier center is nearer to center j than sqrt(small_sq), but not equal to it.
 
     A pair is given up as soon as its distance exceeds the limit, mostly at the first feature.
     """

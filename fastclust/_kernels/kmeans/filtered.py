@@ -95,7 +95,8 @@ def _assign_filtered(rows, centers, labels, chunk_sums, chunks, s, from_scratch,
     tiles, center_sq = centers.tiles_out, centers.center_sq_out
     n_clusters = centers.centers_out.shape[0]
     lanes = panels.shape[2]
-    batch_panels = max(new_labels_out.shape[1], 1)  # so that no range has a step of 0
+    # Numba lets a range whose step may be 0 raise, which kernels must not: the step is at least 1.
+    batch_panels = max(new_labels_out.shape[1], 1)
     margin = splat(panels_f32, _find_margin(center_sq, own.radius, panels.shape[1]))
     n_changed, n_near = 0, 0
     for first in range(chunks[s, 1], stop, batch_panels):

@@ -56,7 +56,8 @@ def make_team_work(name, assign_chunk, end_iteration):
     @inner
     @variant(name)
     def work(team, chunks, rows, centers, labels, chunk_sums, sums, plan, status, own):
-        n_turns = max(chunks.shape[0], 1)  # without chunks, one for the end of the iteration
+        # A launch without chunks only merges sums and runs the M step: one turn.
+        n_turns = max(chunks.shape[0], 1)
         s = take_chunk(team, n_turns)
         while s >= 0:
             if chunks.shape[0] > 0:
@@ -167,7 +168,8 @@ def _assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, ow
     if from_scratch:
         touch_all(chunk_sums.touched_out[chunk])
     n_clusters = centers.centers_out.shape[0]
-    batch_panels = max(labels.new_labels_out.shape[1], 1)  # so that no range has a step of 0
+    # Numba lets a range whose step may be 0 raise, which kernels must not: the step is at least 1.
+    batch_panels = max(labels.new_labels_out.shape[1], 1)
     n_changed = 0
     for first in range(chunks[s, 1], chunks[s, 2], batch_panels):
         last = min(first + batch_panels, chunks[s, 2])

@@ -81,7 +81,7 @@ def sort_rows(
 
 @inner
 def _place_bins(known, part, n_bins, bins_out):
-    """Set bins_out[chunk, j] to the start of the bins of label j and the inverse of their width."""
+    """Find, for each label, where its bins begin (mean - 3 deviations), and 1 / their width."""
     distances_sq, labels, _ = known
     chunk, first, last, n_samples = part
     lanes = labels.shape[1]

@@ -60,12 +60,12 @@ def test_bounds_change_no_label(rng, kind, n_clusters, dtype, always_bounded):
     for iteration in range(40):
         n_bounded += state.is_bounded
         before = state.centers.copy()
-        progress = state.advance(iteration, 1, 0.0)
+        outcome = state.advance(iteration, 1, 0.0)
         expected = panels.order.row_labels(panels.assign_to_panels(before))
         np.testing.assert_array_equal(panels.order.row_labels(state.labels), expected)
-        assert progress.n_changed == np.count_nonzero(expected != labels_before)
+        assert outcome.n_changed == np.count_nonzero(expected != labels_before)
         labels_before = expected
-        if progress.n_changed == 0 or progress.shift_sq == 0:
+        if outcome.n_changed == 0 or outcome.shift_sq == 0:
             break
     assert (n_bounded > 0) == (kind != "huge")  # whose bounds would be infinite
     move = rng.choice([1e-7, 0.1], size=(n_clusters, 1)) * rng.normal(size=state.centers.shape)
@@ -91,12 +91,12 @@ def test_bounds_hold_with_their_margins(rng, kind, n_clusters, dtype, always_bou
     n_bounded = n_mixed = 0
     for iteration in range(12):
         before, is_bounded = state.centers.copy(), state.is_bounded
-        progress = state.advance(iteration, 1, 0.0)
+        outcome = state.advance(iteration, 1, 0.0)
         if is_bounded:
             n_bounded += 1
             n_mixed += assert_bounds_hold(panels, state, before)
         state._plan._regroup_at = np.inf if state.is_bounded else 0  # once, and never again
-        if progress.n_changed == 0:
+        if outcome.n_changed == 0:
             break
     assert n_bounded > 1
     assert n_mixed > 0
@@ -200,9 +200,9 @@ def test_bounds_skip_most_distances(rng, always_bounded):
     costs = []
     for iteration in range(30):
         before = state.cost
-        progress = state.advance(iteration, 1, 0.0)
+        outcome = state.advance(iteration, 1, 0.0)
         costs.append(state.cost - before)
-        if progress.n_changed == 0:
+        if outcome.n_changed == 0:
             break
     assert min(costs) < 0.5
 
@@ -262,15 +262,15 @@ def test_sums_no_longer_precise_are_formed_anew_by_launches_however_cut(
         assert state.is_bounded
         state.statistics.sums += 1.0
         state._run.max_weights *= 1e6
-        progress = state.advance(6, 1, 0.0)
-        assert progress.n_changed > 0
+        outcome = state.advance(6, 1, 0.0)
+        assert outcome.n_changed > 0
         labels = panels.order.row_labels(state.labels)
         sums, weights, _ = reference.statistics(X, np.ones(len(X)), labels, 20)
         # Both sums are in float64; only their order differs.
         atol = tolerance(np.float64, len(X))
         np.testing.assert_allclose(state.statistics.sums, sums, rtol=0, atol=atol)
         np.testing.assert_array_equal(state._run.max_weights, weights)
-        results.append((progress.n_changed, *run_to_bits(state, 20)))
+        results.append((outcome.n_changed, *run_to_bits(state, 20)))
     assert results[0] == results[1]
 
 
@@ -292,9 +292,9 @@ def run_to_bits(state, max_iter):
     """Iterate in as few calls as possible; return what it took, and the bits of the results."""
     n_iter = 0
     while n_iter < max_iter:
-        progress = state.advance(n_iter, max_iter - n_iter, 0.0)
-        n_iter += progress.n_iter
-        if progress.n_changed == 0 or progress.shift_sq == 0:
+        outcome = state.advance(n_iter, max_iter - n_iter, 0.0)
+        n_iter += outcome.n_iter
+        if outcome.n_changed == 0 or outcome.shift_sq == 0:
             break
     cost, centers = state.cost, state.centers.tobytes()
     labels, inertia = state.finish(state.centers)
