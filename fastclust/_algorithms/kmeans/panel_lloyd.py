@@ -10,7 +10,7 @@ import numpy as np
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.block_bounds import BlockBounds, split_blocks
 from fastclust._algorithms.kmeans.empty_clusters import (
-    FarRows,
+    FarthestRows,
     farthest,
     relocate_empty_clusters,
 )
@@ -256,7 +256,7 @@ class PanelLloyd:
         places = farthest(distances_sq, n_far)
         rows = panels.values[places // panels.lanes, :, places % panels.lanes]
         labels, weights = panels.unpadded(self.labels)[places], panels.row_weights()[places]
-        return FarRows(distances_sq[places], rows, labels, weights)
+        return FarthestRows(distances_sq[places], rows, labels, weights)
 
     def leave_bounds(self):
         """Drop the bounds, since the centers have moved otherwise than by an iteration."""

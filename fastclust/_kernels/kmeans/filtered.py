@@ -33,9 +33,9 @@ from fastclust._kernels.kmeans.arguments import (
     Status,
 )
 from fastclust._kernels.kmeans.assign import make_search, nearest
-from fastclust._kernels.kmeans.centers import touch_all
 from fastclust._kernels.kmeans.constants import REDO, ROUNDING, TINY
 from fastclust._kernels.kmeans.lloyd import make_team_work, take_labels
+from fastclust._kernels.kmeans.m_step import touch_all
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.tiles import argmin2_tile
 from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
