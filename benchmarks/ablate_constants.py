@@ -46,7 +46,7 @@ CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmar
         ["_emit(level, False, objects / level"], FITS,
     ),
     "FEW_CLUSTERS": (
-        "_kernels/kmeans/centers.py", "FEW_CLUSTERS = 4", ["FEW_CLUSTERS = 0", "FEW_CLUSTERS = 16"],
+        "_kernels/kmeans/m_step.py", "FEW_CLUSTERS = 4", ["FEW_CLUSTERS = 0", "FEW_CLUSTERS = 16"],
         FEW,
     ),
     "LABEL_WORK": (

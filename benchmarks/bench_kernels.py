@@ -170,7 +170,7 @@ class Regroup(_Dense):
 class SumClusters(_Dense):
     """Sums of the rows of each cluster, from scratch."""
 
-    source = "kmeans/centers.py"
+    source = "kmeans/m_step.py"
 
     def setup_cache(self):
         return make_rows()

@@ -300,7 +300,7 @@ def _check(X, labels):
 
 
 def _without_unit(X):
-    """Rows with the scores of X, in float64, whose squares are numbers."""
+    """Rows with the scores of X, in float64, whose squares are finite."""
     return _algorithms.metrics.units.without_unit(X.astype(np.float64, copy=False))
 
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse
@@ -30,6 +32,8 @@ def use_every_feature(dtype):
             use_far_groups(X)
             use_statistics(X, weights)
             use_mixtures(X[:20_000], weights[:20_000])
+            use_mixture_batches(X[:5_000], weights[:5_000])
+            use_blocks(X, weights)
             use_metrics(X)
         use_many_clusters(blobs(60_000, 8, 64).astype(dtype))
         use_seeding(X[:2_000])
@@ -55,6 +59,9 @@ def use_kmeans(X, weights):
         kmeans.score(X, sample_weight=weights)
     with contextlib.redirect_stdout(io.StringIO()):
         fastclust.KMeans(3, init="random", verbose=1, max_iter=3).fit(X)
+    fastclust.KMeans(7, init="k-means||", max_iter=3, random_state=0).fit(X)
+    with fastclust.limit_threads(1):
+        fastclust.k_means(X, 7, max_iter=3, random_state=0)
 
 
 def use_minibatches(X, weights):
@@ -74,6 +81,7 @@ def use_sparse_kmeans(X, weights):
     kmeans.predict(X)
     kmeans.transform(X)
     kmeans.score(X)
+    fastclust.KMeans(7, init="k-means||", max_iter=3, random_state=0).fit(X)
 
 
 def use_bisecting(X, weights):
@@ -142,6 +150,40 @@ def use_mixtures(X, weights):
                 bayesian.predict(X)
                 bayesian.predict_proba(X)
 
+    going_on = fastclust.GaussianMixture(3, warm_start=True, max_iter=2, random_state=0)
+    for _ in range(2):
+        going_on.fit(X)
+    going_on.score(X)
+    for criterion in going_on.aic, going_on.bic, going_on.icl:
+        criterion(X)
+    going_on.sample(5)
+
+
+def use_mixture_batches(X, weights):
+    """Fit mixtures batch by batch."""
+    for covariance_type in "full", "tied", "diag", "spherical":
+        options = {"covariance_type": covariance_type, "max_iter": 2, "random_state": 0}
+        mixture = fastclust.GaussianMixture(3, reg_covar=1e-3, **options)
+        for half in np.array_split(np.arange(len(X)), 2):
+            mixture.partial_fit(X[half], sample_weight=weights[half])
+        by_batches = fastclust.MiniBatchGaussianMixture(3, batch_size=1_000, **options)
+        by_batches.fit(X, sample_weight=weights).predict(X)
+
+
+def use_blocks(X, weights):
+    """Fit and apply estimators to rows of a file, of which no block stays in memory."""
+    with tempfile.TemporaryDirectory() as folder, fastclust.limit_memory("1 kB"):
+        path = Path(folder) / "rows.npy"
+        np.save(path, X)
+        rows = fastclust.open_rows(path)
+        for init in "k-means++", "k-means||":
+            kmeans = fastclust.KMeans(7, init=init, max_iter=2, random_state=0)
+            kmeans.fit(rows, sample_weight=weights)
+        kmeans.predict(rows)
+        kmeans.score(rows)
+        mixture = fastclust.GaussianMixture(3, max_iter=2, reg_covar=1e-3, random_state=0)
+        mixture.fit(rows, sample_weight=weights).score_samples(rows)
+
 
 def use_metrics(X):
     """Compute every score."""
@@ -159,9 +201,11 @@ def use_outliers(X):
     outliers.DistanceOutliers(fastclust.KMeans(3)).fit(X).predict(X)
     outliers.DensityOutliers(fastclust.GaussianMixture(3)).fit(X).predict(X)
     outliers.TrimmedKMeans(fastclust.KMeans(3)).fit(X).predict(X)
+    outliers.confident_labels(fastclust.GaussianMixture(3).fit(X), X)
 
 
 def use_selection(X):
     """Choose numbers of clusters."""
     model_selection.select_kmeans(X, [2, 5], n_init=2, gap_references=1)
-    model_selection.select_gaussian_mixture(X, [1, 3])
+    model_selection.select_kmeans(X, [2, 5], n_init=2, gap_references=1, batch_size=100)
+    model_selection.select_gaussian_mixture(X, [1, 3], best_by="bayesian", random_state=0)

@@ -28,8 +28,8 @@ from fastclust._kernels.signature import Signature
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 if hasattr(DefaultOptions, "_nrt"):  # a private name of Numba's
-    # Kernels allocate nothing, so no references are counted. Where arrays are passed in groups,
-    # counting took 8 % of an iteration at 273,280 x 3, k=32, and a third of the machine code.
+    # Kernels allocate nothing, so no references are counted. To count those of arrays in groups
+    # would make machine code larger, and iterations on few features slower.
     OPTIONS["_nrt"] = False
 
 
@@ -42,8 +42,8 @@ def noinline(function):
     """Compile a serial function to be called by kernels.
 
     For large functions that are called seldom: LLVM takes longer for one function than for its
-    parts (first fit with 64 clusters, nearly all of it compiling: 33 -> 28 s). `forceinline=False`
-    is explicit, because a function without the option takes over that of its first caller.
+    parts. `forceinline=False` is explicit, because a function without the option takes over that of
+    its first caller.
     """
     return _part(function, forceinline=False)
 

@@ -17,7 +17,8 @@ which is then more than half of the widest (`Panels.run_seeding`)."""
 KERNELS = {
     "rows.pack": ("sum_columns", "pack_rows", "narrow_panels"),
     "rows.sort": ("sort_rows",),
-    "kmeans.centers": ("tile_centers", "sum_clusters", "update_centers", "find_close_centers"),
+    "kmeans.m_step": ("sum_clusters", "update_centers"),
+    "kmeans.tiles": ("tile_centers", "find_close_centers"),
     "kmeans.lloyd": ("iterate",),
     "kmeans.first_bounds": ("start_bounds",),
     "kmeans.bounded": ("iterate_bounded",),

@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fastclust._kernels
+import fastclust.metrics
+import fastclust.model_selection
+import fastclust.outliers
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels import places, registry
 from fastclust._kernels.jit import Kernel
+from tests import features
 from tests.processes import run_jit
 
 RECORD = """
@@ -56,6 +59,15 @@ def test_the_package_uses_what_is_in_the_registry(used):
     compiled, called = used
     assert compiled <= entered
     assert called == entered
+
+
+def test_features_are_all_that_is_public():
+    source = Path(features.__file__).read_text()
+    used = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    public = fastclust, fastclust.metrics, fastclust.model_selection, fastclust.outliers
+    names = {name for module in public for name in module.__all__}
+    no_kernels = {"__version__", "show_config", "warmup", "Selection"}
+    assert names - no_kernels <= used
 
 
 def modules():

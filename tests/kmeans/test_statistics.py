@@ -6,7 +6,7 @@ import scipy.sparse
 import sklearn.cluster
 
 from fastclust import KMeans
-from fastclust._algorithms.kmeans.empty_clusters import FarRows, relocate_empty_clusters
+from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, relocate_empty_clusters
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 
 
@@ -23,7 +23,7 @@ def test_a_cluster_that_gives_its_last_row_away_leaves_no_residue():
         weights=np.array([3.0, np.nextafter(0.1, 1.0), 0.0]),
         counts=np.array([3, 1, 0]),
     )
-    far_row = FarRows(np.array([10.0]), np.array([[50.0]]), np.array([1]), np.array([0.1]))
+    far_row = FarthestRows(np.array([10.0]), np.array([[50.0]]), np.array([1]), np.array([0.1]))
     sums, weights = relocate_empty_clusters(statistics, far_row)
     # The far row is cluster 2 now, and cluster 1, which has none left, is at the heaviest center.
     rtol = 4 * float(np.finfo(np.float64).eps)  # 50 * 0.1 / 0.1

@@ -1,40 +1,59 @@
 """Rows are what answers to the protocol: statistics merge, and an algorithm asks nothing else."""
 
+import functools
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse
 
 from fastclust._algorithms.kmeans.lloyd import run_lloyd
+from fastclust._algorithms.kmeans.parallel_seeding import run_kmeans_parallel
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._algorithms.rows.protocol import Iterations, LloydState, Rows
+from fastclust._algorithms.rows.protocol import (
+    Iterations,
+    LloydState,
+    Rows,
+    SearchableRows,
+    Tiles,
+)
 from fastclust._algorithms.rows.source import pack
 from tests.kernels.conftest import tolerance
 
 
 class Parts:
-    """Rows in several places, each of which has rows of its own: a source of rows in 60 lines.
+    """Rows in several places, each of which has rows of its own: a small source of rows.
 
     CONTRIBUTING.md walks through it. It has no empty clusters, and seeds from its first part.
     """
 
     def __init__(self, parts):
         self._parts = parts
-        self.n_samples = sum(part.n_samples for part in parts)
+        self._starts = np.cumsum([0, *(part.n_samples for part in parts)])
+        self.n_samples = int(self._starts[-1])
         self.n_features, self.dtype = parts[0].n_features, parts[0].dtype
         self.origin, self.unit = parts[0].origin, parts[0].unit
+
+    @property
+    def largest_square(self) -> float:
+        return max(part.largest_square for part in self._parts)
 
     def is_small(self, n_clusters: int, n_runs: int) -> bool:
         return False
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        return self._parts[0].take(indices)
+        rows = np.empty((len(indices), self.n_features), dtype=self.dtype)
+        for part, start in zip(self._parts, self._starts[:-1], strict=True):
+            is_here = (start <= indices) & (indices < start + part.n_samples)
+            rows[is_here] = part.take(indices[is_here] - start)
+        return rows
 
     def run_seeding(self, first: int, uniforms: np.ndarray) -> np.ndarray:
         return self._parts[0].run_seeding(first, uniforms)
@@ -42,16 +61,24 @@ class Parts:
     def start_lloyd(self, centers: np.ndarray) -> LloydState:
         return PartsLloyd(self, centers)
 
-    def assign(self, centers: np.ndarray) -> np.ndarray:
-        return np.concatenate([part.assign(centers) for part in self._parts])
+    def assign(self, centers: np.ndarray, tiles: Tiles | None = None) -> np.ndarray:
+        return np.concatenate([part.assign(centers, tiles) for part in self._parts])
 
-    def assign_with_inertia(self, centers: np.ndarray) -> tuple[np.ndarray, float]:
-        labels, inertias = zip(*(p.assign_with_inertia(centers) for p in self._parts), strict=True)
+    def nearest(
+        self, centers: np.ndarray, tiles: Tiles | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        labels, distances_sq = zip(*(p.nearest(centers, tiles) for p in self._parts), strict=True)
+        return np.concatenate(labels), np.concatenate(distances_sq)
+
+    def assign_with_inertia(
+        self, centers: np.ndarray, tiles: Tiles | None = None
+    ) -> tuple[np.ndarray, float]:
+        found = [part.assign_with_inertia(centers, tiles) for part in self._parts]
+        labels, inertias = zip(*found, strict=True)
         return np.concatenate(labels), sum(inertias)
 
     def label_inertias(self, centers: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        ends = np.cumsum([part.n_samples for part in self._parts])[:-1]
-        pairs = zip(self._parts, np.split(labels, ends), strict=True)
+        pairs = zip(self._parts, np.split(labels, self._starts[1:-1]), strict=True)
         return sum(part.label_inertias(centers, of_part) for part, of_part in pairs)
 
     def cluster_statistics(self, centers: np.ndarray) -> ClusterStatistics:
@@ -59,10 +86,8 @@ class Parts:
         return sum(others, start=first)
 
     def transform(self, centers: np.ndarray, distances_out: np.ndarray) -> None:
-        start = 0
-        for part in self._parts:
-            part.transform(centers, distances_out[start : start + part.n_samples])
-            start += part.n_samples
+        for part, out in zip(self._parts, np.split(distances_out, self._starts[1:-1]), strict=True):
+            part.transform(centers, out)
 
 
 class PartsLloyd:
@@ -77,7 +102,7 @@ class PartsLloyd:
         statistics = self._rows.cluster_statistics(before)
         means = statistics.sums * (1 / statistics.weights)[:, np.newaxis]
         self.centers = means.astype(before.dtype)
-        n_changed = np.count_nonzero(labels != self._labels)
+        n_changed = int(np.count_nonzero(labels != self._labels))
         self._labels = labels
         return Iterations(1, n_changed, float(np.square(self.centers - before).sum()))
 
@@ -142,9 +167,9 @@ def total(statistics):
     return list(vars(statistics).values())
 
 
-PASSES = {
+PASSES: dict[str, Callable[..., Any]] = {
     "k-means": rows_pass,
-    **{name: lambda c, name=name: mixture_pass(name, c) for name in COVARIANCE_TYPES},
+    **{name: functools.partial(mixture_pass, name) for name in COVARIANCE_TYPES},
 }
 
 
@@ -192,27 +217,47 @@ def test_moments_of_chunks_are_those_of_the_whole_to_the_bit(covariance_type):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
-def test_an_algorithm_runs_on_parts(container, dtype):
+def test_algorithms_run_on_parts(container, dtype):
     X, sample_weight = make_rows()
-    whole = packed(X, sample_weight, container, dtype)
-    parts: Rows = Parts(split(X, sample_weight, 413, container, dtype))
+    starts = X[:7].astype(dtype)
+    whole: Rows = packed(X, sample_weight, container, dtype)
+    in_parts = split(X, sample_weight, 413, container, dtype)
+    parts: SearchableRows = Parts(in_parts)
     first, second = (
-        pickle.loads(pickle.dumps(rows.cluster_statistics(X[:7].astype(dtype))))
-        for rows in parts._parts
+        pickle.loads(pickle.dumps(rows.cluster_statistics(starts))) for rows in in_parts
     )
-    assert_same_bits(first + second, parts.cluster_statistics(X[:7].astype(dtype)))
-    ours, theirs = (
-        run_lloyd(rows, X[:7].astype(dtype), max_iter=100, tol=0.0) for rows in (parts, whole)
-    )
+    assert_same_bits(first + second, parts.cluster_statistics(starts))
+    ours, theirs = (run_lloyd(rows, starts, max_iter=100, tol=0.0) for rows in (parts, whole))
     assert ours.n_iter == theirs.n_iter > 2
     np.testing.assert_array_equal(ours.labels, theirs.labels)
     # Sums of some 150 rows in another order; the centers are rounded to the rows' type.
     rtol = tolerance(dtype, 1)
     np.testing.assert_allclose(ours.centers, theirs.centers, rtol=rtol)
     assert ours.inertia == pytest.approx(theirs.inertia, rel=rtol)
+    assert parts.largest_square == pytest.approx(whole.largest_square, rel=rtol)
+
+    # What is asked for new rows, and after a fit.
+    np.testing.assert_array_equal(parts.assign(ours.centers), ours.labels)
+    inertias = parts.label_inertias(ours.centers, ours.labels)
+    assert inertias.sum() == pytest.approx(ours.inertia, rel=rtol)
     distances = np.empty((len(X), 7), dtype=dtype)
     parts.transform(ours.centers, distances)
     np.testing.assert_array_equal(distances.argmin(axis=1), ours.labels)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_parallel_seeding_runs_on_parts(container, dtype):
+    X, sample_weight = make_rows()
+    weights = sample_weight.astype(dtype)
+    parts: SearchableRows = Parts(split(X, sample_weight, 413, container, dtype))
+    whole = packed(X, sample_weight, container, dtype)
+    ours, theirs = (
+        run_kmeans_parallel(rows, 7, weights, np.random.RandomState(0), 2.0, 5)
+        for rows in (parts, whole)
+    )
+    # A row's distances do not depend on what is beside it, so nor do draws: the same bits.
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_statistics_of_no_rows_change_nothing():

@@ -3,11 +3,12 @@
 import numpy as np
 
 FIRST_STEPS, MOST_STEPS = 1, 64
-"""Batches that are drawn before it is asked whether one of them should have been the last: doubled
-each time that none should, as those after it were in vain."""
+"""Batches drawn for a launch: at first, and at most. Their number is doubled after each launch in
+which no batch ended the fit or reassigned clusters; steps after such a batch are discarded."""
 
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
-"""Times n^2: bound of the rounding error of n times a cumulative sum of n shares of 1 / n."""
+"""Times n^2: bound of the rounding error of n times an entry of the cumulative sum of n
+probabilities 1 / n."""
 
 PIECE_ROWS = 2**18
 """Rows whose shares are added up at a time, where those of all would take too much memory."""

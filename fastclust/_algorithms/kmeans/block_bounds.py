@@ -65,6 +65,7 @@ class BlockBounds:
         n_label_panels = in_lines(self._block_panels, 4 * lanes)
         self._arrays = (
             np.empty(self._n_blocks, dtype=np.int32),
+            np.empty(self._n_blocks, dtype=np.int32),
             np.empty(self._n_blocks, dtype=dtype),
             aligned_empty((self._n_blocks, n_vectors * lanes), dtype),
             aligned_empty((n_chunks, n_listed), np.int32),
@@ -88,7 +89,7 @@ class BlockBounds:
         """Make the bounds of rows with these labels and squared distances to their centers."""
         start_bounds(
             self.chunks, distances_sq, labels, np.ascontiguousarray(centers.T), self._n_samples,
-            self._error, self._block_panels, self._apart, *self._arrays[:3],
+            self._error, self._block_panels, self._apart, *self._arrays[:4],
         )  # fmt: skip
 
     def call(self, budget):

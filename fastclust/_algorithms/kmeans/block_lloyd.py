@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.empty_clusters import FarRows, farthest
+from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, farthest
 from fastclust._algorithms.kmeans.m_step import sum_differences
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
 from fastclust._algorithms.kmeans.precision import SearchedCenters
@@ -63,7 +63,7 @@ class BlockLloyd(PlainLloyd):
         if len(rows):
             panels = Panels(rows, None, np.zeros_like(self._rows.origin))
             labels = panels.assign(self._labelling.values, self._labelling.tiles)
-        return FarRows(distances_sq[places], rows, labels, weights)
+        return FarthestRows(distances_sq[places], rows, labels, weights)
 
     def _mean_differences(self):
         """Mean of the rows of each label less its center."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastclust._algorithms.kmeans import policy as policy_module
-from fastclust._algorithms.kmeans.empty_clusters import FarRows, farthest
+from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, farthest
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
@@ -55,7 +55,7 @@ class CsrLloyd(PlainLloyd):
         distances_sq = self._rows.distances_sq(self.centers, self.labels)
         i = farthest(distances_sq, n_far)
         weights = self._rows.row_weights()[i]
-        return FarRows(distances_sq[i], self._rows.take(i), self.labels[i], weights)
+        return FarthestRows(distances_sq[i], self._rows.take(i), self.labels[i], weights)
 
     def _mean_differences(self):
         """Mean of the rows of each label less its center."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class FarRows(NamedTuple):
+class FarthestRows(NamedTuple):
     """The rows farthest from the centers of their labels, farthest first."""
 
     distances_sq: np.ndarray
@@ -42,7 +42,7 @@ def relocate_empty_clusters(statistics, far_rows):
     ----------
     statistics : ClusterStatistics
         Sums over the rows of each label.
-    far_rows : FarRows
+    far_rows : FarthestRows
         A row for each empty cluster, or fewer.
 
     Returns

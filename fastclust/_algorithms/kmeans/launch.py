@@ -17,8 +17,9 @@ from fastclust._kernels.kmeans.constants import (
 from fastclust._kernels.launch import n_workers, steps_in_launch
 
 READING = 32
-"""Clusters that take as long as reading the rows and adding them up: with few, a launch waits for
-memory, and would otherwise hold so many steps that Ctrl-C is seen seconds later."""
+"""Fixed cost of an iteration (reading rows, updating sums), as a number of clusters. Without it, a
+launch with few clusters, which waits for memory, would hold so many iterations that Ctrl-C took
+seconds."""
 
 NEVER = 0
 """Value of `resum_every` with which sums are never formed anew."""

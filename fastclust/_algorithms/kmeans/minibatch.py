@@ -10,7 +10,7 @@ from fastclust._algorithms.kmeans.m_step import move_gradually
 from fastclust._algorithms.rows.scale import scaled_up
 from fastclust._algorithms.rows.source import take_rows
 
-HALF = 0.5
+MOST_REASSIGNED = 0.5
 """Most clusters that are reassigned at a time, as a share of the rows of the batch."""
 
 REASSIGN_ROWS = 10
@@ -53,8 +53,8 @@ class MiniBatchState:
         They are at most half as many as the batch has rows.
         """
         light = self.weights < ratio * self.weights.max()
-        most = int(HALF * n_rows)
-        if np.count_nonzero(light) > HALF * n_rows:
+        most = int(MOST_REASSIGNED * n_rows)
+        if np.count_nonzero(light) > MOST_REASSIGNED * n_rows:
             light[np.argsort(self.weights)[most:]] = False
         return light
 

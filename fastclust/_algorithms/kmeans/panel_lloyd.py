@@ -10,7 +10,7 @@ import numpy as np
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.block_bounds import BlockBounds, split_blocks
 from fastclust._algorithms.kmeans.empty_clusters import (
-    FarRows,
+    FarthestRows,
     farthest,
     relocate_empty_clusters,
 )
@@ -70,7 +70,7 @@ class PanelLloyd:
         if filters:
             self._chunks = even_chunks(n_panels, len(self._chunks))
         self._run = Launcher(panels, centers, len(self._chunks), policy)
-        # Runs of a single chunk may share their panels, in parallel threads.
+        # Runs of one chunk may be in parallel threads on the same panels, which none may reorder.
         may_skip = skip and len(self._chunks) > 1 and panels.can_be_reordered
         may_skip = may_skip and is_available(BlockBounds.n_bytes(panels))
         self._filter = None
@@ -256,7 +256,7 @@ class PanelLloyd:
         places = farthest(distances_sq, n_far)
         rows = panels.values[places // panels.lanes, :, places % panels.lanes]
         labels, weights = panels.unpadded(self.labels)[places], panels.row_weights()[places]
-        return FarRows(distances_sq[places], rows, labels, weights)
+        return FarthestRows(distances_sq[places], rows, labels, weights)
 
     def leave_bounds(self):
         """Drop the bounds, since the centers have moved otherwise than by an iteration."""
@@ -267,7 +267,7 @@ class PanelLloyd:
     # -- the end ---------------------------------------------------------------------------------
 
     def settle(self):
-        """Add to the centers what their rows differ from them, where rounding may have moved some.
+        """Correct centers by the mean difference of their rows, where sums of huge values round.
 
         The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
         """

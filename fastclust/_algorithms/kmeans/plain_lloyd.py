@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.empty_clusters import FarRows, relocate_empty_clusters
+from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, relocate_empty_clusters
 from fastclust._algorithms.kmeans.m_step import move_centers
 from fastclust._algorithms.kmeans.precision import may_be_far_from_means, search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
@@ -36,7 +36,7 @@ class PlainLloyd:
         self._tiles = search_tiles(centers)[:2]
         self._shifts = np.empty(len(centers), dtype=centers.dtype)
 
-    def _find_far_rows(self, n_far) -> FarRows:
+    def _find_far_rows(self, n_far) -> FarthestRows:
         """The rows farthest from the centers of their labels."""
         raise NotImplementedError  # each kind of rows finds them in its own way
 
@@ -55,7 +55,7 @@ class PlainLloyd:
         return move_centers(self.centers, sums, weights, to_unit, self._tiles, self._shifts)
 
     def settle(self):
-        """Add to the centers what their rows differ from them, where rounding may have moved some.
+        """Correct centers by the mean difference of their rows, where sums of huge values round.
 
         Centers that were relocated are no means of labels.
         """

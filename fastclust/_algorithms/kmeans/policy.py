@@ -52,15 +52,15 @@ class LloydPolicy:
     """They do so while at most this share of the panels is evaluated again in float64."""
 
     first_regroup: int = 3
-    """The first regrouping waits until the run has cost `first_regroup` times as much, or until it
-    would have saved its cost by leaving out the clusters that are apart from all others."""
+    """Plain iterations run until they have cost `first_regroup` regroupings, or less where enough
+    rows are in well separated clusters: then until skipping those would have repaid one."""
 
     sample_panels: int = 16
-    """Panels in the sample that shows which clusters are apart, about."""
+    """Approximate number of panels sampled to estimate which clusters are well separated."""
 
     apart_shifts: float = 4.0
-    """A cluster is apart if none of its rows lies between two centers: nearer to one of them by
-    less than `apart_shifts` times the largest shift."""
+    """A cluster is well separated (*apart*) if, for each of its sampled rows, the second nearest
+    center is farther than the nearest by `apart_shifts` times the largest shift of a center."""
 
     least_apart: float = 0.5
     """If at most this share of the rows is in such clusters, the rows wait for `first_regroup`."""

@@ -31,8 +31,8 @@ ordinary rows (1,000 colours of a picture: 2^15). The rounding of the two larges
 2 u C^2, is then less than 2^-7 of S^2 / 4 for the closest pair, and 2^-24 in float64."""
 
 MOST_NORMS_SQ = 2.0**80
-"""Squared norm of the farthest center over that of the nearest up to which rounding moves no center
-by more than 2^-12 of what is between others."""
+"""Largest ratio of the squared norms of two centers at which rounding of sums moves no center by
+more than 2^-12 of the distances between the others."""
 
 
 def search_tiles(centers):

@@ -31,7 +31,7 @@ class Dispersion:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), float64, C-contiguous
-        The rows, of which the squares are numbers (see `units.without_unit`).
+        The rows, whose squares are finite (see `units.without_unit`).
     labels : ndarray of shape (n_samples,), int
         Their labels, from 0 on, each of at least one row.
     sample_weight : ndarray of shape (n_samples,), default=None

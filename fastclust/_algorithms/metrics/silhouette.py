@@ -119,23 +119,23 @@ def mean_distances(X, labels):
     first = 0
     while first < len(rows.counts):
         last = rows.group_from(first)
-        _meet_group(rows, first, last, own_sums, nearest)
+        _compare_group(rows, first, last, own_sums, nearest)
         first = last
     with np.errstate(invalid="ignore"):
         inner = rows.to_rows(own_sums) / (rows.counts - 1)[labels]
     return inner, rows.to_rows(nearest)
 
 
-def _meet_group(rows, first, last, own_sums_out, nearest_out):
+def _compare_group(rows, first, last, own_sums_out, nearest_out):
     """Sums and means of the distances between clusters first to last and these and later ones."""
     borders, n_clusters = rows.chunk_borders, last - first
     start, stop = rows.panel_borders[[first, last]]
     sums = np.zeros((n_clusters, *rows.real.shape))  # of each row to the rows of each cluster
     if n_clusters == 1:
         for chunk in range(borders[first], borders[last]):
-            _meet_chunks(rows, chunk, chunk + 1, last, sums, nearest_out)
+            _compare_chunks(rows, chunk, chunk + 1, last, sums, nearest_out)
     else:
-        _meet_chunks(rows, borders[first], borders[last], last, sums, nearest_out)
+        _compare_chunks(rows, borders[first], borders[last], last, sums, nearest_out)
     own = np.repeat(np.arange(n_clusters), np.diff(rows.panel_borders[first : last + 1]))
     inside = np.arange(start, stop)
     own_sums_out[start:stop] = sums[own, inside]
@@ -144,7 +144,7 @@ def _meet_group(rows, first, last, own_sums_out, nearest_out):
     np.minimum(nearest_out[start:], means.min(axis=0), out=nearest_out[start:])
 
 
-def _meet_chunks(rows, first, last, later, sums_out, nearest_out):
+def _compare_chunks(rows, first, last, later, sums_out, nearest_out):
     """Distances between the rows of chunks first to last and those of these and later chunks.
 
     They are one chunk of a cluster, or all chunks of some; `later` is the first later cluster.

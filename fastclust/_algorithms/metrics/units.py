@@ -1,4 +1,4 @@
-"""Scores have no unit: rows are scaled by a power of two where their squares would not be numbers.
+"""Scores have no unit: rows are scaled by a power of two where their squares are not finite.
 
 A power of two changes no digit, so a score is the same to the bit in any unit.
 """

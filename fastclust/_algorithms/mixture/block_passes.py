@@ -43,10 +43,10 @@ class BlockMixtureRows:
         self._n_active = 0
 
     def start_run(self):
-        """Nothing is left of earlier runs."""
+        """Do nothing: blocks are always in the order of X."""
 
     def take_over(self):
-        """Rows in blocks stay in the order of X."""
+        """Do nothing, likewise."""
 
     def moments(self, components):
         """Run the E step with these components; return the moments for the M step."""

@@ -118,7 +118,7 @@ def run_restarts(
 
 
 def start_components(rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans):
-    """First components of a run: those of `init_params`, and over them the given."""
+    """Set the first components: by `init_params`, then overwrite those that the user gave."""
     rows.start_run()
     if m_step.needs_init:
         _start_from_init(

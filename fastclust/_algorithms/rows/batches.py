@@ -23,7 +23,7 @@ CHUNK_ROWS = 512
 (benchmarks/ablate_minibatch.py)."""
 
 MOST_BYTES = 2**24
-"""Of the centers that are kept of the steps of one launch."""
+"""Most bytes for the centers after each step of a launch, all of which are kept."""
 
 
 class Steps(NamedTuple):

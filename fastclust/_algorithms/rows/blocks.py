@@ -19,8 +19,8 @@ from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._algorithms.rows.panels import Panels
 
 BLOCKS_AT_WORK = 6
-"""Blocks in memory besides those that are kept: two that are read, one packed, its results, and two
-that those that are kept were read into."""
+"""Blocks in memory beside the kept ones: two being read, one packed with its results, and two read
+buffers."""
 
 LABELS_SHARE = 0.25
 """Share of the memory limit that labels may take; more of them are in a temporary file."""

@@ -287,8 +287,8 @@ def arrays_of(X):
 def unit_csr(X):
     """Rows of X divided by their norms, and how many are zero, and stay so.
 
-    A row is first multiplied by a power of two, so that the squares of its values, of any size, are
-    numbers: that changes no digit.
+    A row is first multiplied by a power of two, so that squares of its values, of any size, are
+    finite: that changes no digit.
 
     Parameters
     ----------

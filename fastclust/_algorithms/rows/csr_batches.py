@@ -12,8 +12,8 @@ ADD_WORK = 100
 """Cost of adding a stored value to a sum anywhere in memory, in multiply-adds of the kernels."""
 
 MOST_SQUARE, SMALL_UNIT = 2.0**900, 2.0**-60
-"""Largest squared norm of a row up to which the squares of sums of up to 2^60 rows are numbers, and
-what rows beyond it are multiplied by before they are added."""
+"""Largest squared norm of a row with which |s|^2 of a sum s of up to 2^60 rows stays finite. If a
+row is beyond it, all are multiplied by SMALL_UNIT before they are added."""
 
 
 class CsrBatches:

@@ -50,7 +50,8 @@ class RowOrder:
         sorted_ = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(rows)
         sort_rows(
             chunks, distances_sq, labels, rows, self._n_samples, segment_panels, N_BINS,
-            np.empty((len(chunks), n_clusters, 3)), np.empty_like(labels),
+            np.empty((len(chunks), n_clusters, 2)),
+            np.empty((len(chunks), n_clusters), dtype=np.int64), np.empty_like(labels),
             np.empty((len(chunks), n_clusters * N_BINS), dtype=np.int64), *sorted_,
         )  # fmt: skip
         distances_sq, labels, self.rows = sorted_

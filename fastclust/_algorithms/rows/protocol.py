@@ -127,3 +127,12 @@ class Rows(Protocol):
 
     def transform(self, centers: np.ndarray, distances_out: np.ndarray) -> None:
         """Write the distance of each row to each center."""
+
+
+class SearchableRows(Rows, Protocol):
+    """Rows that k-means|| takes as they are; of rows in blocks it asks each block for this."""
+
+    def nearest(
+        self, centers: np.ndarray, tiles: Tiles | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of `assign`, and the squared distance of each row to that center."""

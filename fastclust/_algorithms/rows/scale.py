@@ -68,7 +68,7 @@ def find_exponent_for_distances(*arrays):
     """Exponent for float64 rows of which only squared distances, and sums of these, are formed.
 
     Large values are scaled down no further than these need, so that the squares of ordinary rows
-    next to huge ones are numbers still.
+    next to huge ones do not underflow.
 
     Parameters
     ----------

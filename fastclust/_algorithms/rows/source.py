@@ -21,12 +21,12 @@ SAMPLE_ROWS = 32
 """Rows whose medians are looked at."""
 
 MOST_DRAGGED = 16
-"""Times the range of the quarter of the values on one side of the median that the mean may lie
-from it, on the side where they are denser; else it would cost them more than 4 bits."""
+"""Most distance of the mean from the median, in units of the narrower of the two ranges between the
+median and a quartile. A mean farther away would cost the values there more than 4 bits."""
 
 MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
-"""Most times that a value may grow when a median is subtracted: more bits than these 10 or 32 are
-not to be lost."""
+"""Most factor by which subtracting the median may enlarge a value: beyond it, more than 10 bits of
+float32 or 32 of float64 are lost."""
 
 
 def find_mean(X):

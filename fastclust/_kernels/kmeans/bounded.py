@@ -44,7 +44,6 @@ from fastclust._kernels.kmeans.arguments import (
     Rows,
     Status,
 )
-from fastclust._kernels.kmeans.centers import touch_all
 from fastclust._kernels.kmeans.constants import (
     BATCH_BLOCKS,
     LABELS_ONLY,
@@ -55,6 +54,7 @@ from fastclust._kernels.kmeans.constants import (
     REDO,
 )
 from fastclust._kernels.kmeans.lloyd import make_team_work, take_labels
+from fastclust._kernels.kmeans.m_step import touch_all
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.sizes import TILE
 from fastclust._kernels.simd.tiles import (
@@ -76,19 +76,21 @@ from fastclust._kernels.simd.vectors import (
     store,
 )
 
-PREFETCH_VALUES = 32
-"""Vectors of a block that are prefetched: the CPU's own prefetcher does the rest."""
+PREFETCH_VECTORS = 32
+"""Most vectors of a block that are prefetched: the CPU's own prefetcher does the rest."""
 
 
 class Bounds(NamedTuple):
     """Bounds of the blocks; see the header.
 
-    assigned_out : (n_blocks,), int32: the assigned center j, or ~j if the block is mixed
+    assigned_out : (n_blocks,), int32: the assigned center
+    is_mixed_out : (n_blocks,), int32: 1 if the block is mixed, or 0
     uppers_out : (n_blocks,)
     lowers_out : (n_blocks, n_vectors * LANES): -inf for the assigned center, inf for the padding
     """
 
     assigned_out: object
+    is_mixed_out: object
     uppers_out: object
     lowers_out: object
 
@@ -192,7 +194,9 @@ def _evaluate_candidates(panels, p, centers, chunk, n_candidates, candidates):
         acc = splat_listed(centers.center_sq_out, candidates.labels_out, (chunk, c), LIST_TILE)
         for f in range(panels.shape[1]):
             x = load(panels, (p, f))
-            row_sq = fma(x, x, row_sq)  # for each c: in a loop of its own it waits for each sum
+            # |x|^2 is summed again beside each tile: alone it would be one chain of dependent
+            # multiply-adds.
+            row_sq = fma(x, x, row_sq)
             acc = fma_listed(
                 acc, x, centers.tiles_out, candidates.offsets_out, (chunk, c), f * TILE
             )
@@ -215,7 +219,7 @@ def _label_block(rows, centers, labels, chunk, block, n_candidates, own):
         upper_sq = max(upper_sq, greatest_sq)
     bounds.uppers_out[block] = np.sqrt(upper_sq + own.error)
     margin = np.sqrt(own.error + own.error)
-    assigned = max(bounds.assigned_out[block], ~bounds.assigned_out[block])
+    assigned = bounds.assigned_out[block]
     for c in range(n_candidates):
         j = candidates.labels_out[chunk, c]
         if j != assigned:
@@ -227,18 +231,21 @@ def _label_block(rows, centers, labels, chunk, block, n_candidates, own):
 def _find_active(rows, labels, shifts, chunk, batch, stop, from_scratch, own):
     """Update the bounds of a batch; list and prefetch blocks to be labelled; return how many."""
     bounds, block_panels = own.bounds, own.block_panels
-    n_features, lanes = rows.panels.shape[1], max(rows.panels.shape[2], 1)  # no range steps by 0
+    n_features = rows.panels.shape[1]
+    # Numba lets a range whose step may be 0 raise, which kernels must not: the step is at least 1.
+    lanes = max(rows.panels.shape[2], 1)
     largest_shift = _largest(shifts)
     n_active = 0
     for block in range(batch, min(batch + BATCH_BLOCKS, stop)):
-        assigned = bounds.assigned_out[block]
-        bounds.uppers_out[block] += largest_shift if assigned < 0 else shifts[assigned]
+        is_mixed = bounds.is_mixed_out[block] != 0
+        shift = largest_shift if is_mixed else shifts[bounds.assigned_out[block]]
+        bounds.uppers_out[block] += shift
         is_near = _test_block(bounds.lowers_out, block, lanes, shifts, bounds.uppers_out[block])
         if is_near or from_scratch:
             own.active_out[chunk, n_active] = block
             n_active += 1
             prefetch(labels.labels_out, (block * block_panels, 0))
-            for f in range(min(n_features, PREFETCH_VALUES)):
+            for f in range(min(n_features, PREFETCH_VECTORS)):
                 prefetch(rows.panels, (block * block_panels, f, 0))
     return n_active
 
@@ -250,8 +257,8 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
     if from_scratch:
         touch_all(chunk_sums.touched_out[chunk])
     n_panels, n_features = rows.panels.shape[0], rows.panels.shape[1]
-    lanes = max(rows.panels.shape[2], 1)  # no range steps by 0
-    assigned_out, n_clusters = own.bounds.assigned_out, centers.centers_out.shape[0]
+    lanes = max(rows.panels.shape[2], 1)  # a step of 0 would raise
+    n_clusters = centers.centers_out.shape[0]
     n_changed, n_active_blocks, n_evaluated = 0, 0, 0
     for batch in range(chunks[s, 1], stop, BATCH_BLOCKS):
         n_active = _find_active(
@@ -272,7 +279,7 @@ def _assign_blocks(rows, centers, labels, chunk_sums, chunks, s, from_scratch, o
             )
             n_changed += block_changed
             if block_changed > 0:
-                assigned_out[block] = min(assigned_out[block], ~assigned_out[block])
+                own.bounds.is_mixed_out[block] = 1
     chunk_sums.changed_out[chunk] = n_changed
     own.chunk_evaluated_out[chunk, 0] = n_active_blocks
     own.chunk_evaluated_out[chunk, 1] = n_evaluated
@@ -284,7 +291,8 @@ def _end_bounded(goes_on, centers, plan, status, own):
     counts, costs = status.counts_out, own.costs
     if plan.finish == LABELS_ONLY:
         return False
-    if counts[REDO] != 0:  # bounds are up to date: the same centers follow
+    # The iteration is repeated with the same centers: the bounds must not be lowered twice.
+    if counts[REDO] != 0:
         _clear(centers.shifts_out)
         return goes_on
     for chunk in range(own.chunk_evaluated_out.shape[0]):
@@ -302,7 +310,8 @@ def iterate_bounded(
     chunks, panels: real[:, :, :], weights: real[:, :], n_samples: int64, finish: int64,
     first_iteration: int64, n_steps: int64, resum_every: int64, tol: float64, n_workers: int64,
     error: float64, block_panels: int64, test_cost: int64, active_cost: int64, evaluate_cost: int64,
-    most_cost: float64, assigned_out: int32[:], uppers_out: real[:], lowers_out: real[:, :],
+    most_cost: float64, assigned_out: int32[:], is_mixed_out: int32[:], uppers_out: real[:],
+    lowers_out: real[:, :],
     candidates_out: int32[:, :], offsets_out: int64[:, :], least_sq_out: real[:, :],
     active_out: int64[:, :], chunk_evaluated_out: int64[:, :], new_labels_out: int32[:, :, :],
     team_out: int64[:, :], labels_out: int32[:, :], centers_out: real[:, :],
@@ -335,7 +344,7 @@ def iterate_bounded(
             Blocks(
                 error,
                 block_panels,
-                Bounds(assigned_out, uppers_out, lowers_out),
+                Bounds(assigned_out, is_mixed_out, uppers_out, lowers_out),
                 Candidates(candidates_out, offsets_out, least_sq_out),
                 Costs(test_cost, active_cost, evaluate_cost, most_cost),
                 active_out,

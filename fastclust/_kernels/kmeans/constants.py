@@ -8,8 +8,11 @@ N_CHANGED = 1  # rows whose label changed in the last iteration
 N_EMPTY = 2  # clusters without rows; if there are any, the last iteration moved no centers
 N_ACTIVE = 3  # blocks that bounded iterations labelled, in all of them
 N_EVALUATED = 4  # centers that were evaluated for these blocks
-REDO = 5  # 1 while the sums are being formed anew
-IMPRECISE = 6  # 1 if the sums must be formed anew, for which the launch had no chunks
+# 1 while an iteration is repeated, with its sums formed from all rows, because they had become
+# imprecise:
+REDO = 5
+# 1 if the caller must repeat the iteration so, as this launch had no chunks, hence no rows:
+IMPRECISE = 6
 N_COUNTS = 7
 
 # Values of `finish` of a `Plan`: what follows when all rows have labels.
@@ -32,7 +35,8 @@ LIST_TILE = 4
 """Candidates of a block that are evaluated at a time (`bounded`)."""
 
 BATCH_BLOCKS = 64
-"""Blocks whose bounds are tested before the first of them is read: rows are fetched meanwhile."""
+"""Blocks whose bounds are tested together; those to be labelled are prefetched while the rest are
+tested."""
 
 ROUNDING, TINY = 2.0**-24, 2.0**-126
 """Relative error of float32, and absolute error of what underflows: u and v of `filtered`."""

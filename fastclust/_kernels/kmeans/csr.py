@@ -80,7 +80,7 @@ def dots(rows, i, centers_t, chunk, dots_out):
 
 @inner
 def first_least(values, chunk):
-    """Index of the first of the least of all values[chunk], and the value."""
+    """First index of the minimum of values[chunk], and the minimum."""
     least_values = load(values, (chunk, 0))
     for v in range(1, values.shape[1]):
         least_values = minimum(load(values, (chunk, v)), least_values)
@@ -179,12 +179,12 @@ def make_distance_sq(coordinate):
     @variant(coordinate.__name__)
     def distance_sq_by_differences(rows, i, centers, n_nonzero, j, n_features):
         data, indices, indptr = rows
-        distance_sq, n_met = 0.0, 0
+        distance_sq, n_nonzero_seen = 0.0, 0
         for e in range(indptr[i], indptr[i + 1]):
             c = coordinate(centers, j, indices[e])
             distance_sq += (data[e] - c) ** 2
-            n_met += c != 0
-        if n_met < n_nonzero[j]:  # c is not 0 at other features too
+            n_nonzero_seen += c != 0
+        if n_nonzero_seen < n_nonzero[j]:  # c is not 0 at other features too
             e = indptr[i]
             for f in range(n_features):
                 if e < indptr[i + 1] and indices[e] == f:

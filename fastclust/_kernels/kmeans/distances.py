@@ -25,8 +25,7 @@ from fastclust._kernels.simd.vectors import (
 def own_distance_sq(panels, p, centers, labels):
     """Vector of |x - c|^2 of one panel, c being the center of the row's label.
 
-    It loads several features of a center at a time (60,000 x 784, k=10: 14 -> 12 ms, with the
-    search for the labels).
+    It loads several features of a center at a time, in vectors.
     """
     distance_sq = splat(panels, 0.0)
     n_features = panels.shape[1]

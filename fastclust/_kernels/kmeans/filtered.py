@@ -33,9 +33,9 @@ from fastclust._kernels.kmeans.arguments import (
     Status,
 )
 from fastclust._kernels.kmeans.assign import make_search, nearest
-from fastclust._kernels.kmeans.centers import touch_all
 from fastclust._kernels.kmeans.constants import REDO, ROUNDING, TINY
 from fastclust._kernels.kmeans.lloyd import make_team_work, take_labels
+from fastclust._kernels.kmeans.m_step import touch_all
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.tiles import argmin2_tile
 from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
@@ -95,7 +95,8 @@ def _assign_filtered(rows, centers, labels, chunk_sums, chunks, s, from_scratch,
     tiles, center_sq = centers.tiles_out, centers.center_sq_out
     n_clusters = centers.centers_out.shape[0]
     lanes = panels.shape[2]
-    batch_panels = max(new_labels_out.shape[1], 1)  # so that no range has a step of 0
+    # Numba lets a range whose step may be 0 raise, which kernels must not: the step is at least 1.
+    batch_panels = max(new_labels_out.shape[1], 1)
     margin = splat(panels_f32, _find_margin(center_sq, own.radius, panels.shape[1]))
     n_changed, n_near = 0, 0
     for first in range(chunks[s, 1], stop, batch_panels):

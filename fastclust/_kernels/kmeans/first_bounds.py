@@ -12,7 +12,7 @@ from fastclust._kernels.signature import float64, int32, int64, real
 def start_bounds(
     chunks, distances_sq: real[:, :], labels: int32[:, :], centers_t: real[:, :], n_samples: int64,
     error: float64, block_panels: int64, apart_out: float64[:, :], assigned_out: int32[:],
-    uppers_out: real[:], lowers_out: real[:, :],
+    is_mixed_out: int32[:], uppers_out: real[:], lowers_out: real[:, :],
 ):  # fmt: skip
     """Set the bounds of blocks from the distances of their rows, and of centers to each other.
 
@@ -24,9 +24,10 @@ def start_bounds(
     n_samples : rows without the padding                   # IN
     error, block_panels : as in `bounded.Blocks`           # IN
     apart_out : (n_chunks, n_clusters), float64            # scratch
-    assigned_out, uppers_out, lowers_out : `Bounds`        # OUT
+    assigned_out, is_mixed_out, uppers_out, lowers_out :   # OUT
+        `bounded.Bounds`
     """
-    bounds = Bounds(assigned_out, uppers_out, lowers_out)
+    bounds = Bounds(assigned_out, is_mixed_out, uppers_out, lowers_out)
     for s in prange(chunks.shape[0]):
         chunk, last_assigned = chunks[s, 0], -1
         for block in range(chunks[s, 1], chunks[s, 2]):
@@ -67,10 +68,10 @@ def _look_at_rows(distances_sq, labels, n_samples, first, last, assigned):
 
 @inner
 def _set_bounds(bounds, block, assigned, mixed, upper_sq, error, chunk, apart):
-    assigned_out, uppers_out, lowers_out = bounds
+    assigned_out, is_mixed_out, uppers_out, lowers_out = bounds
     n_clusters = apart.shape[1]
     upper = np.sqrt(upper_sq + error)
-    assigned_out[block] = ~assigned if mixed else assigned
+    assigned_out[block], is_mixed_out[block] = assigned, mixed
     uppers_out[block] = upper
     margin = upper + np.sqrt(error + error)
     for j in range(lowers_out.shape[1]):

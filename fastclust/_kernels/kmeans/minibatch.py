@@ -16,8 +16,9 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel, noinline
 from fastclust._kernels.kmeans.arguments import Batches, ClusterSums, MiniBatchCenters, Rows
 from fastclust._kernels.kmeans.assign import nearest
-from fastclust._kernels.kmeans.centers import add_panel, tile_center
 from fastclust._kernels.kmeans.distances import own_distance_sq
+from fastclust._kernels.kmeans.m_step import add_panel
+from fastclust._kernels.kmeans.tiles import tile_center
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.panels import PREFETCH_PANELS, pack_panel, prefetch_rows
 from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk

@@ -6,9 +6,9 @@ and costs nothing for all the other features. With `scale` = -2 / n,
 
     |x - c|^2 - |x|^2 = |s|^2 / n^2 + scale x.s
 
-is least for the nearest center, and |s|^2 follows from the values that change. A center that has
-had no rows yet is its own sum, with 1 in the place of n. Rows are multiplied by a power of two,
-`unit`, before they are added, so that |s|^2 of huge rows stays in range; n then stands for n unit.
+is least for the nearest center, and |s|^2 follows from the values that change. A center without
+rows so far is stored as if it were the sum of one row (n = 1). Where |s|^2 could overflow, rows are
+multiplied by a power of two, `unit`, before they are added; n in the formula is then n unit.
 
 The sums are in float64, whatever the rows are: float32 would lose a row in a sum of many. They lie
 like the centers of `csr`: sums[f, v, lane] is that of center v * LANES + lane. The rows of a batch
@@ -27,7 +27,7 @@ from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.vectors import fma, load, prefetch, store
 
 PREFETCH_ROWS, PREFETCH_VALUES = 4, 64
-"""Rows of a batch by which fetching is ahead of computing, and most values of a row that are."""
+"""How many rows of a batch prefetching is ahead, and the most values that it fetches of a row."""
 
 
 class Means(NamedTuple):

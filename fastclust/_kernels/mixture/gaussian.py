@@ -10,6 +10,10 @@ U'x - U'mean would cancel where the covariance is ill-conditioned. For each cova
 one function of the same arguments. It puts the log-densities of the block's rows into
 `scratch.log_prob_out`.
 
+The *separator* of component j from component l is U q, where U is the factor of j, and q the unit
+vector from mean j to mean l in the coordinates y of j. The squared projection
+(q'y)^2 = ((U q)'(x - mean))^2 costs a single product, and is a lower bound of |y|^2.
+
 panels : (n_panels, n_features, LANES)                                 # IN
 block, components, scratch : `Block`, `Components` and `EScratch` of   # IN
     `arguments`

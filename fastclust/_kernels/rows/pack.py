@@ -14,11 +14,12 @@ from fastclust._kernels.simd.panels import PREFETCH_PANELS, pack_panel, prefetch
 from fastclust._kernels.simd.vectors import add_squares, greatest_lane, lane, load, zero_doubles
 
 LEAST_SQ, MOST_SQ = 2.0**-900, 2.0**1000
-"""Squared norms from and to which squares keep the digits that count. Rows of others are multiplied
-by a power of two before."""
+"""Range of squared norms in which squares neither overflow nor lose digits to underflow. A row
+outside it is multiplied by a power of two first."""
 
 UP = 2.0**600
-"""Such a power, for the smallest: 2^-1074 becomes 2^-474, and a sum of 2^-900 becomes 2^300."""
+"""Factor for rows below that range, and 1 / UP for those above: the smallest float64, 2^-1074,
+becomes 2^-474."""
 
 
 @inner
@@ -71,7 +72,7 @@ def _sum_squares(panels, p):
 
 @inner
 def _bring_into_range(p, i, panels_out):
-    """Multiply a row by a power of two with which its squares are numbers."""
+    """Multiply a row by a power of two that brings its squares into the range above."""
     largest = 0.0
     for f in range(panels_out.shape[1]):
         largest = max(largest, abs(panels_out[p, f, i]))

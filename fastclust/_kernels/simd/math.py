@@ -1,4 +1,4 @@
-"""Vector exp and log: Numba has none since it left SVML, and calls of libm take 5 ns a value.
+"""Vector exp and log: Numba has none without SVML, and libm computes one value in a call.
 
 exp(x) = 2**n exp(r), with n the nearest integer to x / ln 2 and |r| <= ln(2) / 2;
 log(x) = e ln 2 + 2 atanh(s), with x = 2**e m, sqrt(1/2) <= m < sqrt(2) and s = (m - 1) / (m + 1)

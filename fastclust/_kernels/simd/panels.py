@@ -6,8 +6,8 @@ from fastclust._kernels.simd.tiles import store_tile
 from fastclust._kernels.simd.vectors import prefetch
 
 PREFETCH_PANELS, PREFETCH_VALUES = 4, 64
-"""Panels by which rows in another order than X's are prefetched ahead; values of each row that are,
-as the CPU's own prefetcher does the rest."""
+"""How many panels prefetching is ahead when rows are packed in another order than X's, and the most
+values prefetched of a row: the CPU's own prefetcher does the rest."""
 
 LINE_VALUES = 8
 """Values in a cache line, of float64."""

@@ -40,7 +40,8 @@ from fastclust._kernels.simd.vectors import emit_address
 DISMISSED = -1
 
 PATIENCE = 2000
-"""How often a waiting thread reads the counters, in some 20 ns each, before it offers its core."""
+"""How often a waiting thread reads the counters before it offers its core
+(benchmarks/ablate_constants.py)."""
 
 
 @intrinsic

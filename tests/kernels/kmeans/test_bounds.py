@@ -60,12 +60,12 @@ def test_bounds_change_no_label(rng, kind, n_clusters, dtype, always_bounded):
     for iteration in range(40):
         n_bounded += state.is_bounded
         before = state.centers.copy()
-        progress = state.advance(iteration, 1, 0.0)
+        outcome = state.advance(iteration, 1, 0.0)
         expected = panels.order.row_labels(panels.assign_to_panels(before))
         np.testing.assert_array_equal(panels.order.row_labels(state.labels), expected)
-        assert progress.n_changed == np.count_nonzero(expected != labels_before)
+        assert outcome.n_changed == np.count_nonzero(expected != labels_before)
         labels_before = expected
-        if progress.n_changed == 0 or progress.shift_sq == 0:
+        if outcome.n_changed == 0 or outcome.shift_sq == 0:
             break
     assert (n_bounded > 0) == (kind != "huge")  # whose bounds would be infinite
     move = rng.choice([1e-7, 0.1], size=(n_clusters, 1)) * rng.normal(size=state.centers.shape)
@@ -91,12 +91,12 @@ def test_bounds_hold_with_their_margins(rng, kind, n_clusters, dtype, always_bou
     n_bounded = n_mixed = 0
     for iteration in range(12):
         before, is_bounded = state.centers.copy(), state.is_bounded
-        progress = state.advance(iteration, 1, 0.0)
+        outcome = state.advance(iteration, 1, 0.0)
         if is_bounded:
             n_bounded += 1
             n_mixed += assert_bounds_hold(panels, state, before)
         state._plan._regroup_at = np.inf if state.is_bounded else 0  # once, and never again
-        if progress.n_changed == 0:
+        if outcome.n_changed == 0:
             break
     assert n_bounded > 1
     assert n_mixed > 0
@@ -114,7 +114,7 @@ def test_a_center_that_leaves_takes_the_upper_bounds_of_mixed_blocks_along(
         for iteration in range(5):
             state.advance(iteration, 1, 0.0)
             state._plan._regroup_at = np.inf if state.is_bounded else 0  # once
-        assert (state._bounds._arrays[0] < 0).any()
+        assert state._bounds._arrays[1].any()  # a mixed block
         moved = state.centers.copy()
         moved[j] *= -1  # as far from 0 as it was
         labels, _ = state.finish(moved)
@@ -125,7 +125,8 @@ def test_a_center_that_leaves_takes_the_upper_bounds_of_mixed_blocks_along(
 def assert_bounds_hold(panels, state, centers):
     """Return how many blocks are mixed."""
     bounds = state._bounds
-    assigned, uppers, lowers = bounds._arrays[:3]
+    assigned, is_mixed, uppers, lowers = bounds._arrays[:4]
+    is_mixed = is_mixed.astype(bool)
     distances = np.sqrt(reference.all_distances_sq(
         reference.unpack(panels.values, panels.n_samples), centers
     ))  # fmt: skip
@@ -138,13 +139,12 @@ def assert_bounds_hold(panels, state, centers):
     assert (uppers >= upper).all()
     margin = np.sqrt(2 * bounds._error)
     lower = np.minimum.reduceat(distances, starts, axis=0) - 0.99 * margin  # 0.01 of it is rounding
-    center = np.where(assigned < 0, ~assigned, assigned)
-    others = np.arange(len(centers)) != center[:, np.newaxis]
+    others = np.arange(len(centers)) != assigned[:, np.newaxis]
     assert (lowers[:, : len(centers)] <= lower)[others].all()
     is_pure = np.minimum.reduceat(labels, starts) == np.maximum.reduceat(labels, starts)
-    assert is_pure[assigned >= 0].all()
-    np.testing.assert_array_equal(center[assigned >= 0], labels[starts][assigned >= 0])
-    return np.count_nonzero(assigned < 0)
+    assert is_pure[~is_mixed].all()
+    np.testing.assert_array_equal(assigned[~is_mixed], labels[starts][~is_mixed])
+    return np.count_nonzero(is_mixed)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 9, 70])
@@ -200,9 +200,9 @@ def test_bounds_skip_most_distances(rng, always_bounded):
     costs = []
     for iteration in range(30):
         before = state.cost
-        progress = state.advance(iteration, 1, 0.0)
+        outcome = state.advance(iteration, 1, 0.0)
         costs.append(state.cost - before)
-        if progress.n_changed == 0:
+        if outcome.n_changed == 0:
             break
     assert min(costs) < 0.5
 
@@ -262,15 +262,15 @@ def test_sums_no_longer_precise_are_formed_anew_by_launches_however_cut(
         assert state.is_bounded
         state.statistics.sums += 1.0
         state._run.max_weights *= 1e6
-        progress = state.advance(6, 1, 0.0)
-        assert progress.n_changed > 0
+        outcome = state.advance(6, 1, 0.0)
+        assert outcome.n_changed > 0
         labels = panels.order.row_labels(state.labels)
         sums, weights, _ = reference.statistics(X, np.ones(len(X)), labels, 20)
         # Both sums are in float64; only their order differs.
         atol = tolerance(np.float64, len(X))
         np.testing.assert_allclose(state.statistics.sums, sums, rtol=0, atol=atol)
         np.testing.assert_array_equal(state._run.max_weights, weights)
-        results.append((progress.n_changed, *run_to_bits(state, 20)))
+        results.append((outcome.n_changed, *run_to_bits(state, 20)))
     assert results[0] == results[1]
 
 
@@ -292,9 +292,9 @@ def run_to_bits(state, max_iter):
     """Iterate in as few calls as possible; return what it took, and the bits of the results."""
     n_iter = 0
     while n_iter < max_iter:
-        progress = state.advance(n_iter, max_iter - n_iter, 0.0)
-        n_iter += progress.n_iter
-        if progress.n_changed == 0 or progress.shift_sq == 0:
+        outcome = state.advance(n_iter, max_iter - n_iter, 0.0)
+        n_iter += outcome.n_iter
+        if outcome.n_changed == 0 or outcome.shift_sq == 0:
             break
     cost, centers = state.cost, state.centers.tobytes()
     labels, inertia = state.finish(state.centers)
@@ -333,7 +333,8 @@ def test_sort_rows(rng, dtype, max_chunks, segment_panels):
     out = np.empty_like(distances_sq), np.empty_like(labels), np.empty_like(order)
     sort_rows(
         chunks, distances_sq, labels, order, len(X), segment_panels, 4,
-        np.empty((len(chunks), 7, 3)), np.empty_like(labels),
+        np.empty((len(chunks), 7, 2)), np.empty((len(chunks), 7), dtype=np.int64),
+        np.empty_like(labels),
         np.empty((len(chunks), 7 * 4), dtype=np.int64), *out,
     )  # fmt: skip
     expected = reference.sort_rows(
@@ -355,7 +356,8 @@ def test_sort_rows_at_distances_whose_squares_overflow(rng, max_chunks):
     places = np.empty((2 * len(chunks), 7 * 4), dtype=np.int64)  # and room to be written to
     sort_rows(
         chunks, distances_sq, labels, order, len(X), 40, 4,
-        np.empty((len(chunks), 7, 3)), np.empty_like(labels), places, *out,
+        np.empty((len(chunks), 7, 2)), np.empty((len(chunks), 7), dtype=np.int64),
+        np.empty_like(labels), places, *out,
     )  # fmt: skip
     own, new = panels.unpadded(labels), panels.unpadded(out[2])
     np.testing.assert_array_equal(np.sort(new), np.arange(len(X)))
@@ -374,27 +376,27 @@ def test_start_bounds(rng, dtype, max_chunks, block_panels):
     labels, distances_sq = panels.regroup(panels.order, labels, distances_sq, len(C))
     n_blocks, error = -(-len(labels) // block_panels), 1e-2
     chunks = chunks_of(n_blocks, max_chunks)
-    assigned, uppers = np.empty(n_blocks, dtype=np.int32), np.empty(n_blocks, dtype=dtype)
+    assigned, is_mixed = np.empty((2, n_blocks), dtype=np.int32)
+    uppers = np.empty(n_blocks, dtype=dtype)
     lowers = np.empty((n_blocks, 2 * 16), dtype=dtype)
     start_bounds(
         chunks, distances_sq, labels, np.ascontiguousarray(C.T), len(X), error, block_panels,
-        np.empty((len(chunks), 19)), assigned, uppers, lowers,
+        np.empty((len(chunks), 19)), assigned, is_mixed, uppers, lowers,
     )  # fmt: skip
     true = np.sqrt(reference.all_distances_sq(reference.unpack(panels.values, len(X)), C))
     apart = np.sqrt(reference.all_distances_sq(C, C))
-    assert (assigned < 0).any()
-    assert (assigned >= 0).any()
+    assert set(is_mixed.tolist()) == {0, 1}
     for block in range(n_blocks):
         part = slice(block * block_panels * panels.lanes, (block + 1) * block_panels * panels.lanes)
         own = panels.unpadded(labels)[part]
-        center = assigned[block] if assigned[block] >= 0 else ~assigned[block]
+        center = assigned[block]
         assert center == own[0]
-        assert (assigned[block] < 0) == (own != center).any()
+        assert is_mixed[block] == (own != center).any()
         upper = np.sqrt(true[part][np.arange(len(own)), own].max() ** 2 + error)
         assert uppers[block] == pytest.approx(upper, rel=tolerance(dtype, 3))
         others = np.arange(19) != center
         assert (lowers[block, :19][others] <= true[part].min(axis=0)[others]).all()
-        if assigned[block] < 0:
+        if is_mixed[block]:
             assert (lowers[block, :19] == -np.inf).all()
         else:
             lower = apart[center] - upper - np.sqrt(2 * error)

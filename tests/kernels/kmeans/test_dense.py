@@ -498,24 +498,24 @@ def test_iterate_in_parts_equals_iterate_at_once(rng, max_chunks):
     expected = at_once.advance(0, 4, 0.0)
     assert expected.n_iter == 4
     for iteration in range(4):
-        progress = in_parts.advance(iteration, 1, 0.0)
-        assert progress.n_iter == 1
+        outcome = in_parts.advance(iteration, 1, 0.0)
+        assert outcome.n_iter == 1
     np.testing.assert_array_equal(in_parts.labels, at_once.labels)
     np.testing.assert_array_equal(in_parts.centers, at_once.centers)
-    assert (progress.n_changed, progress.shift_sq) == (expected.n_changed, expected.shift_sq)
+    assert (outcome.n_changed, outcome.shift_sq) == (expected.n_changed, expected.shift_sq)
 
 
 def test_iterations_too_long_for_one_launch_give_the_same(rng, limit_launches):
     panels, X, _ = make_panels(rng, 5000, 8, np.float64)
     whole = panels.start_lloyd(X[:40])
-    progress = whole.advance(0, 3, 0.0)
-    assert progress.n_iter == 3
+    outcome = whole.advance(0, 3, 0.0)
+    assert outcome.n_iter == 3
     limit_launches(1e5)
     cut = panels.start_lloyd(X[:40])
     for iteration in range(3):
         cut_progress = cut.advance(iteration, 3, 0.0)
         assert cut_progress.n_iter == 1
-    assert (progress.n_changed, progress.shift_sq) == (
+    assert (outcome.n_changed, outcome.shift_sq) == (
         cut_progress.n_changed,
         cut_progress.shift_sq,
     )

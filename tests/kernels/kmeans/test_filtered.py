@@ -140,8 +140,8 @@ def test_the_filter_is_left_where_it_does_not_help(rng, always_filtered):
     panels = panels_of(X)
     state = panels.start_lloyd(C, skip=False, policy=policy)
     cost = state._plan.plain_cost
-    progress = state.advance(0, 50, 0.0)
-    assert progress.n_iter == 1
+    outcome = state.advance(0, 50, 0.0)
+    assert outcome.n_iter == 1
     assert state._filter is None
     assert state._plan.plain_cost > cost
     before = state.centers.copy()
@@ -161,10 +161,10 @@ def test_the_filter_is_not_left_amid_an_iteration_that_is_done_again(
     state._run.max_weights *= 1e6
     state._filter._most_near = -1  # so that this iteration is the last with it
     before = state.centers.copy()
-    progress = state.advance(1, 1, 0.0)
+    outcome = state.advance(1, 1, 0.0)
     assert state._filter is None
-    assert progress.n_iter == 1
-    assert progress.shift_sq > 0
+    assert outcome.n_iter == 1
+    assert outcome.shift_sq > 0
     sums, _, counts = reference.statistics(X, np.ones(len(X)), state.labels.ravel()[: len(X)], 20)
     # Both sums of whole numbers are exact; their mean is a product with a rounded reciprocal.
     rtol = tolerance(np.float64, 1)
