@@ -27,8 +27,11 @@ MOST_DRAGGED = 16
 from it, on the side where they are denser; else it would cost them more than 4 bits."""
 
 MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
-"""Most times that a value may grow when a median is subtracted: more bits than these 10 or 32 are
+"""Most times that a value may grow when a point is subtracted: more bits than these 10 or 32 are
 not to be lost."""
+
+FEW_GROWN = 32
+"""Part of the values that may lose more bits by the mean: some of ordinary ones are next to 0."""
 
 
 def find_mean(X):
@@ -49,8 +52,9 @@ def find_origin(X, mean, numbers=None):
     """Point to subtract from the rows, so that their squares cancel as little as they can.
 
     That is the mean, but where a few huge values (that stand for missing ones, say) have dragged it
-    away from the others: x - mean would be left with few digits of x, or none. There it is the
-    median of some rows, or 0 if that is far from other values too.
+    away from the others, or where it lies between huge ones and far from the rest: x - mean would
+    be left with few digits of x, or none. There it is the median of some rows, or 0 if that is far
+    from other values too.
 
     Parameters
     ----------
@@ -71,13 +75,19 @@ def find_origin(X, mean, numbers=None):
     sample = np.sort(sample, axis=0)
     n = len(sample)
     low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
+
+    def n_grown(origin):
+        """Number of values of each feature that lose too many bits when this is subtracted."""
+        grown = np.abs(sample - origin) > MOST_LOST[X.dtype] * np.abs(sample)
+        return (grown & (sample != 0)).sum(axis=0)
+
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
+        is_near &= n_grown(mean) <= n // FEW_GROWN
         if is_near.all():
             return mean
-        grown = np.abs(sample - middle) > MOST_LOST[X.dtype] * np.abs(sample)
-    instead = np.where((grown & (sample != 0)).any(axis=0), 0, middle)
+        instead = np.where(n_grown(middle) > 0, 0, middle)
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
 
 
