@@ -60,18 +60,20 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         mean : ndarray of shape (n_features,)
             Their mean.
         sample_weight : ndarray of shape (n_samples,) or None
-            Their weights; None for ones.
+            Their weights times 2^-weight_exponent; None for ones.
+        weight_exponent : int
+            0 for ordinary weights.
         all_rows : ndarray or CSR matrix
             All rows; X itself where each has a weight.
         """
         all_rows, mean = self._check_rows(X)
         _validation.check_enough_samples(all_rows, self.n_clusters)
-        sample_weight = _validation.check_sample_weight(sample_weight, all_rows)
+        sample_weight, exponent = _validation.check_relative_weight(sample_weight, all_rows)
         X, sample_weight = _validation.rows_with_weight(all_rows, sample_weight)
         if X is not all_rows:
             _validation.check_enough_samples(X, self.n_clusters)
             mean = self._find_mean(X)
-        return X, mean, sample_weight, all_rows
+        return X, mean, sample_weight, exponent, all_rows
 
     def _find_mean(self, X):
         """Mean of the rows: a pass over them, which directions in blocks do without."""
@@ -233,9 +235,10 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             Minus the weighted sum that `inertia_` is of the rows of a fit.
         """
         X, centers, origin = self._check_test_data(X)
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
-        score_inertia = _algorithms.kmeans.inference.score_inertia
-        return -score_inertia(X, centers, origin, sample_weight, self._unit)
+        sample_weight, exponent = _validation.check_relative_weight(sample_weight, X)
+        inference = _algorithms.kmeans.inference
+        inertia = inference.score_inertia(X, centers, origin, sample_weight, self._unit)
+        return -_algorithms.rows.scale.scaled_up(inertia, exponent, "The inertia")
 
     def _check_test_data(self, X):
         """Check new rows; return them, the centers and the origin of the last fit, in one dtype.

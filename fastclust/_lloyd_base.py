@@ -1,5 +1,6 @@
 """What KMeans and SphericalKMeans share: fits by Lloyd's algorithm on all rows."""
 
+import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
@@ -64,7 +65,9 @@ class LloydEstimator(CenterEstimator):
             return source.pack_unit(X, sample_weight)
         return source.pack_for_distances(X, sample_weight, mean, panels)
 
-    def _run(self, in_range, dtype, sample_weight, n_init, random_state, on_result):
+    def _run(
+        self, in_range, dtype, sample_weight, weight_exponent, n_init, random_state, on_result
+    ):
         """Run n_init times, return the best result."""
         return _algorithms.kmeans.lloyd.run_restarts(
             in_range.rows,
@@ -78,6 +81,7 @@ class LloydEstimator(CenterEstimator):
             verbose=self.verbose,
             line_end=self._line_end,
             exponent=in_range.exponent,
+            weight_exponent=weight_exponent,
             dtype=dtype,
         )
 
@@ -122,11 +126,12 @@ def fit_kmeans(
     """
     _parameters.check_parameters(type(kmeans).__name__, vars(kmeans), kmeans._rules)
     if packed is None:
-        X, mean, sample_weight, all_rows = kmeans._check_fit_rows(X, sample_weight)
+        X, mean, sample_weight, weight_exponent, all_rows = kmeans._check_fit_rows(X, sample_weight)
         panels = None
     else:
         validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
         X, mean, panels, sample_weight, all_rows = packed
+        weight_exponent = 0
         all_rows = X if all_rows is None else all_rows
         _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
@@ -139,7 +144,14 @@ def fit_kmeans(
             _block_rows.tell_of_blocks(in_range.rows, PASSES)
         if is_string(kmeans.init, "k-means++"):
             _block_rows.warn_of_first_centers(in_range.rows.n_samples, warn)
-    best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
+    best = kmeans._run(
+        in_range, X.dtype, sample_weight, weight_exponent, n_init, random_state, on_result
+    )
+    if not np.isfinite(best.inertia):  # of weights that count rows, in a sweep
+        raise ValueError(
+            "The inertia is above the largest floating-point number. Divide X or sample_weight by "
+            "a power of two, which changes no digit of it."
+        )
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     kmeans._set_result(best)
     if len(best.labels) < all_rows.shape[0]:

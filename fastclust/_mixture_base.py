@@ -40,6 +40,9 @@ class MixtureEstimator(MixturePredictions):
         "on_singular": [one_of("raise", "regularize")],
     }
 
+    _counts_rows = False
+    """Whether a row counts as often as its weight says, beside priors; else only ratios matter."""
+
     def fit(self, X, y=None, sample_weight=None):
         """Estimate the components.
 
@@ -248,7 +251,10 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     if packed is not None:
         sample_weight, panels = packed.sample_weight, packed.panels
     else:
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        if mixture._counts_rows:
+            sample_weight = _validation.check_sample_weight(sample_weight, X)
+        else:
+            sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
         if rows is not X:
             _mixture_parameters.check_enough_rows(rows, mixture.n_components)

@@ -95,7 +95,7 @@ class MixturePredictions(DensityMixin, Estimator):
             Weighted mean of log p(x), in nats.
         """
         X = self._check_test_data(X)
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
         return weighted_mean(self._infer(X)[1], sample_weight)
 
     def sample(self, n_samples=1):

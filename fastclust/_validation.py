@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
+from fastclust import _algorithms
 from fastclust._version import __version__
 
 FLOAT_DTYPES = [np.float64, np.float32]
@@ -158,6 +159,8 @@ def check_n_features(X, n_features, estimator):
 def check_sample_weight(sample_weight, X):
     """Check the weights of the rows of X; return them in X's dtype, or None for equal weights.
 
+    They are for what counts a row as often as its weight says; else see `check_relative_weight`.
+
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), number or None
@@ -173,15 +176,56 @@ def check_sample_weight(sample_weight, X):
     Raises
     ------
     ValueError
+        If a weight is NaN, infinite or negative, if all are zero, or for a wrong shape; and if
+        they are so large or small that sums over the rows would not be numbers.
+    """
+    sample_weight = _check_weight(sample_weight, X)
+    if sample_weight is None:
+        return None
+    low, high = _algorithms.rows.scale.RANGE_OF_COUNTS
+    if not low <= sample_weight.max() <= high:
+        raise ValueError(
+            "sample_weight is too large or small to say how often a row counts: the largest is "
+            f"{sample_weight.max():g}. Divide all weights by it, for example."
+        )
+    return sample_weight.astype(X.dtype, copy=False)
+
+
+def check_relative_weight(sample_weight, X):
+    """Check the weights of the rows of X, of which only the ratios matter.
+
+    Parameters
+    ----------
+    sample_weight, X : array-like or number or None, ndarray or sparse matrix
+        As in `check_sample_weight`.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,) or None
+        The weights times 2^-exponent, in X's dtype; None if none were given.
+    exponent : int
+        0 for ordinary weights.
+
+    Raises
+    ------
+    ValueError
         If a weight is NaN, infinite or negative, if all are zero, or for a wrong shape.
     """
+    sample_weight = _check_weight(sample_weight, X)
+    if sample_weight is None:
+        return None, 0
+    return _algorithms.rows.scale.scaled_weights(sample_weight, X.dtype)
+
+
+def _check_weight(sample_weight, X):
+    """Weights that are as they should be, in float32 or float64; None if none were given."""
     if sample_weight is None:
         return None
     n_samples = X.shape[0]
     if np.isscalar(sample_weight):
-        sample_weight = np.full(n_samples, sample_weight, dtype=X.dtype)
+        sample_weight = np.full(n_samples, sample_weight, dtype=np.float64)
     sample_weight = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype, order="C", input_name="sample_weight"
+        sample_weight, ensure_2d=False, dtype=FLOAT_DTYPES, order="C", input_name="sample_weight"
     )
     if sample_weight.ndim != 1:
         raise ValueError(

@@ -176,6 +176,8 @@ default='dirichlet_process'
     array([0, 1])
     """
 
+    _counts_rows = True
+
     _rules = {
         **MixtureEstimator._rules,
         "weight_concentration_prior_type": [one_of("dirichlet_process", "dirichlet_distribution")],

@@ -174,7 +174,7 @@ class BisectingKMeans(CenterEstimator):
     def _fit(self, X, sample_weight):
         """Check, run the algorithm, set the attributes; an error leaves them half set."""
         _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
-        X, mean, sample_weight, all_rows = self._check_fit_rows(X, sample_weight)
+        X, mean, sample_weight, exponent, all_rows = self._check_fit_rows(X, sample_weight)
         random_state = _validation.check_random_state(self.random_state)
         bisecting = _algorithms.kmeans.bisecting
         result = bisecting.run_bisecting(
@@ -188,6 +188,7 @@ class BisectingKMeans(CenterEstimator):
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             verbose=self.verbose,
+            weight_exponent=exponent,
             line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
         )
         self.cluster_centers_, self.labels_, self.inertia_, self._tree = result

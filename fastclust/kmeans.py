@@ -362,7 +362,7 @@ def kmeans_plusplus(
     X = check_array(X, accept_sparse="csr", dtype=None, order="C")
     X = _validation.narrow_csr(X) if scipy.sparse.issparse(X) else X
     rows_X = check_array(X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
-    sample_weight = _validation.check_sample_weight(sample_weight, rows_X)
+    sample_weight, _ = _validation.check_relative_weight(sample_weight, rows_X)
     _validation.check_enough_samples(X, n_clusters)
     if x_squared_norms is not None:
         x_squared_norms = check_array(x_squared_norms, dtype=rows_X.dtype, ensure_2d=False)

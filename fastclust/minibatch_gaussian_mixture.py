@@ -201,7 +201,7 @@ class MiniBatchGaussianMixture(GaussianMixture):
         _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
         given = X
         X, _ = self._check_rows(given)
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
         rows, weights = _validation.rows_with_weight(X, sample_weight)
         check_enough_rows(rows, self.n_components)
         if self.batch_size >= len(rows):

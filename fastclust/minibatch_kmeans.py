@@ -208,12 +208,14 @@ class MiniBatchKMeans(CenterEstimator):
         n_init = self._checked_n_init(3, _validation.warn_user)
         batch_size, init_size = self._check_sizes(n_samples)
         random_state = _validation.check_random_state(self.random_state)
-        sample_weight = _validation.check_sample_weight(sample_weight, X)
+        sample_weight, exponent = _validation.check_relative_weight(sample_weight, X)
         in_range = _algorithms.rows.source.open_batches(X, mean)
         if self.verbose and _block_rows.is_in_blocks(X):
             at_once = in_range.rows.steps_at_once(batch_size)
             _block_rows.tell_of_blocks(in_range.rows.blocks, PASSES.format(at_once))
-        centers = self._best_start(in_range, sample_weight, n_init, init_size, random_state)
+        centers = self._best_start(
+            in_range, sample_weight, exponent, n_init, init_size, random_state
+        )
         weights = sample_weight
         if weights is None:
             weights = np.broadcast_to(X.dtype.type(1), n_samples)
@@ -241,12 +243,12 @@ class MiniBatchKMeans(CenterEstimator):
         if self.compute_labels:
             in_blocks = _block_rows.is_in_blocks(X)
             labels = in_range.rows.blocks.new_labels() if in_blocks else None
-            self._label(X, sample_weight, labels)
+            self._label(X, sample_weight, exponent, labels)
         else:
             self.__dict__.pop("labels_", None)  # those of another fit
             inertia = result.mean_inertia * float(weights.sum(dtype=np.float64))
             self.inertia_ = _algorithms.rows.scale.scaled_up(
-                inertia, 2 * in_range.exponent, "The inertia"
+                inertia, 2 * in_range.exponent + exponent, "The inertia"
             )
 
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -339,7 +341,9 @@ class MiniBatchKMeans(CenterEstimator):
             init_size = 3 * k
         return batch_size, min(init_size, n_samples)
 
-    def _best_start(self, in_range, sample_weight, n_init, init_size, random_state):
+    def _best_start(
+        self, in_range, sample_weight, weight_exponent, n_init, init_size, random_state
+    ):
         """Of n_init first centers those of the smallest inertia of some rows."""
         batches = in_range.rows
         indices = random_state.randint(0, batches.n_samples, init_size)
@@ -354,7 +358,7 @@ class MiniBatchKMeans(CenterEstimator):
             inertia = rows.assign_with_inertia(centers)[1]
             if self.verbose:
                 shown = _algorithms.rows.scale.scaled_up(
-                    inertia, 2 * in_range.exponent, "The inertia"
+                    inertia, 2 * in_range.exponent + weight_exponent, "The inertia"
                 )
                 print(f"Inertia for init {i + 1}/{n_init}: {shown}")
             if best is None or inertia < least:
@@ -383,11 +387,16 @@ class MiniBatchKMeans(CenterEstimator):
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
 
-    def _label(self, X, sample_weight, labels=None):
-        """Label the rows by the centers, in an array if one is given."""
-        self.labels_, self.inertia_ = _algorithms.kmeans.inference.predict_with_inertia(
+    def _label(self, X, sample_weight, weight_exponent=0, labels=None):
+        """Label the rows by the centers, in an array if one is given.
+
+        The weights are given times 2^-weight_exponent.
+        """
+        self.labels_, inertia = _algorithms.kmeans.inference.predict_with_inertia(
             X, self.cluster_centers_, self._origin, sample_weight, labels=labels
         )
+        scaled_up = _algorithms.rows.scale.scaled_up
+        self.inertia_ = scaled_up(inertia, weight_exponent, "The inertia")
 
 
 def _of_rows(sample_weight, indices, dtype):

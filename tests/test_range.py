@@ -14,10 +14,19 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastclust import GaussianMixture, KMeans, kmeans_plusplus
+from fastclust import (
+    BisectingKMeans,
+    GaussianMixture,
+    KMeans,
+    MiniBatchGaussianMixture,
+    MiniBatchKMeans,
+    SphericalKMeans,
+    kmeans_plusplus,
+)
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.dense import estimate_mean
 from fastclust._algorithms.rows.panels import Panels
+from fastclust.model_selection import select_kmeans
 
 EXPONENTS = {np.float32: (-60, 60), np.float64: (-500, 500)}
 TYPES = ["full", "tied", "diag", "spherical"]
@@ -177,6 +186,100 @@ def test_rows_of_zeros_have_an_answer():
     assert kmeans.inertia_ == 0
     with pytest.warns(Warning, match="distinct"):
         KMeans(2, random_state=0).fit(scipy.sparse.csr_array((20, 3)))
+
+
+# -- weights of any size -------------------------------------------------------------------------
+
+LARGEST_WEIGHTS = {np.float32: [-900, -140, 126, 900], np.float64: [-1000, -300, 300, 1000]}
+
+
+WEIGHTED = {
+    "kmeans": lambda: KMeans(5, n_init=2, random_state=0),
+    "kmeans-parallel": lambda: KMeans(5, init="k-means||", random_state=0),
+    "spherical": lambda: SphericalKMeans(5, n_init=2, random_state=0),
+    "bisecting": lambda: BisectingKMeans(5, random_state=0),
+    "one-leaf": lambda: BisectingKMeans(1, random_state=0),
+    "batches": lambda: MiniBatchKMeans(5, random_state=0, batch_size=30),
+    "no-labels": lambda: MiniBatchKMeans(5, random_state=0, batch_size=30, compute_labels=False),
+}
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("make", WEIGHTED.values(), ids=WEIGHTED)
+@pytest.mark.parametrize(
+    ("dtype", "exponent"), [(t, e) for t, exponents in LARGEST_WEIGHTS.items() for e in exponents]
+)
+def test_centers_do_not_depend_on_the_unit_of_the_weights(dtype, exponent, make, container):
+    X = container(make_rows(dtype))
+    # Of float32 precision, so that no weight is rounded in either type.
+    weights = np.random.default_rng(1).uniform(0.5, 2, 90).astype(np.float32).astype(np.float64)
+    expected = make().fit(X, sample_weight=weights)
+    scaled_weights = np.ldexp(weights, exponent)
+    fitted = make().fit(X, sample_weight=scaled_weights)
+    np.testing.assert_array_equal(fitted.cluster_centers_, expected.cluster_centers_)
+    if hasattr(expected, "labels_"):
+        np.testing.assert_array_equal(fitted.labels_, expected.labels_)
+    assert fitted.inertia_ == math.ldexp(expected.inertia_, exponent)
+    score = math.ldexp(expected.score(X, sample_weight=weights), exponent)
+    assert fitted.score(X, sample_weight=scaled_weights) == score
+
+
+def test_huge_weights_of_huge_rows_are_an_error_or_finite(recwarn):
+    X, weights = make_rows(np.float64), np.random.default_rng(1).uniform(1, 1e10, 90)
+    for exponent in (400, 480, 505):
+        rows = np.ldexp(X, exponent)
+        kmeans = KMeans(5, random_state=0)
+        if exponent < 480:
+            assert np.isfinite(kmeans.fit(rows, sample_weight=weights).inertia_)
+            continue
+        with pytest.raises(ValueError, match="inertia is above"):
+            kmeans.fit(rows, sample_weight=np.ldexp(weights, 60))
+
+
+def test_inertias_are_printed_for_the_weights_that_are_given(capsys):
+    X = make_rows(np.float64)
+    for weight in (1.0, 2.0**400):
+        KMeans(5, init=X[:5], verbose=1).fit(X, sample_weight=np.full(90, weight))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "inertia" in line]
+    numbers = [float(line.split()[-1].rstrip(".")) for line in lines]
+    half = len(numbers) // 2
+    np.testing.assert_allclose(numbers[half:], np.ldexp(numbers[:half], 400), rtol=1e-12)
+
+
+def test_seeds_do_not_depend_on_the_unit_of_the_weights():
+    X, weights = make_rows(np.float64), np.random.default_rng(1).uniform(0.5, 2, 90)
+    _, indices = kmeans_plusplus(X, 5, sample_weight=weights, random_state=0)
+    for exponent in (-1000, 1020):
+        scaled_weights = np.ldexp(weights, exponent)
+        _, scaled = kmeans_plusplus(X, 5, sample_weight=scaled_weights, random_state=0)
+        np.testing.assert_array_equal(scaled, indices)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [GaussianMixture, MiniBatchGaussianMixture])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_mixtures_do_not_depend_on_the_unit_of_the_weights(covariance_type, make, dtype):
+    X, weights = make_rows(dtype), np.random.default_rng(1).uniform(0.5, 2, 90)
+    weights = weights.astype(np.float32).astype(np.float64)
+
+    def fit(exponent):
+        mixture = make(2, covariance_type=covariance_type, random_state=0, reg_covar=1e-2)
+        scaled_weights = np.ldexp(weights, exponent)
+        mixture.fit(X, sample_weight=scaled_weights)
+        mixture.partial_fit(X, sample_weight=scaled_weights)
+        return (*vars(mixture).values(), mixture.score(X, sample_weight=scaled_weights))
+
+    expected = fit(0)
+    for exponent in (-1000, 1020):
+        for value, other in zip(fit(exponent), expected, strict=True):
+            np.testing.assert_array_equal(value, other)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e300])
+def test_weights_that_cannot_count_rows_are_an_error(weight):
+    X, weights = make_rows(np.float64), np.full(90, weight)
+    with pytest.raises(ValueError, match="too large or small to say how often a row counts"):
+        select_kmeans(X, [2, 3], sample_weight=weights)
 
 
 # -- rows without weight -------------------------------------------------------------------------

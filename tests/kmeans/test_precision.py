@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from fastclust import GaussianMixture, KMeans
+from fastclust import BisectingKMeans, GaussianMixture, KMeans
 from fastclust._algorithms.kmeans.precision import LIMIT, search_tiles
 from fastclust._algorithms.rows.source import find_mean, find_origin, pack
 
@@ -146,6 +146,26 @@ def test_huge_values_of_one_feature(rng):
     assert abs(origin[1]) < 1
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.4])
+@pytest.mark.parametrize("estimator", [KMeans, BisectingKMeans])
+@pytest.mark.parametrize(
+    ("dtype", "huge"), [(np.float32, 1e9), (np.float32, 1e30), (np.float64, 1e20)]
+)
+def test_ordinary_rows_between_huge_ones(rng, dtype, huge, estimator, share):
+    """The mean is near 0, on the scale of the values, but far from 270 and 300."""
+    truth = np.arange(2000) % 2
+    X = (np.where(truth, 270.0, 300.0)[:, np.newaxis] + rng.normal(size=(2000, 3))).astype(dtype)
+    place = rng.random(2000)
+    X[place < share], X[place > 1 - share] = huge, -huge
+    truth[place < share], truth[place > 1 - share] = 2, 3
+    kmeans = estimator(4, n_init=5, random_state=0).fit(X)
+    assert adjusted_rand_score(truth, kmeans.labels_) == 1
+    inertia = exact_distances_sq(X, kmeans.cluster_centers_).min(axis=1).sum()
+    # Centers are rounded to their type.
+    rtol = 1e-4 if dtype == np.float32 else 1e-9
+    assert kmeans.inertia_ == pytest.approx(float(inertia), rel=rtol)
+
+
 def test_an_origin_costs_no_digits(rng):
     """Most values are 5, the others too small to be told apart when 5 is subtracted."""
     X = np.full((1000, 2), 5, dtype=np.float32)
@@ -230,3 +250,33 @@ def test_centers_that_rounding_moved_settle_at_means(rng, make, weighted):
     ordinary.fit(make(X[own]), sample_weight=own_weights)
     np.testing.assert_allclose(kmeans.cluster_centers_[:2], ordinary.cluster_centers_, atol=1e-12)
     np.testing.assert_allclose(kmeans.inertia_, ordinary.inertia_, rtol=1e-12)
+
+
+def means_by_label(X, labels):
+    X = X.astype(np.longdouble)
+    return np.array([X[labels == j].mean(axis=0) for j in range(labels.max() + 1)])
+
+
+@pytest.mark.parametrize("make", CONTAINERS)
+@pytest.mark.parametrize("huge", [1e20, 1e63, 1e120])
+def test_centers_next_to_nothing_beside_others(make, huge):
+    """What rounding leaves of huge values is huge itself, beside ordinary ones."""
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        groups = rng.integers(3, size=(600, 1))
+        X = rng.normal(size=(600, 3)) + 2 + huge * groups * np.array([1, 1.1, 0.1])
+        kmeans = KMeans(3, init="random", n_init=1, tol=0, random_state=0).fit(make(X))
+        means = means_by_label(X, kmeans.labels_).astype(float)
+        np.testing.assert_allclose(kmeans.cluster_centers_, means, rtol=1e-9)
+
+
+@pytest.mark.parametrize("make", CONTAINERS)
+@pytest.mark.parametrize("seed", range(4))
+def test_ordinary_coordinates_of_far_centers(seed, make):
+    """Every row has a huge value in some feature, and no cluster has one in all."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(300, 6)) + 3
+    X[rng.random(X.shape) < 0.3] = 1e20
+    kmeans = KMeans(8, init="random", n_init=1, tol=0, random_state=0).fit(make(X))
+    means = means_by_label(X, kmeans.labels_)
+    np.testing.assert_allclose(kmeans.cluster_centers_, means.astype(float), rtol=1e-9)

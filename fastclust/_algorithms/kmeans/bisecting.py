@@ -118,8 +118,9 @@ class _Splits:
 
 
 def run_bisecting(
-    X, sample_weight, mean, n_clusters, starts, n_init, *, by_inertia, tol, verbose, **options
-):
+    X, sample_weight, mean, n_clusters, starts, n_init, *, by_inertia, tol, verbose,
+    weight_exponent=0, **options,
+):  # fmt: skip
     """Split the rows in two, and again the greatest leaf, until there are n_clusters.
 
     Among equals the leftmost is split. A leaf without two rows is never split.
@@ -146,6 +147,8 @@ def run_bisecting(
         Sum of the squared shifts of two centers at which a run stops, in the units of X squared.
     verbose : bool
         Print scikit-learn's lines.
+    weight_exponent : int, default=0
+        The weights are those given times 2^-weight_exponent; the inertia is that of those given.
     **options
         Others of `run_lloyd`.
 
@@ -181,6 +184,7 @@ def run_bisecting(
         best = find_best_run(
             rows, draw_start, n_init, 2, is_clearly_smaller,
             tol=float(scale.scaled(tol, -2 * exponent)), verbose=verbose, exponent=exponent,
+            weight_exponent=weight_exponent,
             dtype=dtype, with_inertia=n_init > 1, **options,
         )  # fmt: skip
         centers = scale.scaled(best.centers, exponent)
@@ -200,7 +204,8 @@ def run_bisecting(
     tree = splits.as_tree(leaves, X.shape[1], dtype)
     labels = _labels_of(leaves, X.shape[0]) if are_usual else predict_labels(X, tree)
     centers = np.array([leaf.center for leaf in leaves])
-    return BisectingResult(centers, labels, _total_inertia(leaves), tree)
+    inertia = _total_inertia(leaves, weight_exponent)
+    return BisectingResult(centers, labels, inertia, tree)
 
 
 def _root(rows, exponent, dtype):
@@ -212,11 +217,11 @@ def _root(rows, exponent, dtype):
     return _Leaf(scale.scaled(center, exponent), None, inertia, exponent)
 
 
-def _total_inertia(leaves):
-    """Sum of the inertias, which may have any units."""
+def _total_inertia(leaves, weight_exponent):
+    """Sum of the inertias, which may have any units, times 2^weight_exponent."""
     unit = max((leaf.exponent for leaf in leaves if leaf.inertia > 0), default=0)
     inertias = (math.ldexp(leaf.inertia, 2 * (leaf.exponent - unit)) for leaf in leaves)
-    return scale.scaled_up(math.fsum(inertias), 2 * unit, "The inertia")
+    return scale.scaled_up(math.fsum(inertias), 2 * unit + weight_exponent, "The inertia")
 
 
 def _numbers_of_sides(numbers, labels):

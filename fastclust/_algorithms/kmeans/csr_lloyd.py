@@ -7,6 +7,7 @@ import numpy as np
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, farthest
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
+from fastclust._algorithms.kmeans.precision import may_keep_rounding
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT
@@ -49,6 +50,13 @@ class CsrLloyd(PlainLloyd):
         statistics.sums[empty] = 0
         statistics.weights[empty] = 0
         np.maximum(self._max_weights, statistics.weights, out=self._max_weights)
+
+    def settle(self):
+        """Move the centers to the means of their rows, where rounding may have moved some away."""
+        if self.statistics.counts.all() and may_keep_rounding(self.centers):
+            self._accumulate(self.labels, True)
+            self._move_centers()
+        super().settle()
 
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels."""

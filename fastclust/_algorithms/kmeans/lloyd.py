@@ -32,8 +32,8 @@ class LloydResult:
 
 
 def run_lloyd(
-    rows, centers, *, max_iter, tol, verbose=False, line_end=".", exponent=0, dtype=None,
-    with_inertia=True,
+    rows, centers, *, max_iter, tol, verbose=False, line_end=".", exponent=0,
+    weight_exponent=0, dtype=None, with_inertia=True,
 ):  # fmt: skip
     """Alternate labels and means until the labels repeat or the centers stand still.
 
@@ -54,6 +54,8 @@ def run_lloyd(
     exponent : int, default=0
         The rows, centers and tol are those of X times 2^-exponent, and so is the result;
         what is printed is not.
+    weight_exponent : int, default=0
+        The weights are those of X times 2^-weight_exponent, and so is the inertia of the result.
     dtype : dtype, default=None
         Type of the resulting centers; that of the rows by default.
     with_inertia : bool, default=True
@@ -73,7 +75,7 @@ def run_lloyd(
         n_iter += done.n_iter
         if verbose:
             inertia = share * state.inertia(centers_before)
-            inertia = scaled_up(inertia, 2 * exponent, "The inertia")
+            inertia = scaled_up(inertia, 2 * exponent + weight_exponent, "The inertia")
             print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
         if done.n_changed == 0:
             if verbose:
@@ -124,13 +126,13 @@ def run_restarts(
 ):
     """Best of n_init runs; see `find_best_run`.
 
-    The rows may be scaled by 2^-exponent, where that is an option; the result is not.
+    The rows and weights may be scaled by powers of two, where these are options; the result is not.
     """
     best = find_best_run(
         rows, draw_start, n_init, n_clusters, is_better, on_result,
         start_line="Initialization complete", **options,
     )  # fmt: skip
-    return scaled_back(best, options.get("exponent", 0))
+    return scaled_back(best, options.get("exponent", 0), options.get("weight_exponent", 0))
 
 
 def find_best_run(
@@ -176,17 +178,17 @@ def find_best_run(
     return best
 
 
-def scaled_back(result, exponent):
-    """Result for rows times 2^exponent.
+def scaled_back(result, exponent, weight_exponent=0):
+    """Result for rows times 2^exponent, and weights times 2^weight_exponent.
 
     Raises
     ------
     ValueError
         If its inertia is above the largest float.
     """
-    if exponent == 0:
+    if exponent == weight_exponent == 0:
         return result
-    inertia = scaled_up(result.inertia, 2 * exponent, "The inertia")
+    inertia = scaled_up(result.inertia, 2 * exponent + weight_exponent, "The inertia")
     return LloydResult(scaled(result.centers, exponent), result.labels, inertia, result.n_iter)
 
 

@@ -23,7 +23,11 @@ from fastclust._algorithms.kmeans.float32_filter import (
 from fastclust._algorithms.kmeans.launch import Launcher
 from fastclust._algorithms.kmeans.m_step import mean_differences
 from fastclust._algorithms.kmeans.policy import Next, RegroupPlan
-from fastclust._algorithms.kmeans.precision import may_be_far_from_means
+from fastclust._algorithms.kmeans.precision import (
+    may_be_far_from_means,
+    may_keep_rounding,
+    move_to_means,
+)
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import is_available
 from fastclust._algorithms.rows.protocol import Iterations
@@ -274,9 +278,12 @@ class PanelLloyd:
         run = self._run
         if run.counts[N_EMPTY]:  # centers that were relocated are no means of labels
             return
-        center_sq = run.tiles[1].ravel()
-        if may_be_far_from_means(center_sq[: len(run.centers)]):
-            run.centers += mean_differences(self._panels, run.centers, run.labels)
+        if self._panels.unit:  # nor are directions; unit vectors have no huge values
+            return
+        center_sq = run.tiles[1].ravel()[: len(run.centers)]
+        if may_be_far_from_means(center_sq) or may_keep_rounding(run.centers):
+            panels, centers, labels = self._panels, run.centers, run.labels
+            move_to_means(centers, lambda: mean_differences(panels, centers, labels))
             self.leave_bounds()
 
     def inertia(self, centers):

@@ -4,7 +4,11 @@ import numpy as np
 
 from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, relocate_empty_clusters
 from fastclust._algorithms.kmeans.m_step import move_centers
-from fastclust._algorithms.kmeans.precision import may_be_far_from_means, search_tiles
+from fastclust._algorithms.kmeans.precision import (
+    may_be_far_from_means,
+    move_to_means,
+    search_tiles,
+)
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 
 
@@ -61,4 +65,4 @@ class PlainLloyd:
         """
         center_sq = np.einsum("jf,jf->j", self.centers, self.centers, dtype=np.float64)
         if self.statistics.counts.all() and may_be_far_from_means(center_sq):
-            self.centers += self._mean_differences()
+            move_to_means(self.centers, self._mean_differences)

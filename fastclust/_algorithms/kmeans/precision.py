@@ -16,7 +16,6 @@ formula, and do not count.)
 """
 
 import functools
-import math
 
 import numpy as np
 
@@ -30,9 +29,12 @@ LIMIT = {np.dtype(np.float32): 2.0**16, np.dtype(np.float64): 2.0**28}
 ordinary rows (1,000 colours of a picture: 2^15). The rounding of the two largest terms, about
 2 u C^2, is then less than 2^-7 of S^2 / 4 for the closest pair, and 2^-24 in float64."""
 
-MOST_NORMS_SQ = 2.0**80
-"""Largest ratio of the squared norms of two centers at which rounding of sums moves no center by
-more than 2^-12 of the distances between the others."""
+MOST_NORMS_SQ, MOST_COORDINATES = 2.0**80, 2.0**40
+"""Largest ratio of the squared norms of two centers, and of two coordinates that are not 0, at
+which rounding of sums moves no center by more than 2^-12 of the distances between the others."""
+
+LEAST_GAIN = 2.0**-10
+"""A coordinate that still moves by more than this share of its last move is next to its mean."""
 
 
 def search_tiles(centers):
@@ -86,5 +88,39 @@ def may_be_far_from_means(center_sq):
     The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
     """
     norms_sq = center_sq.tolist()
-    least = min(norms_sq) or min(filter(None, norms_sq), default=math.inf)
-    return max(norms_sq) / MOST_NORMS_SQ > least
+    return max(norms_sq) / MOST_NORMS_SQ > min(norms_sq)
+
+
+def may_keep_rounding(centers):
+    """Whether sums that huge values were added to and taken from may have kept rounding of these.
+
+    So it is where some coordinate is next to nothing beside another.
+    """
+    sizes = np.abs(centers)
+    largest, least = float(sizes.max()), float(sizes.min())
+    if least == 0.0:
+        least = float(sizes.min(where=sizes > 0, initial=np.inf))
+    return largest > MOST_COORDINATES * least
+
+
+def move_to_means(centers, mean_differences):
+    """Move centers to the means of their rows, from wherever rounding has left them.
+
+    The difference of a far center from its rows is rounded as coarsely as the center is, so it
+    takes several steps.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Centers, moved in place.
+    mean_differences : callable
+        Returns the means of the rows of each center less the center, of the same shape.
+    """
+    largest = np.inf
+    while True:
+        differences = mean_differences()
+        centers += differences
+        moves = np.abs(differences)
+        if not (moves < LEAST_GAIN * largest).any():
+            return
+        largest = moves

@@ -15,6 +15,18 @@ leave room for sums of squares over the features and for the terms of |c|^2 - 2 
 leave it for squared distances that are much smaller than these norms: they must not be denormal."""
 
 
+RANGE_OF_WEIGHTS = {
+    np.dtype(np.float32): (2.0**-40, 2.0**20),
+    np.dtype(np.float64): (2.0**-100, 1.0),
+}
+"""Largest weights of a row, from and to, with which weights are not scaled: their products with
+squares that are in range, and sums of these, are in range, too. Scaled float64 rows leave no room
+for greater ones."""
+
+RANGE_OF_COUNTS = 2.0**-900, 2.0**900
+"""Largest weights of a row, from and to, where a row counts as often as its weight says."""
+
+
 def is_in_range(largest_square, dtype):
     """Whether rows (and centers) of this largest squared norm need no scaling."""
     low, high = RANGE[np.dtype(dtype)]
@@ -92,6 +104,32 @@ def scaled_rows(X, exponent):
     X = X.copy()
     X.data = scaled(X.data, exponent)
     return X
+
+
+def scaled_weights(sample_weight, dtype):
+    """Weights times a power of two with which their sums do not leave the range of floats.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,), float32 or float64
+        Weights, finite, at least one of which is greater than 0.
+    dtype : dtype
+        Type of the result.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,)
+        Weights times 2^-exponent. Those of far less than a rounding error of the largest may be 0.
+    exponent : int
+        0 for ordinary weights.
+    """
+    low, high = RANGE_OF_WEIGHTS[np.dtype(dtype)]
+    largest, exponent = float(sample_weight.max()), 0
+    if not low <= largest <= high:
+        exponent = math.frexp(largest)[1]
+        sample_weight = scaled(sample_weight, -exponent)
+    with np.errstate(under="ignore"):
+        return sample_weight.astype(dtype, copy=False), exponent
 
 
 def widened(values):

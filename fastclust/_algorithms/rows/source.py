@@ -25,8 +25,11 @@ MOST_DRAGGED = 16
 median and a quartile. A mean farther away would cost the values there more than 4 bits."""
 
 MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
-"""Most factor by which subtracting the median may enlarge a value: beyond it, more than 10 bits of
+"""Most factor by which subtracting a point may enlarge a value: beyond it, more than 10 bits of
 float32 or 32 of float64 are lost."""
+
+FEW_GROWN = 32
+"""Part of the values that may lose more bits by the mean: some of ordinary ones are next to 0."""
 
 
 def find_mean(X):
@@ -47,8 +50,9 @@ def find_origin(X, mean, numbers=None):
     """Point to subtract from the rows, so that their squares cancel as little as they can.
 
     That is the mean, but where a few huge values (that stand for missing ones, say) have dragged it
-    away from the others: x - mean would be left with few digits of x, or none. There it is the
-    median of some rows, or 0 if that is far from other values too.
+    away from the others, or where it lies between huge ones and far from the rest: x - mean would
+    be left with few digits of x, or none. There it is the median of some rows, or 0 if that is far
+    from other values too.
 
     Parameters
     ----------
@@ -69,13 +73,19 @@ def find_origin(X, mean, numbers=None):
     sample = np.sort(sample, axis=0)
     n = len(sample)
     low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
+
+    def n_grown(origin):
+        """Number of values of each feature that lose too many bits when this is subtracted."""
+        grown = np.abs(sample - origin) > MOST_LOST[X.dtype] * np.abs(sample)
+        return (grown & (sample != 0)).sum(axis=0)
+
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
+        is_near &= n_grown(mean) <= n // FEW_GROWN
         if is_near.all():
             return mean
-        grown = np.abs(sample - middle) > MOST_LOST[X.dtype] * np.abs(sample)
-    instead = np.where((grown & (sample != 0)).any(axis=0), 0, middle)
+        instead = np.where(n_grown(middle) > 0, 0, middle)
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
 
 
