@@ -3,7 +3,7 @@
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_string
+from fastclust._kmeans_base import CenterEstimator, is_incomplete, is_string, warn_of_unobserved
 from fastclust._parameters import integer, one_of
 
 
@@ -114,6 +114,9 @@ def fit_kmeans(
         )
     best = kmeans._run(in_range, X.dtype, sample_weight, n_init, random_state, on_result)
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
+    if is_incomplete(X):
+        n_unobserved = in_range.rows.count_unobserved(best.labels, int(kmeans.n_clusters))
+        warn_of_unobserved(n_unobserved, best.centers.shape, warn)
     kmeans._set_result(best)
     if len(best.labels) < all_rows.shape[0]:
         kmeans.labels_ = _algorithms.kmeans.inference.predict_labels(

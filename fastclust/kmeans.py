@@ -5,6 +5,7 @@ from sklearn.utils import check_array
 
 from fastclust import _algorithms, _parameters, _validation
 from fastclust._lloyd_base import LloydEstimator, fit_kmeans
+from fastclust._missing import MISSING_RULE
 from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES
 
@@ -121,6 +122,7 @@ class KMeans(LloydEstimator):
         **LloydEstimator._rules,
         "copy_x": _parameters.BOOLEAN,
         "algorithm": [one_of("lloyd", "elkan")],
+        "missing": [MISSING_RULE],
     }
 
     def __init__(
@@ -137,6 +139,7 @@ class KMeans(LloydEstimator):
         algorithm="lloyd",
         oversampling_factor=2.0,
         init_rounds=5,
+        missing="error",
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -149,6 +152,7 @@ class KMeans(LloydEstimator):
         self.algorithm = algorithm
         self.oversampling_factor = oversampling_factor
         self.init_rounds = init_rounds
+        self.missing = missing
 
     def fit(self, X, y=None, sample_weight=None):
         """Cluster the rows of X.

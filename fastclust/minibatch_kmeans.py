@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import scipy.sparse
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator
+from fastclust._kmeans_base import CenterEstimator, is_incomplete, warn_of_unobserved
+from fastclust._missing import MISSING_RULE
 from fastclust._parameters import integer, non_negative_float, one_of
 
 
@@ -121,6 +123,7 @@ class MiniBatchKMeans(CenterEstimator):
         "init_size": [integer(1), _parameters.NONE],
         "n_init": [one_of("auto"), integer(1)],
         "reassignment_ratio": [non_negative_float()],
+        "missing": [MISSING_RULE],
     }
 
     def __init__(
@@ -138,6 +141,7 @@ class MiniBatchKMeans(CenterEstimator):
         init_size=None,
         n_init="auto",
         reassignment_ratio=0.01,
+        missing="error",
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -151,6 +155,7 @@ class MiniBatchKMeans(CenterEstimator):
         self.init_size = init_size
         self.n_init = n_init
         self.reassignment_ratio = reassignment_ratio
+        self.missing = missing
 
     def fit(self, X, y=None, sample_weight=None):
         """Find centers by batches of rows of X.
@@ -272,10 +277,14 @@ class MiniBatchKMeans(CenterEstimator):
             X, mean = self._check_rows(X)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             centers, origin = self._first_centers(X, mean, sample_weight)
+        counts = getattr(self, "_counts", np.zeros(len(centers))).copy()
+        feature_counts = getattr(self, "_feature_counts", None)
+        if feature_counts is not None and isinstance(X, np.ndarray):
+            X = _algorithms.rows.missing.IncompleteArray(X)
+        elif is_incomplete(X) and feature_counts is None:  # none was missing before
+            feature_counts = np.repeat(counts[:, np.newaxis], X.shape[1], axis=1)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
-            centers,
-            getattr(self, "_counts", np.zeros(len(centers))).copy(),
-            getattr(self, "_n_since_reassigned", 0),
+            centers, counts, getattr(self, "_n_since_reassigned", 0), feature_counts
         )
         _algorithms.kmeans.minibatch.run_step(
             state,
@@ -346,7 +355,7 @@ class MiniBatchKMeans(CenterEstimator):
             indices = random_state.randint(0, batches.n_samples, init_size)
         weights = _of_rows(sample_weight, indices, batches.dtype)
         rows = batches.pack(indices, weights)
-        rows_of_X = X[indices] if isinstance(X, np.ndarray) else rows.matrix
+        rows_of_X = rows.matrix if scipy.sparse.issparse(X) else X[indices]
         part = _algorithms.rows.source.RowsInRange(
             rows, rows_of_X, np.zeros_like(batches.origin), exponent
         )
@@ -356,6 +365,11 @@ class MiniBatchKMeans(CenterEstimator):
         """Make what steps hand on attributes of the estimator."""
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
+        self._feature_counts = state.feature_weights
+        if state.feature_weights is not None:
+            unobserved = (state.feature_weights == 0) & (state.weights > 0)[:, np.newaxis]
+            n_unobserved, warn = np.count_nonzero(unobserved), _validation.warn_user
+            warn_of_unobserved(n_unobserved, state.centers.shape, warn)
 
     def _label(self, X, sample_weight):
         """Label the rows by the centers."""

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclust._algorithms.kmeans.inference import cluster_statistics
-from fastclust._algorithms.kmeans.m_step import move_gradually
+from fastclust._algorithms.kmeans.m_step import (
+    move_features_gradually,
+    move_gradually,
+    place_centers,
+)
 from fastclust._algorithms.rows.scale import scaled_up
 
 FIRST_STEPS, MOST_STEPS = 1, 64
@@ -102,11 +106,14 @@ class MiniBatchState:
         Sums of the weights of the rows that each has had.
     n_since_reassigned : int
         Rows since clusters of little weight were looked for.
+    feature_weights : ndarray of shape (n_clusters, n_features), float64, or None
+        Sums of the weights of the rows that had a value there; None where none was missing.
     """
 
     centers: np.ndarray
     weights: np.ndarray
     n_since_reassigned: int = 0
+    feature_weights: np.ndarray | None = None
 
     def looks_for_light_clusters(self, batch_size):
         """Count a batch; return whether clusters of little weight are looked for after its step.
@@ -292,6 +299,7 @@ def run_minibatch(
                 break
     draws.take_back()
     state.centers = run.centers_after(last)
+    state.feature_weights = run.feature_weights
     return MiniBatchResult(state, n_done, convergence.mean_inertia)
 
 
@@ -304,8 +312,9 @@ def run_step(
     ----------
     state : MiniBatchState
         The centers, in the coordinates of X; it changes.
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
-        The rows; an ndarray is C-contiguous.
+    X : ndarray, IncompleteArray or CSR matrix of shape (n_samples, n_features)
+        The rows, in float32 or float64; an ndarray is C-contiguous. They are an IncompleteArray if
+        the state has weights of features.
     origin : ndarray of shape (n_features,)
         What is subtracted from rows and centers.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -319,11 +328,20 @@ def run_step(
     """
     statistics = cluster_statistics(X, state.centers, origin, sample_weight)
     looks = state.looks_for_light_clusters(batch_size)
-    moved, state.weights = move_gradually(state.centers - origin, state.weights, statistics)
+    relative, feature_weights = state.centers - origin, state.feature_weights
+    if feature_weights is None:
+        moved, state.weights = move_gradually(relative, state.weights, statistics)
+    else:
+        moved, feature_weights = move_features_gradually(relative, feature_weights, statistics)
+        state.weights = state.weights + statistics.weights
+        state.feature_weights = feature_weights
     state.centers = moved + origin
     light = looks and state.find_light_clusters(reassignment_ratio, X.shape[0])
     if np.any(light):
         places = draw_places(light.sum(), X.shape[0], random_state, verbose)
         rows = X[places]
         state.raise_weights(light)
+        if feature_weights is not None:
+            place_centers(state.centers, feature_weights, light, rows.values, state.weights)
+            return
         state.centers[light] = rows if isinstance(rows, np.ndarray) else rows.toarray()

@@ -88,6 +88,8 @@ class DenseSteps:
         Rows that each center has had.
     """
 
+    feature_weights = None  # no values are missing
+
     def __init__(self, batches, centers, weights):
         self._batches = batches
         self._centers, self._weights = centers[np.newaxis], weights[np.newaxis]

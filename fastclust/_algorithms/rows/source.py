@@ -13,6 +13,7 @@ from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
+from fastclust._algorithms.rows.missing import IncompleteArray, MissingBatches, MissingRows
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
 
@@ -42,6 +43,8 @@ def find_mean(X):
     if isinstance(X, BlockSource):
         with np.errstate(over="ignore"):
             return X.facts.mean.astype(X.dtype)
+    if isinstance(X, IncompleteArray):
+        return X.mean
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
@@ -54,8 +57,8 @@ def find_origin(X, mean, numbers=None):
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
-        The rows, all finite.
+    X : ndarray, IncompleteArray, CSR matrix or BlockSource of shape (n_samples, n_features)
+        The rows, all finite, in float32 or float64.
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
     numbers : ndarray of int, default=None
@@ -63,17 +66,22 @@ def find_origin(X, mean, numbers=None):
     """
     if isinstance(X, BlockSource):
         X = X.facts.sample
-    if not isinstance(X, np.ndarray):
+    if isinstance(X, IncompleteArray):
+        sample, n = X.sorted_sample(SAMPLE_ROWS)
+        low, middle, high = (sample[i * n // 4, np.arange(len(n))] for i in (1, 2, 3))
+    elif isinstance(X, np.ndarray):
+        n = len(X) if numbers is None else len(numbers)
+        sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
+        sample = X[sampled][:SAMPLE_ROWS] if numbers is None else X[numbers[sampled][:SAMPLE_ROWS]]
+        sample = np.sort(sample, axis=0)
+        n = len(sample)
+        low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
+    else:
         return mean
-    n = len(X) if numbers is None else len(numbers)
-    sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
-    sample = X[sampled][:SAMPLE_ROWS] if numbers is None else X[numbers[sampled][:SAMPLE_ROWS]]
-    sample = np.sort(sample, axis=0)
-    n = len(sample)
-    low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
+        is_near |= np.isnan(middle)  # of a feature without values
         if is_near.all():
             return mean
         grown = np.abs(sample - middle) > MOST_LOST[X.dtype] * np.abs(sample)
@@ -86,8 +94,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
-        The rows; an ndarray is C-contiguous.
+    X : ndarray, IncompleteArray, CSR matrix or BlockSource of shape (n_samples, n_features)
+        The rows, in float32 or float64; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
     origin : ndarray of shape (n_features,)
@@ -112,6 +120,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     rows: Panels | CsrRows
     if isinstance(X, BlockSource):
         return BlockRows(X, sample_weight, origin)
+    if isinstance(X, IncompleteArray):
+        return MissingRows(X.values, sample_weight, origin)
     if numbers is not None and sample_weight is not None:
         sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
@@ -155,7 +165,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows, BlockRows, Batches or CsrBatches
+    rows: Any  # Panels, MissingRows, CsrRows, BlockRows, Batches, MissingBatches or CsrBatches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -187,7 +197,10 @@ class RowsInRange(NamedTuple):
     @property
     def variance(self):
         """Mean of the variances of the features, of dense rows and of unit vectors."""
-        about_origin = self.rows.total_square / (self.rows.n_samples * self.rows.n_features)
+        if isinstance(self.X, IncompleteArray):
+            about_origin = float((self.rows.squares / self.X.counts).mean())
+        else:
+            about_origin = self.rows.total_square / (self.rows.n_samples * self.rows.n_features)
         if self.rows.unit:
             return max(0.0, about_origin - float(np.square(self.rows.mean()).mean()))
         if self.origin is self.mean:
@@ -210,15 +223,21 @@ def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
 def open_batches(X, mean) -> RowsInRange:
     """Rows of X for mini-batches, as `pack_for_distances` has them.
 
-    They are `Batches` or `CsrBatches`.
+    They are `Batches`, `MissingBatches` or `CsrBatches`.
 
     Parameters
     ----------
     X, mean : ndarray or CSR matrix, ndarray
         As in `pack_in_range`.
     """
-    batches = Batches if isinstance(X, np.ndarray) else CsrBatches
-    return _for_distances(lambda X, _, origin: batches(X, origin), X, None, mean, None)
+    return _for_distances(_open, X, None, mean, None)
+
+
+def _open(X, sample_weight, origin):
+    """Rows of X for mini-batches, less the origin; they have no weights."""
+    if isinstance(X, IncompleteArray):
+        return MissingBatches(X, origin)
+    return Batches(X, origin) if isinstance(X, np.ndarray) else CsrBatches(X, origin)
 
 
 def _for_distances(pack, X, sample_weight, mean, rows):
@@ -369,6 +388,10 @@ def pack_blocks(
     blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are one
     block. The rows are unit vectors if that is asked for, and none may be zero then.
     """
+    if isinstance(X, IncompleteArray):
+        for first, rows in MissingRows.blocks(X.values, sample_weight, origin):
+            yield slice(first, first + rows.n_samples), rows
+        return
     if not isinstance(X, np.ndarray):
         rows = pack(X, sample_weight, origin, numbers, unit=unit)
         yield slice(None) if numbers is None else numbers, rows
