@@ -29,7 +29,7 @@ from fastclust._calls import (
     variant,
 )
 from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
-from fastclust._kernels.simd.sizes import DISTANCE_TILE, TILE
+from fastclust._kernels.simd.sizes import DISTANCE_TILE, OBSERVED_TILE
 
 
 class IncompleteArray:
@@ -161,8 +161,8 @@ class MissingRows(Panels):
     def label_panels(self, centers):
         """Labels of the rows and their squared distances to these centers, as arrays of panels."""
         k = len(centers)
-        tiles, *_ = tiles_of(centers, TILE, 1.0)
-        start = np.zeros((len(tiles), TILE), dtype=self.dtype)
+        tiles, *_ = tiles_of(centers, OBSERVED_TILE, 1.0)
+        start = np.zeros((len(tiles), OBSERVED_TILE), dtype=self.dtype)
         start.ravel()[k:] = np.inf
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         distances_sq = aligned_empty(labels.shape, self.dtype)

@@ -16,7 +16,7 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.kmeans.distances import own_distance_sq
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.sizes import HALF_TILE, HAS_AVX512, NARROW_TILE, TILE
+from fastclust._kernels.simd.sizes import HAS_AVX512, NARROW_TILE, TILE
 from fastclust._kernels.simd.tiles import (
     argmin_first_tile,
     argmin_tile,
@@ -36,13 +36,15 @@ from fastclust._kernels.simd.vectors import (
 )
 
 
-def make_search(name, start, update, add_feature=fma_tile):
+def make_search(name, start, update, add_feature=fma_tile, width=TILE):
     """Make a function that computes the distances of one panel to all centers, tile by tile.
 
     It returns what `update` has found: `start(panels)` is the result before the first tile, and
     `update(found, acc, first)` that after `acc`, the distances to the tile of centers from `first`.
     A distance begins as an element of center_sq, and `add_feature` adds what a feature adds to it.
+    `width` is that of the tiles.
     """
+    half_width = width // 2
 
     def make_tile_distances(width):
         @inner
@@ -56,7 +58,9 @@ def make_search(name, start, update, add_feature=fma_tile):
 
         return tile_distances
 
-    full_tile, half_tile, narrow_tile = map(make_tile_distances, (TILE, HALF_TILE, NARROW_TILE))
+    full_tile, half_tile, narrow_tile = map(
+        make_tile_distances, (width, half_width, NARROW_TILE)
+    )
 
     @inner
     @variant(name)
@@ -66,7 +70,7 @@ def make_search(name, start, update, add_feature=fma_tile):
         In a loop of its own the narrow tile has too few sums to hide the latency of multiply-adds
         (1,797 x 64, k=10: 46 -> 41 us; 3,000 x 784: 482 -> 405).
         """
-        acc = splat_tile(center_sq, t, TILE)
+        acc = splat_tile(center_sq, t, width)
         narrow = splat_tile(center_sq, t + 1, NARROW_TILE)
         for f in range(panels.shape[1]):
             x = load(panels, (p, f))
@@ -79,24 +83,24 @@ def make_search(name, start, update, add_feature=fma_tile):
     def search(panels, p, n_clusters, tiles, center_sq):
         found = start(panels)
         last = tiles.shape[0] - 1
-        n_last = n_clusters - last * TILE
+        n_last = n_clusters - last * width
         joined = HAS_AVX512 and last > 0 and n_last <= NARROW_TILE
         for t in range(last - joined):
             acc = full_tile(panels, p, tiles, center_sq, t)
-            found = update(found, acc, t * TILE)
+            found = update(found, acc, t * width)
         if joined:
             acc, narrow = full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
-            found = update(found, acc, (last - 1) * TILE)
-            found = update(found, narrow, last * TILE)
-        elif n_last > HALF_TILE:
+            found = update(found, acc, (last - 1) * width)
+            found = update(found, narrow, last * width)
+        elif n_last > half_width:
             acc = full_tile(panels, p, tiles, center_sq, last)
-            found = update(found, acc, last * TILE)
+            found = update(found, acc, last * width)
         elif n_last > NARROW_TILE:
             half = half_tile(panels, p, tiles, center_sq, last)
-            found = update(found, half, last * TILE)
+            found = update(found, half, last * width)
         else:
             narrow = narrow_tile(panels, p, tiles, center_sq, last)
-            found = update(found, narrow, last * TILE)
+            found = update(found, narrow, last * width)
         return found
 
     return search

@@ -18,6 +18,7 @@ from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.assign import keep_nearest, make_search, none_yet
 from fastclust._kernels.kmeans.distances import make_transform_panel
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.sizes import OBSERVED_TILE
 from fastclust._kernels.simd.tiles import observed_diff_tile
 from fastclust._kernels.simd.vectors import (
     add_squares,
@@ -97,7 +98,9 @@ def describe_observed(
 
 # -- labels and sums -----------------------------------------------------------------------------
 
-_search_observed = make_search("observed", none_yet, keep_nearest, observed_diff_tile)
+_search_observed = make_search(
+    "observed", none_yet, keep_nearest, observed_diff_tile, OBSERVED_TILE
+)
 
 
 @kernel
@@ -109,8 +112,8 @@ def assign_observed(
 
     panels : (n_panels, n_features, LANES)        # IN
     n_clusters : centers without the padding      # IN
-    tiles : (n_tiles, n_features, TILE)           # IN: the centers, not scaled
-    start : (n_tiles, TILE)                       # IN: 0, and infinity for the padding centers
+    tiles : (n_tiles, n_features, OBSERVED_TILE)  # IN: the centers, not scaled
+    start : (n_tiles, OBSERVED_TILE)              # IN: 0, and infinity for the padding centers
     labels_out : (n_panels, LANES), int32         # OUT
     distances_sq_out : (n_panels, LANES)          # OUT: squared distance to this center
     """
