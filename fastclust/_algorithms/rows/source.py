@@ -69,6 +69,8 @@ def find_origin(X, mean, numbers=None):
     if isinstance(X, IncompleteArray):
         sample, n = X.sorted_sample(SAMPLE_ROWS)
         low, middle, high = (sample[i * n // 4, np.arange(len(n))] for i in (1, 2, 3))
+        # What rows that become first centers are missing is the origin, so the mean if it may be.
+        may_be_mean = ~_loses_digits(sample, mean)
     elif isinstance(X, np.ndarray):
         n = len(X) if numbers is None else len(numbers)
         sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
@@ -76,17 +78,24 @@ def find_origin(X, mean, numbers=None):
         sample = np.sort(sample, axis=0)
         n = len(sample)
         low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
+        may_be_mean = False
     else:
         return mean
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
-        is_near |= np.isnan(middle)  # of a feature without values
+        is_near |= may_be_mean
         if is_near.all():
             return mean
-        grown = np.abs(sample - middle) > MOST_LOST[X.dtype] * np.abs(sample)
-    instead = np.where((grown & (sample != 0)).any(axis=0), 0, middle)
+    instead = np.where(_loses_digits(sample, middle), 0, middle)
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
+
+
+def _loses_digits(sample, point):
+    """Of each feature whether values lose too many digits when the point is subtracted."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        grown = np.abs(sample - point) > MOST_LOST[sample.dtype] * np.abs(sample)
+    return (grown & (sample != 0)).any(axis=0)
 
 
 def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:

@@ -58,9 +58,7 @@ def make_search(name, start, update, add_feature=fma_tile, width=TILE):
 
         return tile_distances
 
-    full_tile, half_tile, narrow_tile = map(
-        make_tile_distances, (width, half_width, NARROW_TILE)
-    )
+    full_tile, half_tile, narrow_tile = map(make_tile_distances, (width, half_width, NARROW_TILE))
 
     @inner
     @variant(name)
