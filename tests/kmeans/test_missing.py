@@ -1,5 +1,6 @@
 """KMeans and MiniBatchKMeans on rows with missing values."""
 
+import pickle
 import re
 import warnings
 
@@ -462,3 +463,12 @@ def test_nulls_of_polars():
         for rows in (X, polars.DataFrame(columns))
     )
     np.testing.assert_array_equal(kmeans.labels_, other.labels_)
+
+
+def test_a_pickle_goes_on_where_the_estimator_was():
+    X, init = make_rows()
+    kmeans = partial_fits(X[:200], init, 2)
+    again = pickle.loads(pickle.dumps(kmeans))
+    for k in kmeans, again:
+        k.partial_fit(X[200:])
+    np.testing.assert_array_equal(kmeans.cluster_centers_, again.cluster_centers_)
