@@ -213,7 +213,9 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_clusters)
-            Euclidean distance of each row to each center, in the units of X.
+            Euclidean distance of each row to each center, in the units of X. Where missing values
+            are left out, it is that of `sklearn.metrics.pairwise.nan_euclidean_distances`:
+            sqrt(n_features / n_values * sum (x - c)^2) over the n_values that the row has.
         """
         inference = _algorithms.kmeans.inference
         return inference.transform_to_distances(*self._check_test_data(X), self._unit)

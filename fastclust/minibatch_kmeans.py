@@ -64,6 +64,12 @@ class MiniBatchKMeans(CenterEstimator):
         A center that has had less than this share of the rows of the center with the most is moved
         to a row of the batch.
 
+    missing : {'error', 'ignore'}, default='error'
+        What NaN in dense X means, as in `KMeans`. With 'ignore' each feature of a center is the
+        mean of the values that its rows had, and counts these. A center that is moved to a row
+        keeps its own value where the row has none, until another row of it has one. Not in
+        scikit-learn.
+
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
@@ -181,12 +187,15 @@ class MiniBatchKMeans(CenterEstimator):
         ------
         ValueError
             For a parameter out of its range, NaN or infinity in X, fewer rows than clusters,
-            negative or only zero weights. An estimator fitted before stays as it was.
+            negative or only zero weights. Where missing values are left out, for a row or a column
+            that has no value. An estimator fitted before stays as it was.
 
         Warns
         -----
         RuntimeWarning
             If `n_init` is not 1 for centers that are given, or `init_size` is too small.
+        UserWarning
+            If no row of a cluster had a feature, where its center then keeps what it had before.
         """
         with _validation.state_restored_on_error(self):
             _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
