@@ -26,6 +26,13 @@ def pack(X, mean=None):
     return Panels(X, None, np.zeros(X.shape[1], dtype=X.dtype) if mean is None else mean)
 
 
+def pack_missing(X):
+    """Dense rows with missing values, packed for the kernels as they are."""
+    from fastclust._algorithms.rows.missing import MissingRows
+
+    return MissingRows(X, None, np.zeros(X.shape[1], dtype=X.dtype))
+
+
 def pack_sparse(X):
     """CSR rows, as the kernels want them."""
     from fastclust._algorithms.rows.csr import CsrRows

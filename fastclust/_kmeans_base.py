@@ -12,6 +12,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _block_rows, _validation
+from fastclust._missing import allows_nan, check_no_infinity
 from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
@@ -43,8 +44,35 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             X = _validation.float_csr(X)
         mean = _algorithms.rows.source.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
-            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            if not allows_nan(self):
+                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            X = self._find_missing(X)
+            self._check_columns(X)
+            mean = _algorithms.rows.source.find_mean(X)
         return X, mean
+
+    def _find_missing(self, X):
+        """Dense rows as they are computed with where NaN stands for missing values.
+
+        They are X itself if nothing is missing, so that all is as without the parameter.
+        """
+        check_no_infinity(X, type(self).__name__)
+        incomplete = _algorithms.rows.missing.IncompleteArray(X)
+        if incomplete.is_complete:
+            return X
+        incomplete.check_rows()
+        return incomplete
+
+    def _check_columns(self, X):
+        """Raise ValueError if no row has a value in some column."""
+        empty = np.flatnonzero(X.counts == 0).tolist() if is_incomplete(X) else []
+        if empty:
+            names = getattr(self, "feature_names_in_", None)
+            name = f" ({names[empty[0]]!r})" if names is not None else ""
+            raise ValueError(
+                f"No row has a value in column {empty[0]}{name} of X: nothing is known of centers "
+                "there. Leave the column out."
+            )
 
     def _open_source(self, X):
         """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
@@ -72,6 +100,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         X, sample_weight = _validation.rows_with_weight(all_rows, sample_weight)
         if X is not all_rows:
             _validation.check_enough_samples(X, self.n_clusters)
+            self._check_columns(X)
             mean = self._find_mean(X)
         return X, mean, sample_weight, exponent, all_rows
 
@@ -132,8 +161,9 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             )
         X_given = X  # what the callable gets
         if not scipy.sparse.issparse(X):
+            values = X.values if is_incomplete(X) else X
             is_unit = rows.unit
-            X_given = rows.take(np.arange(len(X))) if is_unit else scaled(X - mean, exponent)
+            X_given = rows.take(np.arange(len(X))) if is_unit else scaled(values - mean, exponent)
         return called_starts(
             self.init, X_given, k, random_state, lambda centers: in_range.place(centers, mean)
         )
@@ -189,7 +219,9 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_clusters)
-            Euclidean distance of each row to each center, in the units of X.
+            Euclidean distance of each row to each center, in the units of X. Where missing values
+            are left out, it is that of `sklearn.metrics.pairwise.nan_euclidean_distances`:
+            sqrt(n_features / n_values * sum (x - c)^2) over the n_values that the row has.
         """
         inference = _algorithms.kmeans.inference
         return inference.transform_to_distances(*self._check_test_data(X), self._unit)
@@ -252,12 +284,14 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             X = _block_rows.check_source(self, source, reset=False)
         else:
             X = validate_data(
-                self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C"
-            )
+                self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
+                ensure_all_finite="allow-nan" if allows_nan(self) else True,
+            )  # fmt: skip
         given = _validation.check_attribute(self.cluster_centers_, "cluster_centers_", (None, None))
         _validation.check_n_features(X, given.shape[1], self)
         origin = np.zeros(X.shape[1], dtype=given.dtype)
         if scipy.sparse.issparse(X):
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
         elif self._unit:
             pass
@@ -265,6 +299,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             origin = self._origin
         else:  # never fitted
             origin = np.quantile(given, 0.5, axis=0, method="lower")
+        if allows_nan(self) and isinstance(X, np.ndarray):
+            X = self._find_missing(X)
         dtype = np.result_type(X.dtype, given.dtype)
         centers = np.ascontiguousarray(given, dtype=dtype)
         if self._unit:
@@ -275,8 +311,34 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         """Tags that scikit-learn's checks and pipelines read."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = allows_nan(self)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def is_incomplete(X):
+    """Whether checked rows have missing values."""
+    return isinstance(X, _algorithms.rows.missing.IncompleteArray)
+
+
+def warn_of_unobserved(n_unobserved, shape, warn):
+    """Warn if centers have values that no row of their cluster has.
+
+    Parameters
+    ----------
+    n_unobserved : int
+        Number of such values.
+    shape : tuple of int
+        Numbers of centers and features.
+    warn : callable
+        Is called with the warning.
+    """
+    if n_unobserved:
+        text = (
+            f"{n_unobserved} of the {shape[0]} x {shape[1]} values of the centers are missing in "
+            "all rows of their cluster: these centers keep what they had there before."
+        )
+        warn(UserWarning(text))
 
 
 def is_string(value, string):

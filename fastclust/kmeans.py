@@ -5,6 +5,7 @@ from sklearn.utils import check_array
 
 from fastclust import _algorithms, _parameters, _validation
 from fastclust._lloyd_base import LloydEstimator, fit_kmeans
+from fastclust._missing import MISSING_RULE
 from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES
 
@@ -67,6 +68,15 @@ class KMeans(LloydEstimator):
     init_rounds : int, default=5
         Number of rounds of 'k-means||'. Not in scikit-learn.
 
+    missing : {'error', 'ignore'}, default='error'
+        What NaN in dense X means. 'error': it is an error. 'ignore': the value is missing, and rows
+        are clustered by the values that they have [4]_. Labels, `inertia_` and `score` then go by
+        sums of squares over the values of a row, which are not scaled; `transform`, 'k-means++' and
+        'k-means||' by the distances of `sklearn.metrics.pairwise.nan_euclidean_distances`, which
+        are scaled by the share of the values that a row has. A center is the mean of the values
+        that its rows have. Rows that become first centers have the mean of a feature for what they
+        are missing. Without NaN in X all is as for 'error', to the bit. Not in scikit-learn.
+
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
@@ -101,6 +111,8 @@ class KMeans(LloydEstimator):
        28(2), 1982.
     .. [3] B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, "Scalable k-means++",
        PVLDB 5(7), 2012.
+    .. [4] J. T. Chi, E. C. Chi and R. G. Baraniuk, "k-POD: a method for k-means clustering of
+       missing data", The American Statistician 70(1), 2016.
 
     Examples
     --------
@@ -116,6 +128,9 @@ class KMeans(LloydEstimator):
     >>> kmeans.cluster_centers_
     array([[10.,  2.],
            [ 1.,  2.]])
+    >>> X = np.array([[1, 2], [1, np.nan], [np.nan, 3], [10, 8], [10, np.nan], [np.nan, 9]])
+    >>> KMeans(n_clusters=2, random_state=0, missing="ignore").fit_predict(X)
+    array([1, 1, 1, 0, 0, 0], dtype=int32)
     """
 
     _takes_blocks = True
@@ -124,6 +139,7 @@ class KMeans(LloydEstimator):
         **LloydEstimator._rules,
         "copy_x": _parameters.BOOLEAN,
         "algorithm": [one_of("lloyd", "elkan")],
+        "missing": [MISSING_RULE],
     }
 
     def __init__(
@@ -140,6 +156,7 @@ class KMeans(LloydEstimator):
         algorithm="lloyd",
         oversampling_factor=2.0,
         init_rounds=5,
+        missing="error",
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -152,6 +169,7 @@ class KMeans(LloydEstimator):
         self.algorithm = algorithm
         self.oversampling_factor = oversampling_factor
         self.init_rounds = init_rounds
+        self.missing = missing
 
     def fit(self, X, y=None, sample_weight=None):
         """Cluster the rows of X.
@@ -179,14 +197,16 @@ class KMeans(LloydEstimator):
         ------
         ValueError
             For a parameter out of its range, NaN or infinity in X, fewer rows than clusters,
-            negative or only zero weights. An estimator fitted before stays as it was.
+            negative or only zero weights. Where missing values are left out, for a row or a column
+            that has no value. An estimator fitted before stays as it was.
 
         Warns
         -----
         ConvergenceWarning
             If X has fewer distinct rows than clusters.
         UserWarning
-            If rows are read in blocks and `init` is 'k-means++', which then is 'k-means||'.
+            If rows are read in blocks and `init` is 'k-means++', which then is 'k-means||'; if no
+            row of a cluster has a feature, where its center then keeps what it had before.
         RuntimeWarning
             If `n_init` is not 1 for centers that are given, or "elkan" is for one cluster.
         """

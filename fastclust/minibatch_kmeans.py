@@ -6,7 +6,8 @@ import numpy as np
 import scipy.sparse
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator
+from fastclust._kmeans_base import CenterEstimator, is_incomplete, warn_of_unobserved
+from fastclust._missing import MISSING_RULE
 from fastclust._parameters import integer, non_negative_float, one_of
 
 PASSES = (
@@ -70,6 +71,12 @@ class MiniBatchKMeans(CenterEstimator):
         A center that has had less than this share of the rows of the center with the most is moved
         to a row of the batch.
 
+    missing : {'error', 'ignore'}, default='error'
+        What NaN in dense X means, as in `KMeans`. With 'ignore' each feature of a center is the
+        mean of the values that its rows had, and counts these. A center that is moved to a row
+        keeps its own value where the row has none, until another row of it has one. Not in
+        scikit-learn.
+
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
@@ -132,6 +139,7 @@ class MiniBatchKMeans(CenterEstimator):
         "init_size": [integer(1), _parameters.NONE],
         "n_init": [one_of("auto"), integer(1)],
         "reassignment_ratio": [non_negative_float()],
+        "missing": [MISSING_RULE],
     }
 
     def __init__(
@@ -149,6 +157,7 @@ class MiniBatchKMeans(CenterEstimator):
         init_size=None,
         n_init="auto",
         reassignment_ratio=0.01,
+        missing="error",
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -162,6 +171,7 @@ class MiniBatchKMeans(CenterEstimator):
         self.init_size = init_size
         self.n_init = n_init
         self.reassignment_ratio = reassignment_ratio
+        self.missing = missing
 
     def fit(self, X, y=None, sample_weight=None):
         """Find centers by batches of rows of X.
@@ -189,12 +199,15 @@ class MiniBatchKMeans(CenterEstimator):
         ------
         ValueError
             For a parameter out of its range, NaN or infinity in X, fewer rows than clusters,
-            negative or only zero weights. An estimator fitted before stays as it was.
+            negative or only zero weights. Where missing values are left out, for a row or a column
+            that has no value. An estimator fitted before stays as it was.
 
         Warns
         -----
         RuntimeWarning
             If `n_init` is not 1 for centers that are given, or `init_size` is too small.
+        UserWarning
+            If no row of a cluster had a feature, where its center then keeps what it had before.
         """
         with _validation.state_restored_on_error(self):
             _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
@@ -295,10 +308,14 @@ class MiniBatchKMeans(CenterEstimator):
             X, mean = self._check_rows(X)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             centers, origin = self._first_centers(X, mean, sample_weight)
+        counts = getattr(self, "_counts", np.zeros(len(centers))).copy()
+        feature_counts = getattr(self, "_feature_counts", None)
+        if feature_counts is not None and isinstance(X, np.ndarray):
+            X = _algorithms.rows.missing.IncompleteArray(X)
+        elif is_incomplete(X) and feature_counts is None:  # none was missing before
+            feature_counts = np.repeat(counts[:, np.newaxis], X.shape[1], axis=1)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
-            centers,
-            getattr(self, "_counts", np.zeros(len(centers))).copy(),
-            getattr(self, "_n_since_reassigned", 0),
+            centers, counts, getattr(self, "_n_since_reassigned", 0), feature_counts
         )
         _algorithms.kmeans.minibatch.run_step(
             state,
@@ -375,10 +392,10 @@ class MiniBatchKMeans(CenterEstimator):
         if not isinstance(self.init, str) and _block_rows.is_in_blocks(X):
             return self._start_drawer(in_range, weights, random_state)()()
         rows = batches.pack(indices, weights)
-        if isinstance(X, np.ndarray):
-            X = X[indices]
-        elif scipy.sparse.issparse(X):
+        if scipy.sparse.issparse(X):
             X = rows.matrix
+        elif not _block_rows.is_in_blocks(X):
+            X = X[indices]
         part = _algorithms.rows.source.RowsInRange(rows, X, np.zeros_like(batches.origin), exponent)
         return self._start_drawer(part, weights, random_state)()()
 
@@ -386,6 +403,11 @@ class MiniBatchKMeans(CenterEstimator):
         """Make what steps hand on attributes of the estimator."""
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
+        self._feature_counts = state.feature_weights
+        if state.feature_weights is not None:
+            unobserved = (state.feature_weights == 0) & (state.weights > 0)[:, np.newaxis]
+            n_unobserved, warn = np.count_nonzero(unobserved), _validation.warn_user
+            warn_of_unobserved(n_unobserved, state.centers.shape, warn)
 
     def _label(self, X, sample_weight, weight_exponent=0, labels=None):
         """Label the rows by the centers, in an array if one is given.

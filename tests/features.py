@@ -28,6 +28,7 @@ def use_every_feature(dtype):
             use_bisecting(X, weights)
             use_sparse_kmeans(scipy.sparse.csr_array(X), weights)
             use_minibatches(X, weights)
+            use_missing(X, weights)
             use_spherical_kmeans(X, weights)
             use_far_groups(X)
             use_statistics(X, weights)
@@ -72,6 +73,16 @@ def use_minibatches(X, weights):
             kmeans = fastclust.MiniBatchKMeans(7, **options)
             kmeans.fit(rows, sample_weight=weights[: rows.shape[0]])
             kmeans.partial_fit(rows[:100])
+
+
+def use_missing(X, weights):
+    """Fit and apply k-means to rows with missing values."""
+    X = X.copy()
+    X[::3, 0] = np.nan
+    for estimator in fastclust.KMeans, fastclust.MiniBatchKMeans:
+        kmeans = estimator(7, max_iter=3, random_state=0, missing="ignore")
+        kmeans.fit(X, sample_weight=weights)
+        kmeans.transform(X)
 
 
 def use_sparse_kmeans(X, weights):

@@ -98,6 +98,64 @@ def statistics(X, sample_weight, labels, n_clusters):
     return weighted @ X.astype(np.float64), weighted.sum(axis=1), (weighted > 0).sum(axis=1)
 
 
+def observed_distances_sq(X, centers):
+    """Sum of (x - c)^2 over the values that a row has, of every row and center."""
+    differences = X.astype(np.float64)[:, np.newaxis] - centers.astype(np.float64)
+    return np.nansum(differences**2, axis=2)
+
+
+def sum_observed(X):
+    """Sums and numbers of the values of each feature; number of rows without any."""
+    is_there = ~np.isnan(X)
+    return np.nansum(X, axis=0, dtype=np.float64), is_there.sum(axis=0), (~is_there).all(1).sum()
+
+
+def describe_observed(X):
+    """Number of values of each row, squares of those of each feature, largest square of a row."""
+    squares = np.nan_to_num(X.astype(np.float64)) ** 2
+    return (~np.isnan(X)).sum(axis=1), squares.sum(axis=0), squares.sum(axis=1).max()
+
+
+def assign_observed(X, centers):
+    """First of the nearest centers of every row, and the squared distance to it."""
+    distances_sq = observed_distances_sq(X, centers)
+    return distances_sq.argmin(axis=1), distances_sq.min(axis=1)
+
+
+def move_observed(X, sample_weight, labels_old, labels, n_clusters):
+    """What changes of labels add to the sums, weights of features, weights and counts."""
+
+    def sums(labels):
+        there = (~np.isnan(X)).astype(np.float64)
+        values, *of_rows = statistics(np.nan_to_num(X), sample_weight, labels, n_clusters)
+        return values, statistics(there, sample_weight, labels, n_clusters)[0], *of_rows
+
+    return [new - old for new, old in zip(sums(labels), sums(labels_old), strict=True)]
+
+
+def transform_observed(X, centers):
+    """Distance of every row to every center over the values that the row has."""
+    return np.sqrt(observed_distances_sq(X, centers))
+
+
+def kmeans_observed(X, sample_weight, centers, max_iter):
+    """K-means of rows with missing values, until labels repeat: labels, centers, inertia, n_iter.
+
+    No cluster may lose all its rows.
+    """
+    centers, labels = centers.astype(np.float64), np.full(len(X), -1)
+    for n_iter in range(1, max_iter + 1):  # noqa: B007
+        before, (labels, _) = labels, assign_observed(X, centers)
+        sums, weights, *_ = move_observed(
+            X, sample_weight, np.full(len(X), -1), labels, len(centers)
+        )
+        centers = np.where(weights > 0, sums / np.where(weights > 0, weights, 1), centers)
+        if (labels == before).all():
+            break
+    labels, distances_sq = assign_observed(X, centers)
+    return labels, centers, float(distances_sq @ sample_weight), n_iter
+
+
 def update_centers(centers, sums, weights, to_unit):
     """Means; or if `to_unit` their directions, and the last centers where the mean is 0."""
     means = sums / weights[:, np.newaxis]
@@ -194,13 +252,13 @@ def sort_rows(distances_sq, labels, segment_rows, n_bins):
     return np.concatenate(order)
 
 
-def seed_rounds(X, sample_weight, first, uniforms, taken):
-    """Rows of the seeds of greedy k-means++.
+def seed_rounds(X, sample_weight, first, uniforms, taken, distances_sq=None):
+    """Rows of the seeds of greedy k-means++; distances_sq[i, j] of row j to seed i may be given.
 
     Candidates that are each other's nearest rows have equal potentials: among those that differ by
     rounding alone, the row that the kernel has taken is followed.
     """
-    distances_sq = all_distances_sq(X, X)
+    distances_sq = all_distances_sq(X, X) if distances_sq is None else distances_sq
     indices = [first]
     closest_sq = distances_sq[first]
     for draws, row in zip(uniforms, taken[1:], strict=True):

@@ -6,7 +6,7 @@ A new kernel is entered here, or tests/kernels/test_registry.py fails.
 import importlib
 from typing import Any, NamedTuple
 
-from fastclust._kernels.kmeans.constants import WIDEST_SEEDING_TILE
+from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE, WIDEST_SEEDING_TILE
 from fastclust._kernels.mixture.layout import COVARIANCES
 
 SEEDING_WIDTHS = range(2, WIDEST_SEEDING_TILE + 1)
@@ -31,12 +31,17 @@ KERNELS = {
     "kmeans.csr": (
         "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
     ),
+    "kmeans.missing": (
+        "sum_observed", "describe_observed", "assign_observed", "move_observed",
+        "transform_observed",
+    ),
     "metrics.silhouette": ("add_distances",),
 }  # fmt: skip
 """Kernels of each module."""
 
 VARIANTS = {
     "seed_rounds": ("kmeans.seeding", "seeding_kernel", SEEDING_WIDTHS),
+    "seed_rounds_observed": ("kmeans.seeding", "observed_seeding_kernel", (OBSERVED_SEEDING_TILE,)),
     "lay_out_components": ("mixture.m_step", "lay_out_kernel", COVARIANCES),
     "update_components": ("mixture.m_step", "update_kernel", COVARIANCES),
     "estimate_moments": ("mixture.passes", "moments_kernel", COVARIANCES),

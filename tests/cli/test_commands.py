@@ -148,6 +148,27 @@ def test_spherical_kmeans_writes_cosine_distances(frame, tmp_path, capsys):
     assert f"error: {rows}: 1 of 3 rows is zero" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize(
+    ("name", "estimator"),
+    [("kmeans", fastclust.KMeans), ("mini-batch-kmeans", fastclust.MiniBatchKMeans)],
+)
+def test_missing_values_are_left_out(frame, tmp_path, kind, name, estimator):
+    rows, model = tmp_path / f"rows.{kind}", tmp_path / "model.npz"
+    outputs = [tmp_path / f"{command}.{kind}" for command in ("fit", "predict")]
+    WRITERS[kind](frame, rows)
+    columns = [] if kind == "npy" else ["--columns", "a,b"]
+    how = ["--missing", "ignore", "--scale", "--clusters", 4, "--random-state", 0, *columns]
+    run("fit", name, *how, rows, "--model", model, "--write", "scores", "--output", outputs[0])
+    run("predict", rows, "--model", model, "--write", "scores", "--output", outputs[1])
+    kmeans = estimator(4, random_state=0, missing="ignore")
+    X = frame[["a", "b"]].to_numpy()
+    pipeline = make_pipeline(StandardScaler(), kmeans).fit(X)
+    expected = pipeline.transform(X).min(axis=1)[:, None]
+    for output in outputs:
+        np.testing.assert_allclose(READERS[kind](output), expected, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize("strategy", [[], ["--impute-strategy", "median"]])
 def test_impute_may_stand_anywhere(frame, tmp_path, strategy, capsys):
     rows, model = tmp_path / "rows.csv", tmp_path / "model.npz"

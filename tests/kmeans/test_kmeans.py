@@ -369,12 +369,13 @@ def test_parameters_and_defaults_are_scikit_learns(name):
     )
     assert list(map(str, ours[: len(theirs)])) == list(map(str, theirs))
     further = [str(parameter) for parameter in ours[len(theirs) :]]
-    assert further == (["oversampling_factor=2.0", "init_rounds=5"] if name == "KMeans" else [])
+    own = ["oversampling_factor=2.0", "init_rounds=5", "missing='error'"]
+    assert further == (own if name == "KMeans" else [])
 
 
 def test_public_methods_and_attributes_are_scikit_learns(fitted):
     ours, theirs = ({name for name in dir(m) if not name.startswith("_")} for m in fitted)
-    assert ours - theirs == {"oversampling_factor", "init_rounds"}
+    assert ours - theirs == {"oversampling_factor", "init_rounds", "missing"}
     assert theirs <= ours
 
 

@@ -6,7 +6,6 @@ import math
 import numpy as np
 
 from fastclust._algorithms.kmeans.precision import search_tiles
-from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import RowSource
@@ -98,12 +97,12 @@ def predict_with_inertia(X, centers, origin, sample_weight, unit=False, labels=N
 
 def cluster_statistics(X, centers, origin, sample_weight):
     """Statistics of the clusters of these centers, relative to the origin."""
-    total = ClusterStatistics.zeros(*centers.shape)
+    total = None
     for _, rows, (relative, _), exponent in blocks_in_range(X, sample_weight, centers, origin):
         block = rows.cluster_statistics(relative)
         block.sums = scale.scaled(block.sums, exponent)
         block.inertia = scale.scaled_up(block.inertia, 2 * exponent, "The inertia")
-        total += block
+        total = block if total is None else total + block
     return total
 
 

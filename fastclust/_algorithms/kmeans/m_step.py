@@ -55,6 +55,7 @@ def sum_differences(panels, centers, labels):
     for first in range(0, len(panels.values), block):
         part = slice(first, first + block)
         values = panels.values[part] - centers[labels[part]].swapaxes(1, 2)
+        values[np.isnan(values)] = 0  # a missing value differs by nothing
         weights = panels.weights[part]
         n_rows = min(panels.n_samples - first * panels.lanes, len(values) * panels.lanes)
         block_sums = np.zeros((1, *centers.shape))
@@ -96,3 +97,48 @@ def move_gradually(centers, weights, statistics):
     centers = centers.copy()
     centers[moved] = means
     return centers, after
+
+
+def move_features_gradually(centers, feature_weights, statistics):
+    """As `move_gradually`, where values are missing: each feature is a mean of its own rows.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers.
+    feature_weights : ndarray of shape (n_clusters, n_features), float64
+        Weights of the rows that had a value there before.
+    statistics : ObservedStatistics
+        Sums over the rows of the batch.
+
+    Returns
+    -------
+    centers, feature_weights : ndarray
+        The same afterwards; a value that no row of the batch has stays.
+    """
+    after = feature_weights + statistics.feature_weights
+    means = feature_weights * centers + statistics.sums
+    moved = statistics.feature_weights > 0
+    means = np.divide(means, after, out=centers.astype(np.float64), where=moved)
+    return means.astype(centers.dtype, copy=False), after
+
+
+def place_centers(centers, feature_weights, moved, rows, weights):
+    """Move centers to rows, in place; where a row has no value, a center keeps its own.
+
+    Such a value has weight 0 from then on: it gives way to the first that a row of the cluster has.
+
+    Parameters
+    ----------
+    centers, feature_weights : ndarray of shape (n_clusters, n_features)
+        The centers, and the weights of the rows that had a value there.
+    moved : ndarray of shape (n_clusters,), bool
+        Which centers move.
+    rows : ndarray of shape (n_moved, n_features)
+        Where to, in the coordinates of the centers.
+    weights : ndarray of shape (n_clusters,)
+        Weights that the centers have from now on.
+    """
+    is_missing = np.isnan(rows)
+    centers[moved] = np.where(is_missing, centers[moved], rows)
+    feature_weights[moved] = np.where(is_missing, 0.0, weights[moved, np.newaxis])

@@ -6,7 +6,11 @@ import numpy as np
 
 from fastclust._algorithms.kmeans.batch_draws import BatchDraws
 from fastclust._algorithms.kmeans.inference import cluster_statistics
-from fastclust._algorithms.kmeans.m_step import move_gradually
+from fastclust._algorithms.kmeans.m_step import (
+    move_features_gradually,
+    move_gradually,
+    place_centers,
+)
 from fastclust._algorithms.rows.scale import scaled_up
 from fastclust._algorithms.rows.source import take_rows
 
@@ -29,11 +33,14 @@ class MiniBatchState:
         Sums of the weights of the rows that each has had.
     n_since_reassigned : int
         Rows since clusters of little weight were looked for.
+    feature_weights : ndarray of shape (n_clusters, n_features), float64, or None
+        Sums of the weights of the rows that had a value there; None where none was missing.
     """
 
     centers: np.ndarray
     weights: np.ndarray
     n_since_reassigned: int = 0
+    feature_weights: np.ndarray | None = None
 
     def looks_for_light_clusters(self, batch_size):
         """Count a batch; return whether clusters of little weight are looked for after its step.
@@ -221,6 +228,7 @@ def run_minibatch(
                 break
     draws.take_back()
     state.centers = run.centers_after(last)
+    state.feature_weights = run.feature_weights
     return MiniBatchResult(state, n_done, convergence.mean_inertia)
 
 
@@ -233,8 +241,9 @@ def run_step(
     ----------
     state : MiniBatchState
         The centers, in the coordinates of X; it changes.
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features), float32 or float64
-        The rows; an ndarray is C-contiguous.
+    X : ndarray, IncompleteArray, CSR matrix or RowSource of shape (n_samples, n_features)
+        The rows, in float32 or float64; an ndarray is C-contiguous. They are an IncompleteArray if
+        the state has weights of features.
     origin : ndarray of shape (n_features,)
         What is subtracted from rows and centers.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -248,10 +257,20 @@ def run_step(
     """
     statistics = cluster_statistics(X, state.centers, origin, sample_weight)
     looks = state.looks_for_light_clusters(batch_size)
-    moved, state.weights = move_gradually(state.centers - origin, state.weights, statistics)
+    relative, feature_weights = state.centers - origin, state.feature_weights
+    if feature_weights is None:
+        moved, state.weights = move_gradually(relative, state.weights, statistics)
+    else:
+        moved, feature_weights = move_features_gradually(relative, feature_weights, statistics)
+        state.weights = state.weights + statistics.weights
+        state.feature_weights = feature_weights
     state.centers = moved + origin
     light = looks and state.find_light_clusters(reassignment_ratio, X.shape[0])
     if np.any(light):
         places = draw_places(light.sum(), X.shape[0], random_state, verbose)
         state.raise_weights(light)
+        if feature_weights is not None:
+            rows = X[places]
+            place_centers(state.centers, feature_weights, light, rows.values, state.weights)
+            return
         state.centers[light] = take_rows(X, places)

@@ -1,7 +1,7 @@
 """Sufficient statistics of k-means: what an M step needs to know of the rows."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,4 +41,30 @@ class ClusterStatistics:
             self.weights + other.weights,
             self.counts + other.counts,
             self.inertia + other.inertia,
+        )
+
+
+@dataclass
+class ObservedStatistics(ClusterStatistics):
+    """Sums over the rows of each cluster where values are missing: of the values that there are.
+
+    Attributes
+    ----------
+    feature_weights : ndarray of shape (n_clusters, n_features), float64
+        Sums of the sample weights of the rows that have a value there.
+    """
+
+    feature_weights: np.ndarray = field(kw_only=True)
+
+    @classmethod
+    def zeros(cls, n_clusters, n_features):
+        """Statistics of no rows."""
+        zeros = ClusterStatistics.zeros(n_clusters, n_features)
+        return cls(**vars(zeros), feature_weights=np.zeros((n_clusters, n_features)))
+
+    def __add__(self, other):
+        """Statistics of the rows of both."""
+        total = vars(super().__add__(other))
+        return ObservedStatistics(
+            **total, feature_weights=self.feature_weights + other.feature_weights
         )

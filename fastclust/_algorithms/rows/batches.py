@@ -102,6 +102,8 @@ class DenseSteps:
         Rows that each center has had.
     """
 
+    feature_weights = None  # no values are missing
+
     def __init__(self, batches, centers, weights):
         self._batches = batches
         self._indices = np.empty((0, 0), dtype=np.int64)

@@ -75,6 +75,8 @@ class CsrSteps:
         Rows in a batch.
     """
 
+    feature_weights = None  # no values are missing
+
     def __init__(self, batches, centers, weights, batch_size):
         self._rows, self._dtype = batches.rows, batches.dtype
         self._unit = 1.0 if batches.largest_square <= MOST_SQUARE else SMALL_UNIT

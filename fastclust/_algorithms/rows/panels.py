@@ -392,8 +392,9 @@ class Panels:
         """
         self._return_to_order_of_X()  # draws look rows up in it
         n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
-        n_tiles = -(-(n_candidates + 1) // WIDEST_SEEDING_TILE)  # of the last seed and candidates
-        width = -(-(n_candidates + 1) // n_tiles)
+        n_points = n_candidates + 1  # and the last seed
+        seed_rounds, width = self._seeding_kernel(n_points)
+        n_tiles = -(-n_points // width)
         n_blocks = -(-n_panels // SEEDING_BLOCK_PANELS)
         round_work = self.work(2 * n_tiles * width)
         chunks = split(n_blocks, round_work / n_blocks)
@@ -409,14 +410,23 @@ class Panels:
         )
         point_work = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
         step = max(1, int(steps_in_launch(chunks, round_work + point_work)))
-        seed_rounds = variant("seed_rounds", width)
+        weights = self._seeding_weights()
         for j in range(0, n_rounds + 1, step):
             seed_rounds(
-                chunks, self.values, self.weights, uniforms, n_workers(chunks),
+                chunks, self.values, weights, uniforms, n_workers(chunks),
                 j, min(j + step, n_rounds + 1), new_team(), np.array([j - 1]),
                 indices, *buffers,
             )  # fmt: skip
         return indices
+
+    def _seeding_kernel(self, n_points):
+        """Kernel of rounds of seeding with so many points, and width of its tiles."""
+        width = -(-n_points // -(-n_points // WIDEST_SEEDING_TILE))
+        return variant("seed_rounds", width), width
+
+    def _seeding_weights(self):
+        """Weights of the rows in potentials, in the order of the panels."""
+        return self.weights
 
     def start_lloyd(self, centers, skip=True, policy=None):
         """Start Lloyd's algorithm on these rows, which may skip distances; see `PanelLloyd`."""

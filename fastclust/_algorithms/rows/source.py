@@ -14,6 +14,7 @@ from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
 from fastclust._algorithms.rows.directions import zero_rows_error
+from fastclust._algorithms.rows.missing import IncompleteArray, MissingBatches, MissingRows
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
 
@@ -43,6 +44,8 @@ def find_mean(X):
     if isinstance(X, RowSource):
         with np.errstate(over="ignore"):
             return X.facts.mean.astype(X.dtype)
+    if isinstance(X, IncompleteArray):
+        return X.mean
     return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
 
 
@@ -56,8 +59,8 @@ def find_origin(X, mean, numbers=None):
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
-        The rows, all finite.
+    X : ndarray, IncompleteArray, CSR matrix or RowSource of shape (n_samples, n_features)
+        The rows, all finite, in float32 or float64.
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
     numbers : ndarray of int, default=None
@@ -65,24 +68,31 @@ def find_origin(X, mean, numbers=None):
     """
     if isinstance(X, RowSource):
         X = X.facts.sample
-    if not isinstance(X, np.ndarray):
+    if isinstance(X, IncompleteArray):
+        sample, n = X.sorted_sample(SAMPLE_ROWS)
+        low, middle, high = (sample[i * n // 4, np.arange(len(n))] for i in (1, 2, 3))
+    elif isinstance(X, np.ndarray):
+        n = len(X) if numbers is None else len(numbers)
+        sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
+        sample = X[sampled][:SAMPLE_ROWS] if numbers is None else X[numbers[sampled][:SAMPLE_ROWS]]
+        sample = np.sort(sample, axis=0)
+        n = len(sample)
+        low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
+    else:
         return mean
-    n = len(X) if numbers is None else len(numbers)
-    sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
-    sample = X[sampled][:SAMPLE_ROWS] if numbers is None else X[numbers[sampled][:SAMPLE_ROWS]]
-    sample = np.sort(sample, axis=0)
-    n = len(sample)
-    low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
 
-    def n_grown(origin):
-        """Number of values of each feature that lose too many bits when this is subtracted."""
-        grown = np.abs(sample - origin) > MOST_LOST[X.dtype] * np.abs(sample)
+    def n_grown(point):
+        """Number of sampled values of each feature that lose too many bits less this point."""
+        grown = np.abs(sample - point) > MOST_LOST[X.dtype] * np.abs(sample)
         return (grown & (sample != 0)).sum(axis=0)
 
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
         is_near &= n_grown(mean) <= n // FEW_GROWN
+        if isinstance(X, IncompleteArray):
+            # What rows that become first centers are missing is the origin: the mean if it may be.
+            is_near |= n_grown(mean) == 0
         if is_near.all():
             return mean
         instead = np.where(n_grown(middle) > 0, 0, middle)
@@ -94,8 +104,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
-        The rows; an ndarray is C-contiguous.
+    X : ndarray, IncompleteArray, CSR matrix or RowSource of shape (n_samples, n_features)
+        The rows, in float32 or float64; an ndarray is C-contiguous.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
     origin : ndarray of shape (n_features,)
@@ -121,6 +131,8 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     rows: Panels | CsrRows
     if isinstance(X, RowSource):
         return X.pack(sample_weight, origin, unit)
+    if isinstance(X, IncompleteArray):
+        return MissingRows(X.values, sample_weight, origin)
     if numbers is not None and sample_weight is not None:
         sample_weight = sample_weight[numbers]
     if isinstance(X, np.ndarray):
@@ -147,7 +159,7 @@ class RowsInRange(NamedTuple):
     them as they were before.
     """
 
-    rows: Any  # Panels, CsrRows, RowsInBlocks, or batches as of open_batches
+    rows: Any  # Panels, MissingRows, CsrRows, RowsInBlocks, or batches as of open_batches
     X: Any
     mean: np.ndarray
     exponent: int
@@ -179,7 +191,10 @@ class RowsInRange(NamedTuple):
     @property
     def variance(self):
         """Mean of the variances of the features, of dense rows and of unit vectors."""
-        about_origin = self.rows.total_square / (self.rows.n_samples * self.rows.n_features)
+        if isinstance(self.X, IncompleteArray):
+            about_origin = float((self.rows.squares / self.X.counts).mean())
+        else:
+            about_origin = self.rows.total_square / (self.rows.n_samples * self.rows.n_features)
         if self.rows.unit:
             return max(0.0, about_origin - float(np.square(self.rows.mean()).mean()))
         if self.origin is self.mean:
@@ -202,19 +217,23 @@ def pack_for_distances(X, sample_weight, mean, rows=None) -> RowsInRange:
 def open_batches(X, mean) -> RowsInRange:
     """Rows of X for mini-batches, as `pack_for_distances` has them.
 
-    They are `Batches`, `CsrBatches` or `BlockBatches`.
+    They are `Batches`, `MissingBatches`, `CsrBatches` or `BlockBatches`.
 
     Parameters
     ----------
     X, mean : ndarray, CSR matrix or RowSource, ndarray
         As in `pack_in_range`.
     """
-    batches: Any = CsrBatches
+    return _for_distances(_open, X, None, mean, None)
+
+
+def _open(X, sample_weight, origin):
+    """Rows of X for mini-batches, less the origin; they have no weights."""
     if isinstance(X, RowSource):
-        batches = BlockBatches
-    elif isinstance(X, np.ndarray):
-        batches = Batches
-    return _for_distances(lambda X, _, origin: batches(X, origin), X, None, mean, None)
+        return BlockBatches(X, origin)
+    if isinstance(X, IncompleteArray):
+        return MissingBatches(X, origin)
+    return Batches(X, origin) if isinstance(X, np.ndarray) else CsrBatches(X, origin)
 
 
 def _for_distances(pack, X, sample_weight, mean, rows):
@@ -380,6 +399,10 @@ def pack_blocks(
     blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are one
     block. The rows are unit vectors if that is asked for, and none may be zero then.
     """
+    if isinstance(X, IncompleteArray):
+        for first, rows in MissingRows.blocks(X.values, sample_weight, origin):
+            yield slice(first, first + rows.n_samples), rows
+        return
     if not isinstance(X, np.ndarray):
         rows = pack(X, sample_weight, origin, numbers, unit=unit)
         yield slice(None) if numbers is None else numbers, rows

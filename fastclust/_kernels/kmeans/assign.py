@@ -16,7 +16,7 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.kmeans.distances import own_distance_sq
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.sizes import HALF_TILE, HAS_AVX512, NARROW_TILE, TILE
+from fastclust._kernels.simd.sizes import HAS_AVX512, NARROW_TILE, TILE
 from fastclust._kernels.simd.tiles import (
     argmin_first_tile,
     argmin_tile,
@@ -36,83 +36,84 @@ from fastclust._kernels.simd.vectors import (
 )
 
 
-def _make_tile_distances(width):
-    @inner
-    @variant(width)
-    def tile_distances(panels, p, tiles, center_sq, t):
-        """|c|^2 - 2 x.c for the first `width` centers of tile t."""
-        acc = splat_tile(center_sq, t, width)
-        for f in range(panels.shape[1]):
-            acc = fma_tile(acc, load(panels, (p, f)), tiles, (t, f))
-        return acc
-
-    return tile_distances
-
-
-_full_tile, _half_tile, _narrow_tile = map(_make_tile_distances, (TILE, HALF_TILE, NARROW_TILE))
-
-
-@inner
-def _full_and_narrow_tile(panels, p, tiles, center_sq, t):
-    """`tile_distances` of tile t and, in the same loop, of the narrow tile after it.
-
-    In a loop of its own the narrow tile has too few sums to hide the latency of multiply-adds.
-    """
-    acc = splat_tile(center_sq, t, TILE)
-    narrow = splat_tile(center_sq, t + 1, NARROW_TILE)
-    for f in range(panels.shape[1]):
-        x = load(panels, (p, f))
-        acc = fma_tile(acc, x, tiles, (t, f))
-        narrow = fma_tile(narrow, x, tiles, (t + 1, f))
-    return acc, narrow
-
-
-def make_search(name, start, update):
+def make_search(name, start, update, add_feature=fma_tile, width=TILE):
     """Make a function that computes the distances of one panel to all centers, tile by tile.
 
     It returns what `update` has found: `start(panels)` is the result before the first tile, and
     `update(found, acc, first)` that after `acc`, the distances to the tile of centers from `first`.
+    A distance begins as an element of center_sq, and `add_feature` adds what a feature adds to it.
+    `width` is that of the tiles.
     """
+    half_width = width // 2
+
+    def make_tile_distances(width):
+        @inner
+        @variant(f"{name}_{width}")
+        def tile_distances(panels, p, tiles, center_sq, t):
+            """What `add_feature` adds up to for the first centers of tile t: |c|^2 - 2 x.c."""
+            acc = splat_tile(center_sq, t, width)
+            for f in range(panels.shape[1]):
+                acc = add_feature(acc, load(panels, (p, f)), tiles, (t, f))
+            return acc
+
+        return tile_distances
+
+    full_tile, half_tile, narrow_tile = map(make_tile_distances, (width, half_width, NARROW_TILE))
+
+    @inner
+    @variant(name)
+    def full_and_narrow_tile(panels, p, tiles, center_sq, t):
+        """`tile_distances` of tile t and, in the same loop, of the narrow tile after it.
+
+        In a loop of its own the narrow tile has too few sums to hide the latency of multiply-adds.
+        """
+        acc = splat_tile(center_sq, t, width)
+        narrow = splat_tile(center_sq, t + 1, NARROW_TILE)
+        for f in range(panels.shape[1]):
+            x = load(panels, (p, f))
+            acc = add_feature(acc, x, tiles, (t, f))
+            narrow = add_feature(narrow, x, tiles, (t + 1, f))
+        return acc, narrow
 
     @inner
     @variant(name)
     def search(panels, p, n_clusters, tiles, center_sq):
         found = start(panels)
         last = tiles.shape[0] - 1
-        n_last = n_clusters - last * TILE
+        n_last = n_clusters - last * width
         joined = HAS_AVX512 and last > 0 and n_last <= NARROW_TILE
         for t in range(last - joined):
-            acc = _full_tile(panels, p, tiles, center_sq, t)
-            found = update(found, acc, t * TILE)
+            acc = full_tile(panels, p, tiles, center_sq, t)
+            found = update(found, acc, t * width)
         if joined:
-            acc, narrow = _full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
-            found = update(found, acc, (last - 1) * TILE)
-            found = update(found, narrow, last * TILE)
-        elif n_last > HALF_TILE:
-            acc = _full_tile(panels, p, tiles, center_sq, last)
-            found = update(found, acc, last * TILE)
+            acc, narrow = full_and_narrow_tile(panels, p, tiles, center_sq, last - 1)
+            found = update(found, acc, (last - 1) * width)
+            found = update(found, narrow, last * width)
+        elif n_last > half_width:
+            acc = full_tile(panels, p, tiles, center_sq, last)
+            found = update(found, acc, last * width)
         elif n_last > NARROW_TILE:
-            half = _half_tile(panels, p, tiles, center_sq, last)
-            found = update(found, half, last * TILE)
+            half = half_tile(panels, p, tiles, center_sq, last)
+            found = update(found, half, last * width)
         else:
-            narrow = _narrow_tile(panels, p, tiles, center_sq, last)
-            found = update(found, narrow, last * TILE)
+            narrow = narrow_tile(panels, p, tiles, center_sq, last)
+            found = update(found, narrow, last * width)
         return found
 
     return search
 
 
 @inner
-def _none_yet(panels):
+def none_yet(panels):
     return splat(panels, np.inf), splat_labels(panels, 0)
 
 
 @inner
-def _keep_nearest(found, acc, first):
+def keep_nearest(found, acc, first):
     return argmin_tile(found[0], found[1], acc, first)
 
 
-_search_nearest = make_search("nearest", _none_yet, _keep_nearest)
+_search_nearest = make_search("nearest", none_yet, keep_nearest)
 
 
 @inner

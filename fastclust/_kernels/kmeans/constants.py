@@ -56,3 +56,7 @@ SEEDING_BLOCK_PANELS = 16
 
 WIDEST_SEEDING_TILE = 12
 """Most points in a tile: 2 + log(k) candidates and a seed are more only for k > 22,000."""
+
+OBSERVED_SEEDING_TILE = 8
+"""Points in a tile where values are missing: a single width, so that fewer kernels are compiled.
+All points are one tile up to k = 403."""

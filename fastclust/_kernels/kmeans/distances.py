@@ -3,7 +3,7 @@
 import numpy as np
 from numba import prange
 
-from fastclust._kernels.jit import inner, kernel
+from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.signature import float64, int32, real
 from fastclust._kernels.simd.row_vectors import WIDE, add_square_diffs, load_transposed
 from fastclust._kernels.simd.sizes import DISTANCE_TILE
@@ -96,19 +96,31 @@ def sum_label_distances(
                 inertias_out[chunk, j] += lane(inertia, i)
 
 
-@inner
-def _transform_panel(panels, p, tiles, chunk, tile_out, distances_out):
-    lanes, width = panels.shape[2], tiles.shape[2]
-    n_samples, n_clusters = distances_out.shape
-    for t in range(tiles.shape[0]):
-        acc = zero_tile(panels, DISTANCE_TILE)
-        for f in range(panels.shape[1]):
-            acc = square_diff_tile(acc, load(panels, (p, f)), tiles, (t, f))
-        store_tile(tile_out, (chunk, 0), acc)
-        for i in range(min(lanes, n_samples - p * lanes)):
-            for offset in range(min(width, n_clusters - t * width)):
-                distance = np.sqrt(tile_out[chunk, offset, i])
-                distances_out[p * lanes + i, t * width + offset] = distance
+def make_transform_panel(name, add_feature):
+    """Make a function that writes the distances of the rows of one panel to all centers.
+
+    `add_feature` adds what a feature adds to a squared distance.
+    """
+
+    @inner
+    @variant(name)
+    def transform_panel(panels, p, tiles, chunk, tile_out, distances_out):
+        lanes, width = panels.shape[2], tiles.shape[2]
+        n_samples, n_clusters = distances_out.shape
+        for t in range(tiles.shape[0]):
+            acc = zero_tile(panels, DISTANCE_TILE)
+            for f in range(panels.shape[1]):
+                acc = add_feature(acc, load(panels, (p, f)), tiles, (t, f))
+            store_tile(tile_out, (chunk, 0), acc)
+            for i in range(min(lanes, n_samples - p * lanes)):
+                for offset in range(min(width, n_clusters - t * width)):
+                    distance = np.sqrt(tile_out[chunk, offset, i])
+                    distances_out[p * lanes + i, t * width + offset] = distance
+
+    return transform_panel
+
+
+_transform_panel = make_transform_panel("complete", square_diff_tile)
 
 
 @kernel

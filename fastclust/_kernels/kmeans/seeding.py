@@ -25,6 +25,7 @@ from fastclust._kernels.simd.team import end_step, is_last_of_step, take_chunk
 from fastclust._kernels.simd.tiles import (
     first_of_tile,
     minimum_tile,
+    observed_diff_tile,
     scale_add_tile,
     square_diff_tile,
     store_lane_sums,
@@ -36,18 +37,33 @@ from fastclust._kernels.simd.vectors import load, minimum, splat, store
 @functools.cache
 def seeding_kernel(width):
     """The kernel `seed_rounds` for tiles of this many points."""
+    return _make_kernel(width, width, square_diff_tile)
+
+
+@functools.cache
+def observed_seeding_kernel(width):
+    """The kernel `seed_rounds_observed`: the same for rows with missing values, which are NaN.
+
+    A distance is that of the values which the row has. A value that a seed misses is 0, which the
+    origin of the rows is.
+    """
+    return _make_kernel(f"observed_{width}", width, observed_diff_tile)
+
+
+def _make_kernel(name, width, add_feature):
+    """Make a variant of `seed_rounds`; `add_feature` adds what a feature adds to a distance."""
 
     @inner
-    @variant(width)
+    @variant(name)
     def distances_sq(panels, p, tiles, t):
         """Tile of |x - c|^2 of one panel to the points of tile t."""
         acc = zero_tile(panels, width)
         for f in range(panels.shape[1]):
-            acc = square_diff_tile(acc, load(panels, (p, f)), tiles, (t, f))
+            acc = add_feature(acc, load(panels, (p, f)), tiles, (t, f))
         return acc
 
     @inner
-    @variant(width)
+    @variant(name)
     def tile_potentials(panels, weights, first, last, tiles, t, closest_sq_out):
         """Tile of potentials of the points of tile t over panels first to last, lane by lane."""
         potentials = zero_tile(panels, width)
@@ -64,7 +80,7 @@ def seeding_kernel(width):
         return potentials
 
     @noinline
-    @variant(width)
+    @variant(name)
     def estimate_potentials(panels, weights, start, stop, tiles, closest_sq_out, potentials_out):
         """Potentials of all points over each of the blocks from start to stop."""
         for block in range(start, stop):
@@ -75,7 +91,7 @@ def seeding_kernel(width):
                 store_lane_sums(potentials_out, (block, t), potentials)
 
     @inner
-    @variant(width)
+    @variant(name)
     def draw_row(panels, weights, block, tiles, target, closest_sq_out):
         """First row of a block at which the sum of w D^2 reaches the target; updates D first."""
         lanes = panels.shape[2]
@@ -96,7 +112,7 @@ def seeding_kernel(width):
         return row
 
     @noinline
-    @variant(width)
+    @variant(name)
     def draw_candidates(
         panels, weights, uniforms, j, indices, cumulative, candidates_out, tiles_out, closest_sq_out
     ):
@@ -117,7 +133,7 @@ def seeding_kernel(width):
             _copy_row(panels, candidates_out[c], tiles_out, c + 1)
 
     @kernel
-    @variant(width)
+    @variant(name)
     def seed_rounds(
         chunks, panels: real[:, :, :], weights: real[:, :], uniforms: float64[:, :],
         n_workers: int64, first_round: int64, last_round: int64, team_out: int64[:, :],
@@ -189,11 +205,12 @@ def _search_sorted(cumulative, target):
 
 @inner
 def _copy_row(panels, row, tiles_out, point):
-    """Copy a row into the tiles, as this point."""
+    """Copy a row into the tiles, as this point; a missing value becomes 0."""
     p, i = row // panels.shape[2], row % panels.shape[2]
     t, offset = point // tiles_out.shape[2], point % tiles_out.shape[2]
     for f in range(panels.shape[1]):
-        tiles_out[t, f, offset] = panels[p, f, i]
+        x = panels[p, f, i]
+        tiles_out[t, f, offset] = x if x == x else 0.0
 
 
 @inner

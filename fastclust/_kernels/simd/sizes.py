@@ -30,11 +30,11 @@ HAS_AVX512 = _find_avx512()
 TILE = 8 if HAS_AVX512 else 6
 """Centers in the register tile of the nearest-center search (benchmarks/bench_kernels.py)."""
 
-HALF_TILE = TILE // 2
-"""Centers in the tile that is used where a tile is at most half full."""
-
 NARROW_TILE = 2
 """Centers in the tile for the last one or two centers: 0.62 -> 0.55 ms at 100,000 x 20, k=10."""
+
+OBSERVED_TILE = 8 if HAS_AVX512 else 4
+"""Centers in the tile of the search where values are missing: masks take registers too."""
 
 DISTANCE_TILE = 4
 """Centers in the register tile of |x - c|^2."""

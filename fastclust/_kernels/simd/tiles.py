@@ -15,6 +15,7 @@ from fastclust._kernels.simd.vectors import (
     emit_fmuladd,
     emit_minimum,
     emit_splat,
+    emit_where_observed,
     load_elements,
     vector_of,
 )
@@ -98,6 +99,22 @@ def square_diff_tile(typingctx, acc, x, array, index):
         accs = cgutils.unpack_tuple(builder, args[0])
         scalars = load_elements(context, builder, array, args[2], index, args[3], acc.count)
         diffs = [builder.fsub(args[1], emit_splat(builder, s, args[1].type)) for s in scalars]
+        return context.make_tuple(
+            builder, acc, [emit_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs, strict=True)]
+        )
+
+    return acc(acc, x, array, index), codegen
+
+
+@intrinsic
+def observed_diff_tile(typingctx, acc, x, array, index):
+    """As square_diff_tile; the lanes where x is NaN, which is missing there, stay as they are."""
+
+    def codegen(context, builder, signature, args):
+        accs = cgutils.unpack_tuple(builder, args[0])
+        scalars = load_elements(context, builder, array, args[2], index, args[3], acc.count)
+        diffs = [builder.fsub(args[1], emit_splat(builder, s, args[1].type)) for s in scalars]
+        diffs = [emit_where_observed(builder, d, args[1]) for d in diffs]
         return context.make_tuple(
             builder, acc, [emit_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs, strict=True)]
         )

@@ -338,6 +338,18 @@ def zero_unless_above(typingctx, a, x, limit):
     return a(a, x, limit), codegen
 
 
+def emit_where_observed(builder, value, x):
+    return builder.select(builder.fcmp_ordered("ord", x, x), value, ir.Constant(value.type, None))
+
+
+@intrinsic
+def where_observed(typingctx, value, x):
+    """Each lane of value where x is not NaN, which stands for a missing value, 0 elsewhere."""
+    return value(value, x), lambda context, builder, signature, args: emit_where_observed(
+        builder, *args
+    )
+
+
 @intrinsic
 def where_label(typingctx, x, labels, index, label):
     """Each lane of x where labels[index, lane] is this label, 0 elsewhere."""

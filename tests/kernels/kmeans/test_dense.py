@@ -35,12 +35,12 @@ from fastclust._kernels.kmeans.constants import (
     WIDEST_SEEDING_TILE,
 )
 from fastclust._kernels.launch import n_workers
-from fastclust._kernels.simd.sizes import DISTANCE_TILE, HALF_TILE, NARROW_TILE, TILE
+from fastclust._kernels.simd.sizes import DISTANCE_TILE, NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 
-N_CLUSTERS = [1, 2, HALF_TILE, HALF_TILE + 1, TILE, TILE + 1, TILE + NARROW_TILE + 1]
-N_CLUSTERS += [2 * TILE + NARROW_TILE, 2 * TILE + HALF_TILE]
+N_CLUSTERS = [1, 2, TILE // 2, TILE // 2 + 1, TILE, TILE + 1, TILE + NARROW_TILE + 1]
+N_CLUSTERS += [2 * TILE + NARROW_TILE, 2 * TILE + TILE // 2]
 
 
 def make_panels(rng, n_samples, n_features, dtype, weighted=False):

@@ -1,0 +1,356 @@
+"""Dense rows with missing values, which are NaN: k-means on the values that are there.
+
+Objective, labels and inertia go by unscaled sums over the values that a row has (k-POD: Chi, Chi
+and Baraniuk 2016), as only such a sum never rises when centers move to means. Distances that are
+compared between rows, those of `transform` and of the draws of first centers, are those of
+`sklearn.metrics.pairwise.nan_euclidean_distances`: their squares are multiplied by n_features over
+the number of values that the row has.
+"""
+
+import functools
+
+import numpy as np
+
+from fastclust._algorithms.arrays import aligned_empty, filled, readable, tiles_of
+from fastclust._algorithms.chunks import MAX_CHUNKS, most_with_sums, split
+from fastclust._algorithms.kmeans.m_step import move_features_gradually, place_centers
+from fastclust._algorithms.kmeans.missing_lloyd import MissingLloyd
+from fastclust._algorithms.kmeans.statistics import ObservedStatistics
+from fastclust._algorithms.rows import scale
+from fastclust._algorithms.rows.batches import Steps
+from fastclust._algorithms.rows.dense import PACK_WORK, Packed
+from fastclust._algorithms.rows.panels import WRITE_WORK, Panels
+from fastclust._calls import (
+    assign_observed,
+    describe_observed,
+    move_observed,
+    sum_observed,
+    transform_observed,
+    variant,
+)
+from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
+from fastclust._kernels.simd.sizes import DISTANCE_TILE, OBSERVED_TILE
+
+
+class IncompleteArray:
+    """An array of rows with missing values: it is passed on where complete rows are an ndarray.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
+        The rows; NaN is what is missing, and no value is infinite.
+
+    Attributes
+    ----------
+    shape, dtype : tuple of int, dtype
+        Those of the array.
+    """
+
+    def __init__(self, values):
+        self.values = readable(values)
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Some of the rows: by a slice, a mask or their numbers."""
+        return IncompleteArray(self.values[rows])
+
+    def astype(self, dtype, copy=True):
+        """The same rows in this type."""
+        return IncompleteArray(self.values.astype(dtype, copy=copy))
+
+    def scaled(self, exponent):
+        """The rows times 2^exponent."""
+        return IncompleteArray(scale.scaled(self.values, exponent))
+
+    def find_largest(self):
+        """Largest magnitude of a value."""
+        return float(np.nanmax(np.abs(self.values)))
+
+    @functools.cached_property
+    def _sums(self):
+        """Sums and numbers of the values of each feature, and number of rows without any."""
+        n_samples, d = self.shape
+        chunks = split(n_samples, PACK_WORK * d)
+        sums, counts = np.zeros((len(chunks), d)), np.zeros((len(chunks), d), dtype=np.int64)
+        n_empty = np.empty(len(chunks), dtype=np.int64)
+        sum_observed(chunks, self.values, sums, counts, n_empty, work=PACK_WORK * self.values.size)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return sums.sum(axis=0), counts.sum(axis=0), int(n_empty.sum())
+
+    @property
+    def counts(self):
+        """Number of the values of each feature."""
+        return self._sums[1]
+
+    @functools.cached_property
+    def mean(self):
+        """Mean of the values of each feature: 0 if there are none, not finite if a sum is not."""
+        sums, counts, _ = self._sums
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (sums / np.maximum(counts, 1)).astype(self.dtype)
+
+    @property
+    def is_complete(self):
+        """Whether no value is missing."""
+        return int(self.counts.sum()) == self.values.size
+
+    def check_rows(self):
+        """Raise ValueError if rows have no value, of which nothing says where they belong."""
+        n_empty = self._sums[2]
+        if n_empty:
+            first = np.flatnonzero(np.isnan(self.values).all(axis=1))[0]
+            are = "rows have" if n_empty > 1 else "row has"
+            raise ValueError(
+                f"{n_empty} of {len(self)} {are} no value at all, the first of them X[{first}]: "
+                "nothing says where such a row belongs. Leave it out: keep "
+                "X[~np.isnan(X).all(axis=1)]."
+            )
+
+    def sorted_sample(self, n_values):
+        """Values of each feature, n_values or fewer, sorted, with NaN after them; their numbers."""
+        sample = self.values[:: max(1, len(self) // n_values)][:n_values].copy()
+        for f in np.flatnonzero(np.isnan(sample).sum(axis=0) * 2 > len(sample)):
+            there = np.flatnonzero(~np.isnan(self.values[:, f]))
+            there = there[:: max(1, len(there) // len(sample))][: len(sample)]
+            sample[:, f] = np.nan
+            sample[: len(there), f] = self.values[there, f]
+        return np.sort(sample, axis=0), np.count_nonzero(~np.isnan(sample), axis=0)
+
+
+class MissingRows(Panels):
+    """Dense rows with missing values, as `Panels` with NaN in them; see `rows.protocol.Rows`.
+
+    Parameters
+    ----------
+    X, sample_weight, origin, memory
+        As of `Panels`; every row has a value.
+
+    Attributes
+    ----------
+    n_observed : ndarray of shape (n_panels, lanes)
+        Number of the values of each row.
+    squares : ndarray of shape (n_features,), float64
+        Sum of the squares of the values of each feature.
+    largest_square : float
+        Largest sum of the squares of the values of a row.
+    """
+
+    def pack(self, order=None):
+        """Fill the panels and their weights; find the facts of the values that are there."""
+        super().pack(order)
+        n_panels, d, lanes = self.values.shape
+        chunks = self.value_chunks()
+        self.n_observed = np.empty((n_panels, lanes), dtype=self.dtype)
+        squares, largest = np.zeros((len(chunks), d, lanes)), np.empty(len(chunks))
+        work = PACK_WORK * self.values.size
+        describe_observed(chunks, self.values, self.n_observed, squares, largest, work=work)
+        self.squares = squares.sum(axis=(0, 2))
+        return Packed(float(self.squares.sum()), float(largest.max()), 0)
+
+    def take(self, indices):
+        """Rows by number, as centers: a value that is missing is 0, which the origin is."""
+        rows = super().take(indices)
+        rows[np.isnan(rows)] = 0
+        return rows
+
+    # -- labels and distances --------------------------------------------------------------------
+
+    def label_panels(self, centers):
+        """Labels of the rows and their squared distances to these centers, as arrays of panels."""
+        k = len(centers)
+        tiles, *_ = tiles_of(centers, OBSERVED_TILE, 1.0)
+        start = np.zeros((len(tiles), OBSERVED_TILE), dtype=self.dtype)
+        start.ravel()[k:] = np.inf
+        labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
+        distances_sq = aligned_empty(labels.shape, self.dtype)
+        chunks, work = self.chunks(2 * k), self.work(2 * k)
+        assign_observed(chunks, self.values, k, tiles, start, labels, distances_sq, work=work)
+        return labels, distances_sq
+
+    def inertia_of(self, distances_sq):
+        """Weighted sum of squared distances, as of `label_panels`."""
+        distances_sq = self.unpadded(distances_sq)
+        if len(self.weights):
+            distances_sq = np.multiply(distances_sq, self.row_weights(), dtype=np.float64)
+        return float(distances_sq.sum(dtype=np.float64))
+
+    def assign(self, centers, tiles=None):
+        """Label of the nearest center of each row; it needs no tiles."""
+        return self.order.row_labels(self.label_panels(centers)[0])
+
+    def assign_with_inertia(self, centers, tiles=None):
+        """The same labels, and the weighted sum of the squared distances."""
+        labels, distances_sq = self.label_panels(centers)
+        return self.order.row_labels(labels), self.inertia_of(distances_sq)
+
+    def nearest(self, centers, tiles=None):
+        """The same labels, and squared distances as of `nan_euclidean_distances`."""
+        labels, distances_sq = self.label_panels(centers)
+        distances_sq *= self.n_features / self.n_observed
+        return self.order.row_labels(labels), self.order.row_labels(distances_sq)
+
+    def label_inertias(self, centers, labels):
+        """Inertia of the rows of each label; each center is a pass over all rows."""
+        of_label = [self.label_panels(centers[j : j + 1])[1] for j in range(len(centers))]
+        placed = self.order.panel_labels(labels)
+        return np.array([self.inertia_of(d * (placed == j)) for j, d in enumerate(of_label)])
+
+    def transform(self, centers, distances_out, part=slice(None)):
+        """Write the distance of each row to each center, as of `nan_euclidean_distances`."""
+        tiles, *_ = tiles_of(centers, DISTANCE_TILE, 1.0)
+        chunks = split(len(self.values), self.lanes * self.n_features * len(centers))
+        tile = aligned_empty((len(chunks), DISTANCE_TILE, self.lanes), self.dtype)
+        work = distances_out.size * (self.n_features + WRITE_WORK)
+        transform_observed(chunks, self.values, tiles, tile, distances_out, work=work)
+        distances_out *= np.sqrt(self.n_features / self.unpadded(self.n_observed))[:, np.newaxis]
+
+    # -- statistics ------------------------------------------------------------------------------
+
+    def statistics_of_changes(self, labels_old, labels, n_clusters):
+        """What rows whose label changed add to the statistics of the clusters, and take from them.
+
+        Parameters
+        ----------
+        labels_old, labels : ndarray of shape (n_panels, lanes), int32
+            Labels before, -1 for none, and after.
+        n_clusters : int
+            Number of clusters.
+        """
+        most = most_with_sums(self.n_samples, 2 * n_clusters, self.dtype.itemsize)
+        panel_work = 2 * PACK_WORK * self.lanes * self.n_features
+        chunks = split(len(self.values), panel_work, min(most, MAX_CHUNKS))
+        sums, feature_weights = np.zeros((2, len(chunks), n_clusters, self.n_features))
+        weights = np.zeros((len(chunks), n_clusters))
+        counts = np.zeros((len(chunks), n_clusters), dtype=np.int64)
+        move_observed(
+            chunks, self.values, self.weights, self.n_samples, labels_old, labels, sums,
+            feature_weights, weights, counts, work=panel_work * len(self.values),
+        )  # fmt: skip
+        sums, weights, counts, feature_weights = (
+            of_chunks.sum(axis=0) for of_chunks in (sums, weights, counts, feature_weights)
+        )
+        return ObservedStatistics(sums, weights, counts, feature_weights=feature_weights)
+
+    def label_statistics(self, labels, n_clusters):
+        """Statistics of the rows of each label, which are in the order of the panels."""
+        return self.statistics_of_changes(filled(labels.shape, np.int32, -1), labels, n_clusters)
+
+    def cluster_statistics(self, centers):
+        """Statistics of the clusters of these centers."""
+        labels, distances_sq = self.label_panels(centers)
+        statistics = self.label_statistics(labels, len(centers))
+        statistics.inertia = self.inertia_of(distances_sq)
+        return statistics
+
+    def count_unobserved(self, labels, n_clusters):
+        """How many values of the means of the labels, of those with rows, no row has."""
+        statistics = self.label_statistics(self.order.panel_labels(labels), n_clusters)
+        is_unobserved = (statistics.feature_weights == 0) & (statistics.counts > 0)[:, np.newaxis]
+        return int(np.count_nonzero(is_unobserved))
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def _seeding_kernel(self, n_points):
+        """Kernel of rounds of seeding with so many points, and width of its tiles."""
+        return variant("seed_rounds_observed", OBSERVED_SEEDING_TILE), OBSERVED_SEEDING_TILE
+
+    def _seeding_weights(self):
+        """Weights with which unscaled distances give the potentials of `nan_euclidean_distances`.
+
+        What scales the squared distances of a row is the same for all seeds.
+        """
+        weights = self.n_features / self.n_observed
+        if len(self.weights):
+            return weights * self.weights
+        self.padding(weights)[:] = 0
+        return weights
+
+    def start_lloyd(self, centers, skip=True, policy=None):
+        """Start Lloyd's algorithm on these rows."""
+        return MissingLloyd(self, centers)
+
+
+class MissingBatches:
+    """Rows with missing values in memory, and batches of them; see `batches.Batches`.
+
+    Parameters
+    ----------
+    X : IncompleteArray of shape (n_samples, n_features)
+        The rows.
+    origin : ndarray of shape (n_features,)
+        What is subtracted from them.
+
+    Attributes
+    ----------
+    squares, largest_square : ndarray, float
+        As of `MissingRows`.
+    """
+
+    unit = False
+
+    def __init__(self, X, origin):
+        self.n_samples, self.n_features = X.shape
+        self.dtype, self.origin = X.dtype, readable(origin)
+        self._values = X.values
+        self.squares, self.largest_square = np.zeros(self.n_features), 0.0
+        for _, rows in MissingRows.blocks(self._values, None, self.origin):
+            self.squares += rows.squares
+            self.largest_square = max(self.largest_square, rows.largest_square)
+
+    def pack(self, indices, sample_weight=None):
+        """Rows by number, packed, with these weights of theirs."""
+        return MissingRows(self._values.take(indices, axis=0), sample_weight, self.origin)
+
+    def take(self, indices):
+        """Rows by number, of shape (n_indices, n_features), with NaN for missing values."""
+        return self._values.take(indices, axis=0) - self.origin
+
+    def start(self, centers, weights, batch_size):
+        """Begin steps from these centers; see `MissingSteps`."""
+        return MissingSteps(self, centers, weights)
+
+
+class MissingSteps:
+    """Steps of mini-batch k-means on rows with missing values, one at a time; see `DenseSteps`.
+
+    Every feature of a center has a weight of its own: that of the rows that had a value there.
+
+    Parameters
+    ----------
+    batches : MissingBatches
+        The rows.
+    centers : ndarray of shape (n_clusters, n_features)
+        Centers before the first step, less the origin.
+    weights : ndarray of shape (n_clusters,), float64
+        Rows that each center has had: none.
+
+    Attributes
+    ----------
+    feature_weights : ndarray of shape (n_clusters, n_features), float64
+        Weights after the last step.
+    """
+
+    def __init__(self, batches, centers, weights):
+        self._batches, self._centers, self._weights = batches, centers, weights
+        self.feature_weights = np.zeros(centers.shape)
+
+    def advance(self, indices):
+        """Run a step for the first batch; see `DenseSteps.advance`."""
+        statistics = self._batches.pack(indices[0]).cluster_statistics(self._centers)
+        self._centers, self.feature_weights = move_features_gradually(
+            self._centers, self.feature_weights, statistics
+        )
+        self._weights = self._weights + statistics.weights
+        return Steps(self._weights[np.newaxis], np.array([statistics.inertia]))
+
+    def centers_after(self, step):
+        """Centers after the last step, which is that of number 0."""
+        return self._centers
+
+    def move(self, step, moved, rows, weights):
+        """Go on from after the last step, with some centers elsewhere; see `DenseSteps.move`."""
+        self._centers, self._weights = self._centers.copy(), weights
+        place_centers(self._centers, self.feature_weights, moved, rows, weights)
