@@ -300,6 +300,10 @@ class MissingBatches:
             self.squares += rows.squares
             self.largest_square = max(self.largest_square, rows.largest_square)
 
+    def steps_at_once(self, batch_size):
+        """Return None: batches are drawn as they are needed."""
+        return None
+
     def pack(self, indices, sample_weight=None):
         """Rows by number, packed, with these weights of theirs."""
         return MissingRows(self._values.take(indices, axis=0), sample_weight, self.origin)
