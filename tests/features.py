@@ -30,6 +30,7 @@ def use_every_feature(dtype):
             use_far_groups(X)
             use_statistics(X, weights)
             use_mixtures(X[:20_000], weights[:20_000])
+            use_missing_values(X[:20_000])
             use_metrics(X)
         use_many_clusters(blobs(60_000, 8, 64).astype(dtype))
         use_seeding(X[:2_000])
@@ -141,6 +142,17 @@ def use_mixtures(X, weights):
             if X.dtype == np.float64:  # as the parameters, and so the answers, always are
                 bayesian.predict(X)
                 bayesian.predict_proba(X)
+
+
+def use_missing_values(X):
+    """Fit and apply mixtures to rows with missing values."""
+    X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X).astype(X.dtype)
+    for covariance_type in "full", "tied", "diag", "spherical":
+        mixture = fastclust.GaussianMixture(
+            2, covariance_type=covariance_type, max_iter=2, reg_covar=1e-3, random_state=0,
+            missing="ignore",
+        )  # fmt: skip
+        mixture.fit(X).predict_proba(X[:1_000])
 
 
 def use_metrics(X):

@@ -30,6 +30,8 @@ KERNELS = {
     "kmeans.csr": (
         "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
     ),
+    "mixture.patterns": ("estimate_pattern_moments", "estimate_pattern_posterior"),
+    "mixture.masked": ("estimate_masked_moments", "estimate_masked_posterior"),
     "metrics.silhouette": ("add_distances",),
 }  # fmt: skip
 """Kernels of each module."""
