@@ -24,7 +24,7 @@ class FilledRows(NamedTuple):
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features)
-        The rows; what was missing is the mean of its column.
+        The rows; what was missing is the weighted mean of its column.
     mean : ndarray of shape (n_features,)
         Their mean.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -66,9 +66,8 @@ def fill(X, mean, sample_weight, names=None):
     missing = find_missing(X, mean)
     if missing is None:
         return FilledRows(X, mean, sample_weight, None)
-    counts = (~missing).sum(axis=0)
-    if not counts.all():
-        f = int(np.argmin(counts))
+    if missing.all(axis=0).any():
+        f = int(np.argmax(missing.all(axis=0)))
         name = "" if names is None else f" ({names[f]!r})"
         raise ValueError(
             f"Feature {f}{name} has no value: it is missing in all rows. Leave it out of X."
@@ -77,7 +76,9 @@ def fill(X, mean, sample_weight, names=None):
     if not known.all():
         X, missing = X[known], missing[known]
         sample_weight = None if sample_weight is None else sample_weight[known]
-    means = np.nansum(X / counts, axis=0, dtype=np.float64).astype(X.dtype)  # no sum overflows
+    weights = ~missing if sample_weight is None else ~missing * sample_weight[:, np.newaxis]
+    shares = weights / weights.sum(axis=0, dtype=np.float64)  # of sums that do not overflow
+    means = np.nansum(X * shares, axis=0).astype(X.dtype)
     X = np.where(missing, means, X)
     return FilledRows(X, find_mean(X), sample_weight, missing)
 
