@@ -91,8 +91,8 @@ class GaussianMixture(BatchMixtureEstimator):
         `predict_proba` the probabilities given these; `impute` fills in the rest. A row without any
         value has the weights as probabilities and a log-density of 0; it has no part in a fit, in
         `lower_bound_` and in the number of rows of `bic` and `icl`. A feature without any value is
-        an error. Starts look at rows in which the mean of its column is in the place of a missing
-        value. `partial_fit` and rows that are read in blocks must be complete.
+        an error. Starts look at rows in which the weighted mean of its column is in the place of a
+        missing value. `partial_fit` and rows that are read in blocks must be complete.
 
     Attributes
     ----------

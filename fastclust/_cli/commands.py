@@ -18,6 +18,7 @@ import fastclust
 from fastclust import model_selection
 from fastclust._cli import model_file, tables
 from fastclust._cli.files import CommandError, whole_or_not_at_all
+from fastclust._missing import allows_nan
 from fastclust._progress_bar import show_progress
 
 BLOCK_ROWS = 2**16
@@ -68,7 +69,7 @@ def _memory_limit(options):
     return contextlib.nullcontext() if memory is None else fastclust.limit_memory(memory)
 
 
-def _read(options, choose, prepares, can_impute):
+def _read(options, choose, prepares, may_miss):
     """Read the table, and check what the estimators would refuse.
 
     Parameters
@@ -79,8 +80,8 @@ def _read(options, choose, prepares, can_impute):
         As in `tables.read_table`.
     prepares : bool
         Whether there are steps before the estimator.
-    can_impute : bool
-        Whether missing values are filled in.
+    may_miss : bool
+        Whether missing values are filled in or left out.
     """
     show_progress(f"reading {options.input}")
     if _is_in_blocks(options):
@@ -90,7 +91,7 @@ def _read(options, choose, prepares, can_impute):
         return tables.open_table(options.input, choose)
     table = tables.read_table(options.input, choose, header=options.header)
     for part in gen_batches(len(table.X), BLOCK_ROWS):
-        wrong = np.isinf(table.X[part]) if can_impute else ~np.isfinite(table.X[part])
+        wrong = np.isinf(table.X[part]) if may_miss else ~np.isfinite(table.X[part])
         if wrong.any():
             row, f = np.argwhere(wrong)[0]
             is_infinite = np.isinf(table.X[part][row, f])
@@ -250,7 +251,8 @@ def run_fit(options):
     def choose(names, features):
         return _pick(options.columns, names, features) if options.columns else features
 
-    table = _read(options, choose, options.impute or options.scale, options.impute)
+    may_miss = options.impute or getattr(options, "missing", "error") == "ignore"
+    table = _read(options, choose, options.impute or options.scale, may_miss)
     watch.stop("reading")
     show_progress(f"fitting {options.estimator} to {len(table.X):,} rows")
     with _errors_naming(options.input), _memory_limit(options):
@@ -305,7 +307,8 @@ def run_predict(options):
             return _pick([str(f) for f in model.numbers], None, features)
         return _pick(model.names, names, features)
 
-    table = _read(options, choose, len(steps) > 0, "impute" in dict(steps))
+    may_miss = "impute" in dict(steps) or allows_nan(estimator)
+    table = _read(options, choose, len(steps) > 0, may_miss)
     watch.stop("reading")
     show_progress(f"labelling {len(table.X):,} rows")
     with _errors_naming(options.input), _memory_limit(options):

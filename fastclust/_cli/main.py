@@ -52,6 +52,7 @@ MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
 STRATEGIES = "biggest_inertia", "largest_cluster"
 COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
 MIXTURES = "gmm", "bayesian-gmm"
+LEAVE_MISSING_OUT = ("gmm",)
 PRIOR_TYPES = "dirichlet_process", "dirichlet_distribution"
 DTYPES = "float32", "float64"
 
@@ -196,6 +197,9 @@ def _add_estimators(commands, command, text, examples, *, saves):
             add("--reg-covar", type=_non_negative, default=argparse.SUPPRESS)
         if command == "fit" and name in ("kmeans", "gmm"):
             _add_memory(add)
+        if command == "fit" and name in LEAVE_MISSING_OUT:
+            add("--missing", choices=["error", "ignore"], default="error",
+                help="ignore: leave missing values out (default: they are an error)")  # fmt: skip
         (_add_sweep if command == "select" else _add_model)(add, name)
 
 
