@@ -1,5 +1,6 @@
 """What estimators that leave missing values out share: the parameter `missing`, and its checks."""
 
+import numpy as np
 from sklearn.utils import assert_all_finite
 
 from fastclust._parameters import one_of
@@ -13,6 +14,11 @@ def allows_nan(estimator):
     return getattr(estimator, "missing", "error") == "ignore"
 
 
+def check_finite(X, estimator_name):
+    """Raise ValueError, in scikit-learn's words, if a value is NaN or infinite."""
+    assert_all_finite(X, estimator_name=estimator_name, input_name="X")
+
+
 def check_no_infinity(X, estimator_name):
     """Raise ValueError, in scikit-learn's words, if a value is infinite; NaN may be among them.
 
@@ -24,3 +30,31 @@ def check_no_infinity(X, estimator_name):
         Name of the class, for the message.
     """
     assert_all_finite(X, allow_nan=True, estimator_name=estimator_name, input_name="X")
+
+
+def rows_with_values(X, sample_weight):
+    """Rows and their weights without the rows whose values are all missing.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; NaN is missing.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row.
+
+    Returns
+    -------
+    X, sample_weight : ndarray, ndarray or None
+        The same objects if there is no such row.
+
+    Raises
+    ------
+    ValueError
+        If there is no other row.
+    """
+    known = ~np.isnan(X).all(axis=1)
+    if known.all():
+        return X, sample_weight
+    if not known.any():
+        raise ValueError("X has no value: all are missing.")
+    return X[known], None if sample_weight is None else sample_weight[known]

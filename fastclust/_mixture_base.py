@@ -2,10 +2,16 @@
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from fastclust import _algorithms, _block_rows, _mixture_parameters, _parameters, _validation
+from fastclust import (
+    _algorithms,
+    _block_rows,
+    _missing,
+    _mixture_parameters,
+    _parameters,
+    _validation,
+)
 from fastclust._mixture_predictions import MixturePredictions
 from fastclust._parameters import integer, one_of
 from fastclust._validation import FLOAT_DTYPES
@@ -131,7 +137,10 @@ class MixtureEstimator(MixturePredictions):
         )  # fmt: skip
         mean = _algorithms.rows.source.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
-            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            check = (
+                _missing.check_no_infinity if _missing.allows_nan(self) else _missing.check_finite
+            )
+            check(X, type(self).__name__)
         return X, mean
 
     def _goes_on(self):
@@ -146,7 +155,10 @@ class MixtureEstimator(MixturePredictions):
         """Least exponent of scaled rows with which no parameter that goes with them overflows."""
         return _algorithms.rows.scale.least_exponent(self.reg_covar)
 
-    def _run(self, in_range, sample_weight, start, warn, *, random_state=None, max_iter=None):
+    def _run(
+        self, in_range, sample_weight, start, warn, *,
+        random_state=None, max_iter=None, missing=None,
+    ):  # fmt: skip
         """Run n_init times, return the best result."""
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
         goes_on = self._goes_on()
@@ -165,6 +177,7 @@ class MixtureEstimator(MixturePredictions):
             lower_bound=self.lower_bound_ if goes_on else -np.inf,
             verbose=int(self.verbose),
             verbose_interval=self.verbose_interval,
+            missing=missing,
         )
 
     def _warn_of_end(self, converged, warn):
@@ -247,7 +260,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         X, mean = packed.X, packed.mean
     _mixture_parameters.check_enough_rows(X, mixture.n_components)
     start = mixture._check_start(X.shape[1])
-    source, rows, panels = _algorithms.rows.source, X, None
+    source, rows, panels, missing = _algorithms.rows.source, X, None, None
     if packed is not None:
         sample_weight, panels = packed.sample_weight, packed.panels
     else:
@@ -259,6 +272,12 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         if rows is not X:
             _mixture_parameters.check_enough_rows(rows, mixture.n_components)
             mean = source.find_mean(rows)
+        if _missing.allows_nan(mixture) and not _block_rows.is_in_blocks(rows):
+            names = getattr(mixture, "feature_names_in_", None)
+            rows, mean, sample_weight, missing = _algorithms.mixture.missing.fill(
+                rows, mean, sample_weight, names
+            )
+            _mixture_parameters.check_enough_rows(rows, mixture.n_components)
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, mixture._least_exponent(start)
     )
@@ -269,7 +288,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
             _block_rows.tell_of_blocks(in_range.rows, PASSES)
         if is_seeded:
             _block_rows.warn_of_first_centers(in_range.rows.n_samples, warn)
-    best = mixture._run(in_range, sample_weight, start, warn)
+    best = mixture._run(in_range, sample_weight, start, warn, missing=missing)
     mixture._warn_of_end(best.converged, warn)
     mixture._warn_of_recovery(best.recovered, best.reg_covar, warn)
     mixture._set_result(best, in_range)

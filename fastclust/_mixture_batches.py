@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastclust import _algorithms, _mixture_parameters, _parameters, _validation
+from fastclust import _algorithms, _missing, _mixture_parameters, _parameters, _validation
 from fastclust._mixture_base import MixtureEstimator
 
 LEARNING_DECAY, LEARNING_OFFSET = 0.7, 10.0
@@ -92,6 +92,8 @@ class BatchMixtureEstimator(MixtureEstimator):
         sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
         X, sample_weight = _validation.rows_with_weight(X, sample_weight)
         mean = source.find_mean(X)
+        if _missing.allows_nan(self) and not np.isfinite(mean).all():
+            _missing.check_finite(X, f"partial_fit of {type(self).__name__}")
         if is_first:
             _mixture_parameters.check_enough_rows(X, self.n_components)
             start = self._check_start(X.shape[1])

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastclust import _algorithms, _block_rows, _validation
+from fastclust import _algorithms, _block_rows, _missing, _validation
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
 
@@ -138,7 +138,11 @@ class MixturePredictions(DensityMixin, Estimator):
         if source is not None:
             X = _block_rows.check_source(self, source, reset=False)
         else:
-            X = validate_data(self, X, reset=False, dtype=FLOAT_DTYPES, order="C")
+            ensure_all_finite = "allow-nan" if _missing.allows_nan(self) else True
+            X = validate_data(
+                self, X, reset=False, dtype=FLOAT_DTYPES, order="C",
+                ensure_all_finite=ensure_all_finite,
+            )  # fmt: skip
         _, means = self._check_mixture()
         _validation.check_n_features(X, means.shape[1], self)
         return self._as_computed(X)
@@ -164,18 +168,24 @@ class MixturePredictions(DensityMixin, Estimator):
             resp_out = np.empty((0, len(self.means_)), dtype=X.dtype)
         name, shape = "precisions_cholesky_", self._covariance.shape(*np.shape(self.means_))
         factors = _validation.check_attribute(self.precisions_cholesky_, name, shape)
-        _algorithms.mixture.inference.infer(
-            X,
+        mixture = (
             self._covariance,
             np.asarray(self.weights_, dtype=np.float64),
             np.asarray(self.means_, dtype=np.float64),
             self._covariance.normalise_factors(factors.astype(np.float64), name),
-            labels,
-            log_density,
-            resp_out,
-            self._log_weights(),
         )
+        outputs = labels, log_density, resp_out
+        if _missing.allows_nan(self) and not _block_rows.is_in_blocks(X):
+            _algorithms.mixture.missing_inference.infer_observed(X, *mixture, *outputs)
+        else:
+            _algorithms.mixture.inference.infer(X, *mixture, *outputs, self._log_weights())
         return labels, log_density
+
+    def __sklearn_tags__(self):
+        """Whether NaN in X stands for missing values."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = _missing.allows_nan(self)
+        return tags
 
     def _log_weights(self):
         """What is added to the log-densities of the components; None for the logs of weights_."""

@@ -5,12 +5,15 @@ import math
 import numpy as np
 from scipy.special import entr
 
-from fastclust import _algorithms, _mixture_parameters, _parameters, _validation
+from fastclust import _algorithms, _missing, _mixture_parameters, _parameters, _validation
 from fastclust._mixture_batches import BatchMixtureEstimator
 from fastclust._mixture_predictions import weighted_mean
 
 ENTROPY_VALUES = 2**20
 """Responsibilities that `icl` holds at a time."""
+
+IMPUTED_VALUES = 2**22
+"""Values of rows, times components, that are imputed at a time."""
 
 
 class GaussianMixture(BatchMixtureEstimator):
@@ -79,6 +82,18 @@ class GaussianMixture(BatchMixtureEstimator):
         raise the `reg_covar` of that component by factors of ten until it is not, with a warning
         and a record in `reg_covar_`. Not in scikit-learn.
 
+    missing : {'error', 'ignore'}, default='error'
+        What NaN in X is: an error, or a missing value, which is left out. The components are then
+        those of greatest likelihood of the values that there are [3]_, which is right where it does
+        not depend on a missing value that it is missing. Not in scikit-learn.
+
+        A row counts by what it has: `score_samples` is the log-density of these values,
+        `predict_proba` the probabilities given these; `impute` fills in the rest. A row without any
+        value has the weights as probabilities and a log-density of 0; it has no part in a fit, in
+        `lower_bound_` and in the number of rows of `bic` and `icl`. A feature without any value is
+        an error. Starts look at rows in which the weighted mean of its column is in the place of a
+        missing value. `partial_fit` and rows that are read in blocks must be complete.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -133,6 +148,8 @@ class GaussianMixture(BatchMixtureEstimator):
     .. [1] A. Dempster, N. Laird and D. Rubin, "Maximum likelihood from incomplete data via the EM
        algorithm", Journal of the Royal Statistical Society B 39(1), 1977.
     .. [2] C. Bishop, "Pattern Recognition and Machine Learning", Springer 2006, section 9.2.
+    .. [3] Z. Ghahramani and M. Jordan, "Supervised learning from incomplete data via an EM
+       approach", Advances in Neural Information Processing Systems 6, 1994.
 
     Examples
     --------
@@ -154,6 +171,7 @@ class GaussianMixture(BatchMixtureEstimator):
         "weights_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
         "means_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
         "precisions_init": [_parameters.ARRAY_LIKE, _parameters.NONE],
+        "missing": [_missing.MISSING_RULE],
     }
 
     def __init__(
@@ -174,6 +192,7 @@ class GaussianMixture(BatchMixtureEstimator):
         verbose=0,
         verbose_interval=10,
         on_singular="raise",
+        missing="error",
     ):
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -190,6 +209,7 @@ class GaussianMixture(BatchMixtureEstimator):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.on_singular = on_singular
+        self.missing = missing
 
     def _check_start(self, n_features):
         """Check the parameters that runs start from: given ones, or those of the last fit.
@@ -214,6 +234,53 @@ class GaussianMixture(BatchMixtureEstimator):
         """Make what only this mixture has attributes."""
         self.weights_ = m_step.components.weights.astype(dtype)
         self.n_steps_ = 1
+
+    def impute(self, X, draw=False, random_state=None):
+        """Fill in missing values, by what else the rows have. Not in scikit-learn.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; NaN is missing, which takes `missing="ignore"`.
+
+        draw : bool, default=False
+            Whether to draw the values at random: for each row a component, by its probability,
+            and then the values, by their density given the others. By default they are the means
+            of that density, which vary less than real values would.
+
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws; an int makes them reproducible.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            A copy of the rows without NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastclust import GaussianMixture
+        >>> X = np.arange(20.0).reshape(10, 2)
+        >>> X[3, 1] = np.nan  # was 7
+        >>> GaussianMixture(missing="ignore").fit(X).impute(X)[3].round()
+        array([6., 7.])
+        """
+        X = self._check_test_data(X)
+        if not isinstance(X, np.ndarray):
+            X = X.read()
+        _, means = self._check_mixture()
+        shape = self._covariance.shape(*means.shape)
+        covariances = _validation.check_attribute(self.covariances_, "covariances_", shape)
+        rng = _validation.check_random_state(random_state) if draw else None
+        X, step = X.copy(), max(1, IMPUTED_VALUES // means.size)
+        for _, rows in _algorithms.rows.source.row_slices(X, step):
+            resp = np.empty((len(rows), len(means)), dtype=X.dtype)
+            self._infer(rows, resp)
+            rows[:] = _algorithms.mixture.missing_inference.impute(
+                rows, resp, self._covariance, means.astype(np.float64),
+                covariances.astype(np.float64), rng,
+            )  # fmt: skip
+        return X
 
     def bic(self, X, sample_weight=None):
         """Bayesian information criterion on X; the lower the better.
@@ -284,9 +351,14 @@ class GaussianMixture(BatchMixtureEstimator):
         return deviance + self._n_parameters() * math.log(n) + 2 * entropy
 
     def _deviance(self, X, sample_weight):
-        """Checked rows and weights, the sum of the weights, and -2 log L."""
+        """Checked rows and weights, the sum of the weights, and -2 log L.
+
+        They are without rows that have no value.
+        """
         X = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
+        if _missing.allows_nan(self) and isinstance(X, np.ndarray):
+            X, sample_weight = _missing.rows_with_values(X, sample_weight)
         n = X.shape[0] if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
         return X, sample_weight, n, -2 * n * weighted_mean(self._infer(X)[1], sample_weight)
 

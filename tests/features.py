@@ -35,6 +35,7 @@ def use_every_feature(dtype):
             use_mixtures(X[:20_000], weights[:20_000])
             use_mixture_batches(X[:5_000], weights[:5_000])
             use_blocks(X, weights)
+            use_missing_values_of_mixtures(X[:20_000])
             use_metrics(X)
         use_many_clusters(blobs(60_000, 8, 64).astype(dtype))
         use_seeding(X[:2_000])
@@ -194,6 +195,17 @@ def use_blocks(X, weights):
         kmeans.score(rows)
         mixture = fastclust.GaussianMixture(3, max_iter=2, reg_covar=1e-3, random_state=0)
         mixture.fit(rows, sample_weight=weights).score_samples(rows)
+
+
+def use_missing_values_of_mixtures(X):
+    """Fit and apply mixtures to rows with missing values."""
+    X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X).astype(X.dtype)
+    for covariance_type in "full", "tied", "diag", "spherical":
+        mixture = fastclust.GaussianMixture(
+            2, covariance_type=covariance_type, max_iter=2, reg_covar=1e-3, random_state=0,
+            missing="ignore",
+        )  # fmt: skip
+        mixture.fit(X).predict_proba(X[:1_000])
 
 
 def use_metrics(X):

@@ -344,6 +344,67 @@ def update_components(X, sample_weight, resp, reg_covar, covariance_type):
     return nk / nk.sum(), means, covariances[covariance_type]
 
 
+def log_gaussian(x, mean, covariance):
+    """Log-density of one row."""
+    difference = x - mean
+    square = difference @ np.linalg.solve(covariance, difference)
+    return -0.5 * (square + np.linalg.slogdet(2 * np.pi * covariance)[1])
+
+
+def complete_row(x, mean, covariance):
+    """A row with NaN replaced by the conditional mean, and the conditional covariance (d, d)."""
+    m, o = np.isnan(x), ~np.isnan(x)
+    slopes = np.linalg.solve(covariance[np.ix_(o, o)], covariance[np.ix_(o, m)])
+    completed, conditional = x.copy(), np.zeros_like(covariance)
+    completed[m] = mean[m] + (x[o] - mean[o]) @ slopes
+    conditional[np.ix_(m, m)] = covariance[np.ix_(m, m)] - covariance[np.ix_(m, o)] @ slopes
+    return completed, conditional
+
+
+def estimate_pattern_posterior(X, weights, means, covariances):
+    """Responsibilities and log-densities of rows by the values that they have."""
+    log_prob = np.empty((len(X), len(weights)))
+    for i, x in enumerate(X.astype(np.float64)):
+        o = ~np.isnan(x)
+        for j, covariance in enumerate(covariances):
+            log_prob[i, j] = np.log(weights[j]) + log_gaussian(
+                x[o], means[j, o], covariance[np.ix_(o, o)]
+            )
+    log_density = np.logaddexp.reduce(log_prob, axis=1)
+    return np.exp(log_prob - log_density[:, np.newaxis]), log_density
+
+
+def estimate_pattern_moments(X, sample_weight, weights, means, covariances):
+    """Moments of the completed rows about the means: nk, first, second; and the log-likelihood."""
+    resp, log_density = estimate_pattern_posterior(X, weights, means, covariances)
+    resp *= sample_weight[:, np.newaxis]
+    k, d = means.shape
+    first, second = np.zeros((k, d)), np.zeros((k, d, d))
+    for i, x in enumerate(X.astype(np.float64)):
+        for j in range(k):
+            completed, conditional = complete_row(x, means[j], covariances[j])
+            difference = completed - means[j]
+            first[j] += resp[i, j] * difference
+            second[j] += resp[i, j] * (np.outer(difference, difference) + conditional)
+    return resp.sum(axis=0), first, second, (sample_weight * log_density).sum()
+
+
+def observed_em_step(X, sample_weight, weights, means, covariances, covariance_type, reg_covar):
+    """One iteration of EM on rows with missing values: weights, means, covariances (k, d, d)."""
+    nk, first, second, _ = estimate_pattern_moments(X, sample_weight, weights, means, covariances)
+    k, d = means.shape
+    shifts = first / nk[:, np.newaxis]
+    new = second / nk[:, np.newaxis, np.newaxis] - shifts[:, :, np.newaxis] * shifts[:, np.newaxis]
+    if covariance_type == "tied":
+        new = np.broadcast_to(np.einsum("j,jfg->fg", nk, new) / nk.sum(), new.shape)
+    if covariance_type in ("diag", "spherical"):
+        variances = np.diagonal(new, axis1=1, axis2=2)
+        if covariance_type == "spherical":
+            variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), (k, d))
+        new = variances[:, :, np.newaxis] * np.eye(d)
+    return nk / nk.sum(), means + shifts, new + reg_covar * np.eye(d)
+
+
 def add_distances(X, points, points_real):
     """Sums of the distances of each row to the real points, and of each point to the rows."""
     D = np.sqrt(all_distances_sq(X, points))

@@ -34,6 +34,8 @@ ESTIMATORS = [
     GaussianMixture(n_components=2, covariance_type="tied", init_params="random"),
     GaussianMixture(covariance_type="diag", init_params="k-means++", warm_start=True),
     GaussianMixture(covariance_type="spherical", init_params="random_from_data"),
+    GaussianMixture(missing="ignore"),
+    GaussianMixture(n_components=2, covariance_type="diag", missing="ignore"),
     MiniBatchGaussianMixture(),
     MiniBatchGaussianMixture(n_components=2, batch_size=10, covariance_type="diag", tol=0.1),
     BayesianGaussianMixture(),

@@ -43,6 +43,28 @@ def split(n_items, item_work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
     return chunks
 
 
+def split_by_work(work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
+    """Divide items that cost differently into chunks of about equal work.
+
+    Parameters
+    ----------
+    work : ndarray of shape (n_items,), float64
+        Multiply-adds that each item costs, above 0.
+    max_chunks, min_work : int, float
+        As in `split`.
+
+    Returns
+    -------
+    chunks : ndarray of shape (n_chunks, 3), int64
+        As of `split`; none is empty.
+    """
+    ends = np.cumsum(work)
+    n_chunks = max(1, min(int(ends[-1] / min_work), max_chunks))
+    borders = np.searchsorted(ends, ends[-1] * np.arange(1, n_chunks) / n_chunks)
+    borders = np.unique(np.concatenate([[0], borders, [len(work)]]))
+    return np.column_stack([np.arange(len(borders) - 1), borders[:-1], borders[1:]])
+
+
 def most_with_sums(n_samples, n_clusters, itemsize):
     """Most chunks whose sums of clusters take no more than half of the memory of the rows."""
     return max(1, n_samples * itemsize // (16 * n_clusters))

@@ -52,7 +52,7 @@ MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
 STRATEGIES = "biggest_inertia", "largest_cluster"
 COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
 MIXTURES = "gmm", "bayesian-gmm"
-LEAVE_MISSING_OUT = "kmeans", "mini-batch-kmeans"
+LEAVE_MISSING_OUT = "kmeans", "mini-batch-kmeans", "gmm"
 PRIOR_TYPES = "dirichlet_process", "dirichlet_distribution"
 DTYPES = "float32", "float64"
 

@@ -35,6 +35,8 @@ KERNELS = {
         "sum_observed", "describe_observed", "assign_observed", "move_observed",
         "transform_observed",
     ),
+    "mixture.patterns": ("estimate_pattern_moments", "estimate_pattern_posterior"),
+    "mixture.masked": ("estimate_masked_moments", "estimate_masked_posterior"),
     "metrics.silhouette": ("add_distances",),
 }  # fmt: skip
 """Kernels of each module."""

@@ -169,6 +169,23 @@ def test_missing_values_are_left_out(frame, tmp_path, kind, name, estimator):
         np.testing.assert_allclose(READERS[kind](output), expected, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", WRITERS)
+def test_mixtures_leave_missing_values_out(frame, tmp_path, kind):
+    rows, model = tmp_path / f"rows.{kind}", tmp_path / "model.npz"
+    outputs = [tmp_path / f"{command}.{kind}" for command in ("fit", "predict")]
+    WRITERS[kind](frame, rows)
+    columns = [] if kind == "npy" else ["--columns", "a,b"]
+    how = ["--missing", "ignore", "--scale", "--components", 4, "--random-state", 0, *columns]
+    write = ["--write", "probabilities", "--output"]
+    run("fit", "gmm", *how, rows, "--model", model, *write, outputs[0])
+    run("predict", rows, "--model", model, *write, outputs[1])
+    mixture = fastclust.GaussianMixture(4, random_state=0, missing="ignore")
+    X = frame[["a", "b"]].to_numpy()
+    expected = make_pipeline(StandardScaler(), mixture).fit(X).predict_proba(X)
+    for output in outputs:
+        np.testing.assert_allclose(READERS[kind](output), expected, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize("strategy", [[], ["--impute-strategy", "median"]])
 def test_impute_may_stand_anywhere(frame, tmp_path, strategy, capsys):
     rows, model = tmp_path / "rows.csv", tmp_path / "model.npz"

@@ -29,10 +29,13 @@ class BlockMixtureRows:
         Sum of the sample weights, and the largest.
     scatter : ndarray of shape (n_features, n_features)
         Sum of x x' over the rows, or (0, 0) if the covariance type does not need it.
+    values_per_row : float
+        Mean number of values that a row has.
     """
 
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
+        self.values_per_row = panels.n_features
         self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
         if panels.has_weights:
             self.total_weight, self.largest_weight = panels.sum_blocks(_weights, add=_add_weights)

@@ -61,8 +61,8 @@ class MStep:
         d = panels.n_features
         self._rows, self._origin, self._recover = rows, origin.astype(np.float64), recover
         self._given, self._exponent = given, exponent
-        # The density of rows times 2^-exponent is that of the rows times 2^(exponent n_features).
-        self._log_unit = exponent * d * math.log(2)
+        # The density of a row times 2^-exponent is that of the row times 2^(exponent n_values).
+        self._log_unit = exponent * rows.values_per_row * math.log(2)
         self.components = Components(rows.covariance, k, d, panels.dtype)
         self.reg_covar = np.full(k, float(reg_covar))
         self.recovered = set()

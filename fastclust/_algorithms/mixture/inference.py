@@ -50,15 +50,15 @@ def infer(
                 outputs = labels_out[part], log_density_out[part], resp_out[part]
                 infer(rows, covariance, weights, means, factors, *outputs, log_weights)
         return
-    shift = _find_origin(weights, means, X.dtype)
+    shift = find_shift(weights, means, X.dtype)
     means = means - shift
-    ordinary = _lay_out(covariance, weights, log_weights, means, factors, X.dtype)
+    ordinary = lay_out(covariance, weights, log_weights, means, factors, X.dtype)
     for first, panels in Panels.blocks(X, None, shift):
         part = slice(first, first + panels.n_samples)
         components = ordinary
         if not is_in_range(panels.largest_square, X.dtype):
             other, other_factors = _as_factors_of_features(covariance, factors, means.shape)
-            components = _lay_out(other, weights, log_weights, means, other_factors, X.dtype)
+            components = lay_out(other, weights, log_weights, means, other_factors, X.dtype)
         labels, log_density = _run(components, panels, resp_out[part])
         labels_out[part] = panels.unpadded(labels)
         log_density_out[part] = panels.unpadded(log_density)
@@ -75,7 +75,7 @@ def infer(
                         resp_out[i] = np.exp(log_resp)
 
 
-def _find_origin(weights, means, dtype):
+def find_shift(weights, means, dtype):
     """Mean of the mixture, or that of a component for features where the mean would cost digits.
 
     A component at huge values drags the mean of all away from the others. Of the components' means
@@ -87,7 +87,7 @@ def _find_origin(weights, means, dtype):
     return np.where(is_near, mean, least).astype(dtype)
 
 
-def _lay_out(covariance, weights, log_weights, means, factors, dtype):
+def lay_out(covariance, weights, log_weights, means, factors, dtype):
     """Components with these parameters, none of which is ever negligible."""
     k, d = means.shape
     components = Components(covariance, k, d, dtype)

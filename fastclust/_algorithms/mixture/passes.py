@@ -51,10 +51,13 @@ class MixtureRows:
         Sum of the sample weights, and the largest.
     scatter : ndarray of shape (n_features, n_features)
         Sum of x x' over the rows, or (0, 0) if the covariance type does not need it.
+    values_per_row : float
+        Mean number of values that a row has.
     """
 
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
+        self.values_per_row = panels.n_features
         panels.start_run()  # facts are sums in the order of X
         k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
         n_panels = len(panels.values)

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastclust._algorithms.mixture import em, start
 from fastclust._algorithms.mixture.block_passes import mixture_rows
+from fastclust._algorithms.mixture.missing import MissingMixtureRows
 
 
 @dataclass
@@ -54,6 +55,7 @@ def run_restarts(
     lower_bound,
     verbose,
     verbose_interval,
+    missing=None,
 ):
     """Best of n_init runs: the one whose lower bound is the largest in the end.
 
@@ -85,13 +87,18 @@ def run_restarts(
         That of a fit that is continued, or -inf.
     verbose, verbose_interval : int
         As in `VerboseLog`.
+    missing : ndarray of shape (n_samples, n_features), bool, default=None
+        Which values of the rows were missing and have been filled; None if all were there.
 
     Returns
     -------
     best : BestRun
         The best run.
     """
-    rows = mixture_rows(in_range.rows, covariance, n_components)
+    if missing is None:
+        rows = mixture_rows(in_range.rows, covariance, n_components)
+    else:
+        rows = MissingMixtureRows(in_range, sample_weight, missing, covariance, n_components)
     log = em.VerboseLog(verbose, verbose_interval)
     best: Any = None
     best_bound = -np.inf

@@ -25,6 +25,22 @@ class Block(NamedTuple):
     last: int
 
 
+class Pattern(NamedTuple):
+    """What the rows of a block have and lack, and the components given what they have.
+
+    features : (n_chunks, n_features), int64, the features that the rows have, then those missing
+    n_observed : how many they have
+    conditional_out : (n_chunks, n_components, n_features, n_features), float64: the first rows and
+        columns are C, the covariance of what is missing, for each component
+    fill_out : the same shape: the first rows and columns are -C P_mo, see `patterns`
+    """
+
+    features: np.ndarray
+    n_observed: int
+    conditional_out: np.ndarray
+    fill_out: np.ndarray
+
+
 class Components(NamedTuple):
     """Components as the E step reads them.
 
@@ -57,6 +73,17 @@ class EScratch(NamedTuple):
     likely_out: np.ndarray
     rows_out: np.ndarray
     log_prob_out: np.ndarray
+
+
+class MaskedBlock(NamedTuple):
+    """The values of a block's rows, some of which are missing.
+
+    values_out : (n_chunks, BLOCK, n_features, LANES), the values, 0 where they are missing
+    mask_out : the same shape: 1 where there is a value, 0 where it is missing
+    """
+
+    values_out: np.ndarray
+    mask_out: np.ndarray
 
 
 class MomentScratch(NamedTuple):

@@ -53,7 +53,7 @@ PRODUCTS = PANELS * WIDTH
 
 
 @inner
-def _square_norms(rows, chunk, factors, j, limits):
+def square_norms(rows, chunk, factors, j, limits):
     """Tile of |U'r|^2 of the rows r of PANELS panels; U is upper triangular, in tiles by column.
 
     The sums of squares only grow: once all are above their limits, the result is infinity instead.
@@ -81,7 +81,7 @@ def _component_log_prob(panels, block, p, j, components, limits, rows_out):
         for f in range(panels.shape[1]):
             difference = load(panels, (place, f)) - splat(panels, components.means[j, f])
             store(rows_out, (block.chunk, f, i), difference)
-    squares = _square_norms(rows_out, block.chunk, components.factors, j, limits)
+    squares = square_norms(rows_out, block.chunk, components.factors, j, limits)
     return fma_all(squares, splat(panels, -0.5), splat(panels, components.constants[j, 0]))
 
 

@@ -36,7 +36,7 @@ from fastclust._kernels.simd.vectors import count_lanes, load, not_above_lanes, 
 
 
 @inner
-def _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out):
+def find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out):
     """List the panels of the block with a responsibility for component j; return their number."""
     chunk, first, last = block
     n = 0
@@ -71,33 +71,39 @@ def _gather_rows(panels, block, about, j, resp, n, scratch):
 
 
 @inner
+def add_gathered_moments(panels, chunk, j, n, scratch, moments):
+    """Add sums of r d and of the tiles of r d d' over the n gathered panels of a component."""
+    _, differences, scaled = scratch
+    _, first_out, second_out = moments
+    place = 0
+    for t in range(scaled.shape[1]):
+        for u in range(t):
+            acc = zero_tile(panels, N_PRODUCTS)
+            for a in range(n):
+                acc = outer_tile(acc, scaled, differences, (chunk, t, a, 0), (chunk, u, a, 0))
+            add_lane_sums(second_out, (chunk, j, place), acc)
+            place += N_PRODUCTS
+        diagonal = zero_tile(panels, N_DIAGONAL)
+        sums = zero_tile(panels, MOMENT_WIDTH)
+        for a in range(n):
+            tile = (chunk, t, a, 0)
+            diagonal = outer_tile(diagonal, scaled, differences, tile, tile)
+            sums = add_tile(sums, scaled, tile)
+        add_lane_sums(second_out, (chunk, j, place), diagonal)
+        add_lane_sums(first_out, (chunk, j, t * MOMENT_WIDTH), sums)
+        place += N_PRODUCTS
+
+
+@inner
 def add_full_moments(panels, block, about, resp, scratch, moments, counts_out):
     """Second moments: the tiles of r d d' for t = 0, 1, ... and u = 0 ... t."""
-    chunk = block.chunk
-    active_out, differences, scaled = scratch
-    nk_out, first_out, second_out = moments
+    chunk, active_out = block.chunk, scratch.active_out
     for j in range(about.shape[0]):
-        n = _find_active_panels(panels, block, j, resp, active_out, nk_out, counts_out)
+        n = find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
         if n == 0:
             continue
         _gather_rows(panels, block, about, j, resp, n, scratch)
-        place = 0
-        for t in range(scaled.shape[1]):
-            for u in range(t):
-                acc = zero_tile(panels, N_PRODUCTS)
-                for a in range(n):
-                    acc = outer_tile(acc, scaled, differences, (chunk, t, a, 0), (chunk, u, a, 0))
-                add_lane_sums(second_out, (chunk, j, place), acc)
-                place += N_PRODUCTS
-            diagonal = zero_tile(panels, N_DIAGONAL)
-            sums = zero_tile(panels, MOMENT_WIDTH)
-            for a in range(n):
-                tile = (chunk, t, a, 0)
-                diagonal = outer_tile(diagonal, scaled, differences, tile, tile)
-                sums = add_tile(sums, scaled, tile)
-            add_lane_sums(second_out, (chunk, j, place), diagonal)
-            add_lane_sums(first_out, (chunk, j, t * MOMENT_WIDTH), sums)
-            place += N_PRODUCTS
+        add_gathered_moments(panels, chunk, j, n, scratch, moments)
 
 
 def _make_add_features(width, with_squares):
@@ -135,7 +141,7 @@ def _make_add_moments(kind, with_squares):
         active_out = scratch.active_out
         whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
         for j in range(about.shape[0]):
-            n = _find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
+            n = find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
             for f in range(0, whole, MOMENT_WIDTH):
                 add_tile_of_features(panels, block, about, j, f, resp, active_out, n, moments)
             for f in range(whole, panels.shape[1]):

@@ -48,7 +48,7 @@ def _weight(panels, weights, p):
 
 
 @inner
-def _clear(chunk, sums, counts_out):
+def clear(chunk, sums, counts_out):
     """Set the moments and counts of a chunk to 0."""
     nk_out, first_out, second_out = sums
     counts_out[chunk, 0] = 0
@@ -96,12 +96,61 @@ def _scale(scale, chunk, b, cuts, log_prob_out):
 
 
 @inner
-def _one_hot(panels, weight, labels, p, chunk, b, cuts, log_prob_out):
-    """Write responsibilities of 1 for the labels, times the weights."""
-    for j in range(cuts.shape[0]):
-        for i in range(panels.shape[2]):
-            log_prob_out[chunk, b, j, i] = 1.0 if labels[p, i] == j else 0.0
-        store(log_prob_out, (chunk, b, j), load(log_prob_out, (chunk, b, j)) * weight)
+def _take_labels(panels, weights, labels, block, cuts, log_prob_out):
+    """Write responsibilities of 1 for the labels of a block, times the weights."""
+    chunk, first, last = block
+    for p in range(first, last):
+        weight, b = _weight(panels, weights, p), p - first
+        for j in range(cuts.shape[0]):
+            for i in range(panels.shape[2]):
+                log_prob_out[chunk, b, j, i] = 1.0 if labels[p, i] == j else 0.0
+            store(log_prob_out, (chunk, b, j), load(log_prob_out, (chunk, b, j)) * weight)
+
+
+@inner
+def normalise(panels, weights, block, cuts, likelihood, log_prob_out, labels_out):
+    """Make the log-densities of a block responsibilities, times the weights.
+
+    Return `likelihood`, the sums of log p(x) in each lane, with those of the block.
+    """
+    chunk, first, last = block
+    for p in range(first, last):
+        weight, b = _weight(panels, weights, p), p - first
+        largest, best = _largest(panels, log_prob_out, chunk, b, cuts)
+        if labels_out.shape[0] > 0:
+            store(labels_out, p, best)
+        total = _exponentiate(panels, cuts, largest, chunk, b, log_prob_out)
+        _scale(weight / total, chunk, b, cuts, log_prob_out)
+        likelihood = add_products(likelihood, weight, largest)
+        likelihood = add_products(likelihood, weight, log(total))
+    return likelihood
+
+
+@inner
+def add_lanes(doubles, lanes):
+    """Sum of the lanes, in their order."""
+    total = 0.0
+    for i in range(lanes):
+        total += lane(doubles, i)
+    return total
+
+
+@inner
+def write_posterior(panels, block, cuts, log_prob_out, labels_out, log_density_out, resp_out):
+    """Write labels, log p(x) and, if there is room for them, responsibilities of a block's rows."""
+    chunk, first, last = block
+    lanes = panels.shape[2]
+    for p in range(first, last):
+        b = p - first
+        largest, labels = _largest(panels, log_prob_out, chunk, b, cuts)
+        store(labels_out, p, labels)
+        total = _exponentiate(panels, cuts, largest, chunk, b, log_prob_out)
+        store(log_density_out, p, largest + log(total))
+        if resp_out.shape[0] > 0:
+            _scale(splat(panels, 1.0) / total, chunk, b, cuts, log_prob_out)
+            for i in range(min(lanes, resp_out.shape[0] - p * lanes)):
+                for j in range(cuts.shape[0]):
+                    resp_out[p * lanes + i, j] = log_prob_out[chunk, b, j, i]
 
 
 @functools.cache
@@ -149,29 +198,20 @@ def moments_kernel(covariance_type):
             e_scratch = EScratch(likely_out, rows_out, log_prob_out)
             m_scratch = MomentScratch(active_out, differences_out, scaled_out)
             sums = Moments(nk_out, first_out, second_out)
-            _clear(chunk, sums, counts_out)
+            clear(chunk, sums, counts_out)
             likelihood = zero_doubles(panels)
             for number in range(chunks[s, 1], chunks[s, 2]):
                 first = number * BLOCK_PANELS
                 block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
-                if labels.shape[0] == 0:
+                if labels.shape[0] > 0:
+                    _take_labels(panels, weights, labels, block, cuts, log_prob_out)
+                else:
                     estimate_log_prob(panels, block, components, e_scratch)
-                for p in range(first, block.last):
-                    weight = _weight(panels, weights, p)
-                    if labels.shape[0] > 0:
-                        _one_hot(panels, weight, labels, p, chunk, p - first, cuts, log_prob_out)
-                        continue
-                    largest, best = _largest(panels, log_prob_out, chunk, p - first, cuts)
-                    if labels_out.shape[0] > 0:
-                        store(labels_out, p, best)
-                    total = _exponentiate(panels, cuts, largest, chunk, p - first, log_prob_out)
-                    _scale(weight / total, chunk, p - first, cuts, log_prob_out)
-                    likelihood = add_products(likelihood, weight, largest)
-                    likelihood = add_products(likelihood, weight, log(total))
+                    likelihood = normalise(
+                        panels, weights, block, cuts, likelihood, log_prob_out, labels_out
+                    )
                 add_moments(panels, block, about, log_prob_out, m_scratch, sums, counts_out)
-            log_likelihood_out[chunk] = 0.0
-            for i in range(panels.shape[2]):
-                log_likelihood_out[chunk] += lane(likelihood, i)
+            log_likelihood_out[chunk] = add_lanes(likelihood, panels.shape[2])
 
     return estimate_moments
 
@@ -201,7 +241,6 @@ def posterior_kernel(covariance_type):
         log_density_out : (n_panels, LANES)                   # OUT: log p(x)
         resp_out : (n_samples or 0, n_components)             # OUT
         """
-        lanes = panels.shape[2]
         for s in prange(chunks.shape[0]):
             chunk = chunks[s, 0]
             components = Components(means, factors, extras, constants, cuts)
@@ -210,16 +249,8 @@ def posterior_kernel(covariance_type):
                 first = number * BLOCK_PANELS
                 block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
                 estimate_log_prob(panels, block, components, e_scratch)
-                for p in range(first, block.last):
-                    b = p - first
-                    largest, labels = _largest(panels, log_prob_out, chunk, b, cuts)
-                    store(labels_out, p, labels)
-                    total = _exponentiate(panels, cuts, largest, chunk, b, log_prob_out)
-                    store(log_density_out, p, largest + log(total))
-                    if resp_out.shape[0] > 0:
-                        _scale(splat(panels, 1.0) / total, chunk, b, cuts, log_prob_out)
-                        for i in range(min(lanes, resp_out.shape[0] - p * lanes)):
-                            for j in range(cuts.shape[0]):
-                                resp_out[p * lanes + i, j] = log_prob_out[chunk, b, j, i]
+                write_posterior(
+                    panels, block, cuts, log_prob_out, labels_out, log_density_out, resp_out
+                )
 
     return estimate_posterior

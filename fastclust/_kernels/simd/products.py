@@ -92,6 +92,25 @@ def scaled_square_tile(typingctx, acc, x, centers, factors, index):
     return acc(acc, x, centers, factors, index), codegen
 
 
+@intrinsic
+def masked_square_tile(typingctx, acc, x, mask, centers, factors, index):
+    """Return acc[c] + ((x - mask * centers[index, c]) * factors[index, c])**2."""
+
+    def codegen(context, builder, signature, args):
+        accs = cgutils.unpack_tuple(builder, args[0])
+        negative = builder.fneg(args[2])
+        for c, a in enumerate(accs):
+            center, factor = (
+                _splat_element(context, builder, t, v, index, args[5], c, a.type)
+                for t, v in ((centers, args[3]), (factors, args[4]))
+            )
+            y = builder.fmul(emit_fmuladd(builder, negative, center, args[1]), factor)
+            accs[c] = emit_fmuladd(builder, y, y, a)
+        return context.make_tuple(builder, acc, accs)
+
+    return acc(acc, x, mask, centers, factors, index), codegen
+
+
 def _splat_element(context, builder, array_type, array, index_type, index, offset, vector_type):
     """Vector with array[index, offset] in every lane."""
     pointer = emit_address(context, builder, array_type, array, index_type, index)
@@ -260,6 +279,25 @@ def subtract_tile(typingctx, array, index, tile):
         return context.make_tuple(builder, tile, new)
 
     return tile(array, index, tile), codegen
+
+
+@intrinsic
+def subtract_masked_tile(typingctx, array, mask, index, tile):
+    """Return the vectors from array[index, :] on, less those of mask[index, :] times the tile."""
+
+    def codegen(context, builder, signature, args):
+        centers = cgutils.unpack_tuple(builder, args[3])
+        vectors, masks = (
+            _load_vectors(context, builder, t, v, index, args[2], len(centers), centers[0].type)
+            for t, v in ((array, args[0]), (mask, args[1]))
+        )
+        new = [
+            emit_fmuladd(builder, builder.fneg(m), c, v)
+            for m, c, v in zip(masks, centers, vectors, strict=True)
+        ]
+        return context.make_tuple(builder, tile, new)
+
+    return tile(array, mask, index, tile), codegen
 
 
 @intrinsic

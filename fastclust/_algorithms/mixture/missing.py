@@ -1,0 +1,213 @@
+"""Rows with missing values, which are NaN, for passes of a Gaussian mixture.
+
+The components are those of greatest likelihood of what the rows have (Ghahramani and Jordan 1994;
+Little and Rubin, "Statistical Analysis with Missing Data", 3rd ed., chapter 11). Starts need
+complete rows: theirs are filled by the means of the columns.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastclust._algorithms.mixture.components import Components
+from fastclust._algorithms.mixture.covariance import unpack_products
+from fastclust._algorithms.mixture.masked import MaskedPanels
+from fastclust._algorithms.mixture.moments import MixtureMoments
+from fastclust._algorithms.mixture.passes import MixtureRows
+from fastclust._algorithms.mixture.patterns import PatternPanels
+from fastclust._algorithms.rows.source import find_mean
+
+
+class FilledRows(NamedTuple):
+    """Rows of which something is known, complete.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The rows; what was missing is the weighted mean of its column.
+    mean : ndarray of shape (n_features,)
+        Their mean.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row.
+    missing : ndarray of shape (n_samples, n_features), bool, or None
+        Where values were missing; None if none was.
+    """
+
+    X: np.ndarray
+    mean: np.ndarray
+    sample_weight: Any
+    missing: Any
+
+
+def fill(X, mean, sample_weight, names=None):
+    """Leave out the rows of which nothing is known, and fill the others.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32 or float64, C-contiguous
+        Rows; NaN is missing, and no value is infinite.
+    mean : ndarray of shape (n_features,)
+        As of `find_mean`.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row.
+    names : sequence of str, default=None
+        Names of the features.
+
+    Returns
+    -------
+    filled : FilledRows
+        The rows: those of X to the bit, if nothing is missing.
+
+    Raises
+    ------
+    ValueError
+        If a feature is missing in all rows.
+    """
+    missing = find_missing(X, mean)
+    if missing is None:
+        return FilledRows(X, mean, sample_weight, None)
+    if missing.all(axis=0).any():
+        f = int(np.argmax(missing.all(axis=0)))
+        name = "" if names is None else f" ({names[f]!r})"
+        raise ValueError(
+            f"Feature {f}{name} has no value: it is missing in all rows. Leave it out of X."
+        )
+    known = ~missing.all(axis=1)
+    if not known.all():
+        X, missing = X[known], missing[known]
+        sample_weight = None if sample_weight is None else sample_weight[known]
+    weights = ~missing if sample_weight is None else ~missing * sample_weight[:, np.newaxis]
+    shares = weights / weights.sum(axis=0, dtype=np.float64)  # of sums that do not overflow
+    means = np.nansum(X * shares, axis=0).astype(X.dtype)
+    X = np.where(missing, means, X)
+    return FilledRows(X, find_mean(X), sample_weight, missing)
+
+
+def find_missing(X, mean=None):
+    """Where values are missing, or None if none is; `mean` is that of the rows, if it is known."""
+    mean = find_mean(X) if mean is None else mean
+    if np.isfinite(mean).all():  # NaN in a row would be in the mean
+        return None
+    missing = np.isnan(X)
+    return missing if missing.any() else None
+
+
+class Completed:
+    """Passes over rows with missing values, for a covariance type.
+
+    Covariances that components share, and those of one variance, are passed over as such of each
+    component, or of each feature.
+
+    Parameters
+    ----------
+    X, missing, sample_weight, origin, n_components : ndarray, ..., int
+        As of `PatternPanels`.
+    covariance : object
+        One of COVARIANCE_TYPES.
+    """
+
+    def __init__(self, X, missing, sample_weight, origin, covariance, n_components):
+        self._covariance = covariance
+        kind = PatternPanels if covariance.name in ("full", "tied") else MaskedPanels
+        self._panels = kind(X, missing, sample_weight, origin, n_components)
+        self._components = Components(kind.covariance, n_components, X.shape[1], X.dtype)
+
+    def moments(self, components):
+        """Run the E step; return the moments of the completed rows, and their scatter.
+
+        The next call overwrites them. The scatter is (0, 0) where the M step does not need it.
+        """
+        moments = self._panels.moments(self._of_each(components))
+        if not self._covariance.is_shared:
+            return moments, np.empty((0, 0))
+        scatter = _scatter_about_origin(moments.merged(), components.about)
+        return _without_second(moments), scatter
+
+    def posterior(self, components, with_resp):
+        """Label, log-density and responsibilities of each row; see `PatternPanels.posterior`."""
+        return self._panels.posterior(self._of_each(components), with_resp)
+
+    def _of_each(self, components):
+        """The components, with matrices or variances of their own."""
+        own = self._components
+        if own.covariance is self._covariance:
+            return components
+        k, d = components.means.shape
+        own.weights[:], own.means[:] = components.weights, components.means
+        if own.covariance.name == "full":
+            own.factors[:] = components.factors
+        else:
+            own.factors[:] = np.broadcast_to(components.factors[:, np.newaxis], (k, d))
+        own.lay_out()
+        own.layout.cuts[:] = components.layout.cuts
+        return own
+
+
+def _without_second(moments):
+    """The moments as those of type `tied` are, without second ones."""
+    return MixtureMoments(
+        moments.nk, moments.first, moments.second[:, :, :0], moments.log_likelihood
+    )
+
+
+def _scatter_about_origin(moments, about):
+    """Sum of x x' over the rows, by their moments of type `full` about these means."""
+    d = about.shape[1]
+    about = about.astype(np.float64)
+    first = moments.first[0, :, :d]
+    cross = about.T @ first
+    squares = (about * moments.nk[0][:, np.newaxis]).T @ about
+    return unpack_products(moments.second[0], d).sum(axis=0) + cross + cross.T + squares
+
+
+class MissingMixtureRows:
+    """Rows with missing values, and the memory for passes of a mixture over them.
+
+    It has what `MixtureRows` has. Starts see the rows filled.
+
+    Parameters
+    ----------
+    in_range : RowsInRange
+        The filled rows.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weight of each row, of X's dtype; None for ones.
+    missing : ndarray of shape (n_samples, n_features), bool
+        Where values were missing.
+    covariance : object
+        One of COVARIANCE_TYPES.
+    n_components : int
+        Components of the mixture.
+    """
+
+    def __init__(self, in_range, sample_weight, missing, covariance, n_components):
+        self.panels, self.covariance, self.n_components = in_range.rows, covariance, n_components
+        self._filled = MixtureRows(self.panels, covariance, n_components)
+        self._completed = Completed(
+            in_range.X, missing, sample_weight, in_range.origin, covariance, n_components
+        )
+        self.total_weight = self._filled.total_weight
+        self.largest_weight = self._filled.largest_weight
+        self.scatter = self._filled.scatter
+        self.values_per_row = float(np.average((~missing).sum(axis=1), weights=sample_weight))
+
+    def start_run(self):
+        """Forget what earlier runs found."""
+        self._filled.start_run()
+        self.scatter = self._filled.scatter
+
+    def take_over(self):
+        """Go on in the order in which k-means, or its seeding, has left the filled rows."""
+        self._filled.take_over()
+
+    def moments(self, components):
+        """Run the E step with these components; return the moments for the M step."""
+        moments, self.scatter = self._completed.moments(components)
+        return moments
+
+    def kmeans_moments(self, components, kmeans):
+        """Moments of the filled rows of each cluster of k-means, about the components' means."""
+        return self._filled.kmeans_moments(components, kmeans)
+
+    def is_separated(self):
+        """Whether separators are worth it: passes over these rows use none."""
+        return False

@@ -1,0 +1,218 @@
+"""The E step, and the moments, of rows with missing values: variances of features.
+
+What a row lacks is NaN in its panel. A block is first split into values, 0 where they are missing,
+and a mask of 1 and 0, so that with the value x and the mask e of a feature
+
+    log N(x_o) = sum over features of e (log u - log(2 pi) / 2) - ((x - e mean) u)^2 / 2,
+
+u being the square root of the precision, and the moments are sums of r e, r (x - e mean) and
+r (x - e mean)^2. The mean of what is missing, given the rest of the row, is the component's, and
+its variance the component's: Python adds these to the second moments, by the sums of r e.
+
+panels : (n_panels, n_features, LANES)                           # IN
+block, components, masked : `Block`, `Components` and            # IN
+    `MaskedBlock` of `arguments`; components of type `diag`
+"""
+
+import numpy as np
+from numba import prange
+
+from fastclust._kernels.jit import inner, kernel, variant
+from fastclust._kernels.mixture.arguments import (
+    Block,
+    Components,
+    MaskedBlock,
+    Moments,
+)
+from fastclust._kernels.mixture.layout import BLOCK_PANELS
+from fastclust._kernels.mixture.moments import find_active_panels
+from fastclust._kernels.mixture.passes import add_lanes, clear, normalise, write_posterior
+from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.products import (
+    add_lane_sums,
+    add_tiles,
+    fma_all,
+    fma_tiles,
+    masked_square_tile,
+    scale_tile,
+    subtract_masked_tile,
+)
+from fastclust._kernels.simd.sizes import MOMENT_WIDTH, WIDTH
+from fastclust._kernels.simd.tiles import (
+    fma_tile,
+    fma_vectors,
+    splat_tile,
+    store_tile,
+    zero_tile,
+)
+from fastclust._kernels.simd.vectors import (
+    load,
+    splat,
+    store,
+    zero_doubles,
+    zero_unless_above,
+)
+
+
+@inner
+def _split_block(panels, block, masked):
+    """Write values and mask of a block."""
+    chunk, first, last = block
+    values_out, mask_out = masked
+    low, one = splat(panels, -np.inf), splat(panels, 1.0)
+    for p in range(first, last):
+        for f in range(panels.shape[1]):
+            x = load(panels, (p, f))
+            store(values_out, (chunk, p - first, f), zero_unless_above(x, x, low))
+            store(mask_out, (chunk, p - first, f), zero_unless_above(one, x, low))
+
+
+@inner
+def _masked_log_prob(panels, block, components, logs, masked, log_prob_out):
+    """Put the log-densities of a block's rows into log_prob_out."""
+    chunk, first, last = block
+    means, factors, _, constants, _ = components
+    values, mask = masked
+    n_features = panels.shape[1]
+    for b in range(last - first):
+        for t in range(means.shape[0]):
+            squares = zero_tile(panels, WIDTH)
+            log_prob = splat_tile(constants, (t, 0), WIDTH)
+            for f in range(n_features):
+                x, e = load(values, (chunk, b, f)), load(mask, (chunk, b, f))
+                squares = masked_square_tile(squares, x, e, means, factors, (t, f))
+                log_prob = fma_tile(log_prob, e, logs, (t, f))
+            half = fma_all(squares, splat(panels, -0.5), splat(panels, 0.0))
+            store_tile(log_prob_out, (chunk, b, t * WIDTH), add_tiles(log_prob, half))
+
+
+def _make_add_features(width):
+    """Make the function that adds the moments of `width` features."""
+
+    @inner
+    @variant(f"{width}")
+    def add_masked_features(panels, chunk, about, j, f, resp, active, n, masked, moments, seen_out):
+        """Add sums of r e, r d and r d^2 of the features from f over n active panels."""
+        values, mask = masked
+        seen, sums, squares = (
+            zero_tile(panels, width), zero_tile(panels, width), zero_tile(panels, width),
+        )  # fmt: skip
+        mean = splat_tile(about, (j, f), width)
+        for a in range(n):
+            b = active[chunk, a]
+            r = load(resp, (chunk, b, j))
+            difference = subtract_masked_tile(values, mask, (chunk, b, f), mean)
+            scaled = scale_tile(difference, r)
+            seen = fma_vectors(seen, r, mask, (chunk, b, f))
+            sums = add_tiles(sums, scaled)
+            squares = fma_tiles(squares, scaled, difference)
+        add_lane_sums(seen_out, (chunk, j, f), seen)
+        add_lane_sums(moments.first_out, (chunk, j, f), sums)
+        add_lane_sums(moments.second_out, (chunk, j, f), squares)
+
+    return add_masked_features
+
+
+_add_tile_of_features = _make_add_features(MOMENT_WIDTH)
+_add_feature = _make_add_features(1)
+
+
+@inner
+def _add_masked_moments(
+    panels, block, about, resp, active_out, masked, moments, seen_out, counts_out
+):
+    """Add the moments of a block's rows."""
+    chunk = block.chunk
+    whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
+    for j in range(about.shape[0]):
+        n = find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
+        for f in range(0, whole, MOMENT_WIDTH):
+            _add_tile_of_features(
+                panels, chunk, about, j, f, resp, active_out, n, masked, moments, seen_out
+            )
+        for f in range(whole, panels.shape[1]):
+            _add_feature(panels, chunk, about, j, f, resp, active_out, n, masked, moments, seen_out)
+
+
+@kernel
+def estimate_masked_moments(
+    chunks, panels: real[:, :, :], weights: real[:, :], about: real[:, :], means: real[:, :, :],
+    factors: real[:, :, :], logs: real[:, :, :], extras: real[:, :], constants: real[:, :],
+    cuts: real[:], log_prob_out: real[:, :, :, :], values_out: real[:, :, :, :],
+    mask_out: real[:, :, :, :], active_out: int64[:, :], seen_out: float64[:, :, :],
+    nk_out: float64[:, :], first_out: float64[:, :, :], second_out: float64[:, :, :],
+    log_likelihood_out: float64[:], labels_out: int32[:, :], counts_out: int64[:, :],
+):  # fmt: skip
+    """Run the E step, and sum the moments of what the rows have.
+
+    The chunks are of blocks.
+
+    panels : (n_panels, n_features, LANES); NaN is missing             # IN
+    weights : as of `estimate_moments`                                 # IN
+    about : (n_components, n_features), what the moments are about     # IN
+    means, factors, extras, constants, cuts : `Components`, constants  # IN
+        being the logarithms of the weights
+    logs : (n_tiles, n_features, WIDTH), log u - log(2 pi) / 2         # IN
+    log_prob_out : as in `EScratch`                                    # scratch
+    values_out, mask_out : `MaskedBlock`                               # scratch
+    active_out : as in `MomentScratch`                                 # scratch
+    seen_out : sums of r e, shaped as first_out                        # OUT
+    nk_out, first_out, second_out : `Moments` of each chunk            # OUT
+    log_likelihood_out : (n_chunks,), float64                          # OUT
+    labels_out, counts_out : as of `estimate_moments`                  # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        chunk = chunks[s, 0]
+        components = Components(means, factors, extras, constants, cuts)
+        masked = MaskedBlock(values_out, mask_out)
+        sums = Moments(nk_out, first_out, second_out)
+        clear(chunk, sums, counts_out)
+        for j in range(seen_out.shape[1]):
+            for f in range(seen_out.shape[2]):
+                seen_out[chunk, j, f] = 0.0
+        likelihood = zero_doubles(panels)
+        for number in range(chunks[s, 1], chunks[s, 2]):
+            first = number * BLOCK_PANELS
+            block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
+            _split_block(panels, block, masked)
+            _masked_log_prob(panels, block, components, logs, masked, log_prob_out)
+            likelihood = normalise(
+                panels, weights, block, cuts, likelihood, log_prob_out, labels_out
+            )
+            _add_masked_moments(
+                panels, block, about, log_prob_out, active_out, masked, sums, seen_out, counts_out
+            )
+        log_likelihood_out[chunk] = add_lanes(likelihood, panels.shape[2])
+
+
+@kernel
+def estimate_masked_posterior(
+    chunks, panels: real[:, :, :], means: real[:, :, :], factors: real[:, :, :],
+    logs: real[:, :, :], extras: real[:, :], constants: real[:, :], cuts: real[:],
+    log_prob_out: real[:, :, :, :], values_out: real[:, :, :, :], mask_out: real[:, :, :, :],
+    labels_out: int32[:, :], log_density_out: real[:, :], resp_out: real[:, :],
+):  # fmt: skip
+    """Label, log-density and responsibilities of each row.
+
+    The chunks are of blocks.
+
+    panels, means, factors, logs, extras, constants, cuts : as in      # IN
+        `estimate_masked_moments`
+    log_prob_out : as in `EScratch`                                    # scratch
+    values_out, mask_out : `MaskedBlock`                               # scratch
+    labels_out : (n_panels, LANES), int32                              # OUT
+    log_density_out : (n_panels, LANES)                                # OUT: log p(x)
+    resp_out : (n_samples or 0, n_components)                          # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        chunk = chunks[s, 0]
+        components = Components(means, factors, extras, constants, cuts)
+        masked = MaskedBlock(values_out, mask_out)
+        for number in range(chunks[s, 1], chunks[s, 2]):
+            first = number * BLOCK_PANELS
+            block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
+            _split_block(panels, block, masked)
+            _masked_log_prob(panels, block, components, logs, masked, log_prob_out)
+            write_posterior(
+                panels, block, cuts, log_prob_out, labels_out, log_density_out, resp_out
+            )
