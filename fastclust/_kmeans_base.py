@@ -46,6 +46,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             if not allows_nan(self):
                 assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+                return X, mean
+            check_no_infinity(X, type(self).__name__)
             X = self._find_missing(X)
             self._check_columns(X)
             mean = _algorithms.rows.source.find_mean(X)
@@ -56,7 +58,6 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 
         They are X itself if nothing is missing, so that all is as without the parameter.
         """
-        check_no_infinity(X, type(self).__name__)
         incomplete = _algorithms.rows.missing.IncompleteArray(X)
         if incomplete.is_complete:
             return X
@@ -291,7 +292,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         _validation.check_n_features(X, given.shape[1], self)
         origin = np.zeros(X.shape[1], dtype=given.dtype)
         if scipy.sparse.issparse(X):
-            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            if allows_nan(self):  # which sparse rows are not
+                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
         elif self._unit:
             pass

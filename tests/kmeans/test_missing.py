@@ -232,11 +232,14 @@ def test_a_row_that_is_mostly_missing_goes_to_the_center_of_its_values():
 # -- first centers -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
-@pytest.mark.parametrize("estimator", [KMeans, MiniBatchKMeans])
+@pytest.mark.parametrize(
+    ("estimator", "init"),
+    [
+        *((KMeans, init) for init in ("k-means++", "k-means||", "random")),
+        *((MiniBatchKMeans, init) for init in ("k-means++", "random")),
+    ],
+)
 def test_first_centers_that_are_drawn(estimator, init):
-    if estimator is MiniBatchKMeans and init == "k-means||":
-        pytest.skip("no init of MiniBatchKMeans")
     X, centers = make_rows(n_samples=2_000)
     best = fit(X, centers).inertia_
     kmeans = estimator(3, init=init, n_init=5, random_state=0, missing="ignore").fit(X)
@@ -472,3 +475,25 @@ def test_a_pickle_goes_on_where_the_estimator_was():
     for k in kmeans, again:
         k.partial_fit(X[200:])
     np.testing.assert_array_equal(kmeans.cluster_centers_, again.cluster_centers_)
+
+
+def test_verbose_prints_inertias_that_fall(capsys):
+    X, init = make_rows()
+    kmeans = fit(X, init + 3, verbose=1)
+    printed = capsys.readouterr().out
+    inertias = [float(text) for text in re.findall(r"inertia (.+)\.\n", printed)]
+    assert len(inertias) == kmeans.n_iter_ > 2
+    assert (np.diff(inertias) <= 0).all()
+    assert inertias[-1] >= kmeans.inertia_
+    assert "strict convergence" in printed
+
+
+def test_finite_rows_whose_sum_overflows_are_complete():
+    X = np.array([[1.0], [1.1], [-1.0], [-1.1]]) * 1.5e308
+    ours, usual = (
+        KMeans(2, init=X[[0, 2]] / 2, random_state=0, missing=missing)
+        for missing in ("ignore", "error")
+    )
+    for kmeans in ours, usual:
+        with pytest.raises(ValueError, match="The inertia is above"):
+            kmeans.fit(X)

@@ -32,7 +32,8 @@ class MissingLloyd(PlainLloyd):
         rows, labels_old = self._rows, self.labels
         self.labels, self._distances_sq = rows.label_panels(self.centers)
         n_changed = np.count_nonzero(rows.unpadded(self.labels) != rows.unpadded(labels_old))
-        if first_iteration % policy_module.DEFAULT.resum_every == 0:
+        is_due = first_iteration % policy_module.DEFAULT.resum_every == 0
+        if is_due or 2 * n_changed > rows.n_samples:  # a row that moves is in two sums
             self._sum_all()
         elif n_changed:
             k = len(self.centers)

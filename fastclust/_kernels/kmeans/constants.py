@@ -57,6 +57,6 @@ SEEDING_BLOCK_PANELS = 16
 WIDEST_SEEDING_TILE = 12
 """Most points in a tile: 2 + log(k) candidates and a seed are more only for k > 22,000."""
 
-OBSERVED_SEEDING_TILE = 8
-"""Points in a tile where values are missing: a single width, so that fewer kernels are compiled.
-All points are one tile up to k = 403."""
+OBSERVED_SEEDING_TILE = 4
+"""Points in a tile where values are missing, of which there are as many as are needed: a single
+width, so that one kernel is compiled (benchmarks/bench_missing_kmeans.py)."""

@@ -34,7 +34,8 @@ NARROW_TILE = 2
 """Centers in the tile for the last one or two centers: 0.62 -> 0.55 ms at 100,000 x 20, k=10."""
 
 OBSERVED_TILE = 8 if HAS_AVX512 else 4
-"""Centers in the tile of the search where values are missing: masks take registers too."""
+"""Centers in the tile of the search where values are missing: masks take registers too
+(benchmarks/bench_missing_kmeans.py)."""
 
 DISTANCE_TILE = 4
 """Centers in the register tile of |x - c|^2."""
