@@ -272,11 +272,7 @@ class MiniBatchKMeans(CenterEstimator):
             X, mean = self._check_rows(X)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             centers, origin = self._first_centers(X, mean, sample_weight)
-        state = _algorithms.kmeans.minibatch.MiniBatchState(
-            centers,
-            getattr(self, "_counts", np.zeros(len(centers))).copy(),
-            getattr(self, "_n_since_reassigned", 0),
-        )
+        state = _algorithms.kmeans.minibatch.MiniBatchState(centers, *self._rows_had(len(centers)))
         _algorithms.kmeans.minibatch.run_step(
             state,
             X,
@@ -356,6 +352,18 @@ class MiniBatchKMeans(CenterEstimator):
         """Make what steps hand on attributes of the estimator."""
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
+        self._counted_centers = state.centers
+
+    def _rows_had(self, n_clusters):
+        """Weight of the rows that each center has had, and rows since light ones were looked for.
+
+        Both are 0 for centers that steps have not made: those of a first batch, and those that were
+        set by hand.
+        """
+        counted = getattr(self, "_counted_centers", np.zeros(0))
+        if hasattr(self, "cluster_centers_") and np.array_equal(self.cluster_centers_, counted):
+            return self._counts.copy(), self._n_since_reassigned
+        return np.zeros(n_clusters), 0
 
     def _label(self, X, sample_weight):
         """Label the rows by the centers."""
