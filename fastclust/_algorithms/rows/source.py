@@ -9,7 +9,7 @@ import numpy as np
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.csr import CsrRows
+from fastclust._algorithms.rows.csr import CsrRows, some_rows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
 from fastclust._algorithms.rows.panels import Panels
@@ -117,7 +117,7 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
         memory = into.memory if isinstance(into, Panels) else None
         rows = Panels(_dense_rows(X, numbers, unit), sample_weight, origin, memory)
     else:
-        rows = CsrRows(X if numbers is None else X[numbers], sample_weight, unit)
+        rows = CsrRows(X if numbers is None else some_rows(X, numbers), sample_weight, unit)
     if rows.n_zero:
         raise zero_rows_error(X)
     return rows
