@@ -215,10 +215,7 @@ class MiniBatchKMeans(CenterEstimator):
         self._batch_size = batch_size
         self.n_steps_ = result.n_steps
         self.n_iter_ = math.ceil(result.n_steps * batch_size / n_samples)
-        scaled = _algorithms.rows.scale.scaled
-        origin = scaled(in_range.origin, in_range.exponent).astype(X.dtype, copy=False)
-        public_centers = result.state.centers + in_range.origin
-        result.state.centers = scaled(public_centers, in_range.exponent).astype(X.dtype, copy=False)
+        result.state.centers, origin = in_range.place_back(result.state.centers, X.dtype)
         self._set_state(result.state, origin)
         if self.compute_labels:
             self._label(X, sample_weight)
@@ -295,10 +292,7 @@ class MiniBatchKMeans(CenterEstimator):
         self._batch_size, init_size = self._check_sizes(X.shape[0])
         in_range = _algorithms.rows.source.open_batches(X, mean)
         centers = self._draw_centers(in_range, sample_weight, init_size, self._random_state)
-        scaled = _algorithms.rows.scale.scaled
-        centers = scaled(centers + in_range.origin, in_range.exponent)
-        origin = scaled(in_range.origin, in_range.exponent)
-        return centers.astype(X.dtype, copy=False), origin.astype(X.dtype, copy=False)
+        return in_range.place_back(centers, X.dtype)
 
     def _check_sizes(self, n_samples):
         """Rows of a batch, and rows that first centers are made of."""

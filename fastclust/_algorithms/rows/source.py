@@ -183,6 +183,14 @@ class RowsInRange(NamedTuple):
             return unit_centers(centers)
         return scale.scaled(centers, -self.exponent) + (offset - self.origin)
 
+    def place_back(self, centers, dtype):
+        """Centers in these coordinates, and the origin, in the units of X and of this type."""
+        placed = (
+            scale.scaled(points, self.exponent).astype(dtype, copy=False)
+            for points in (centers + self.origin, self.origin)
+        )
+        return tuple(placed)
+
     @property
     def variance(self):
         """Mean of the variances of the features, of dense rows and of unit vectors."""
