@@ -10,10 +10,23 @@ from sklearn.exceptions import ConvergenceWarning
 
 N_SAMPLES, N_FEATURES = 1_000_000, 8  # 64 MB in float64
 
+ESTIMATORS = {
+    "KMeans": {"n_clusters": 16, "n_init": 1, "max_iter": 20},
+    "MiniBatchKMeans": {"n_clusters": 16, "n_init": 1, "max_iter": 2},
+    "BisectingKMeans": {"n_clusters": 16, "max_iter": 5},
+    "SphericalKMeans": {"n_clusters": 16, "n_init": 1, "max_iter": 5},
+    "GaussianMixture": {"n_components": 8, "max_iter": 5, "tol": 0.0},
+    "BayesianGaussianMixture": {"n_components": 8, "max_iter": 5, "tol": 0.0},
+    "MiniBatchGaussianMixture": {"n_components": 8, "max_iter": 2, "tol": 0.0},
+}
+"""By their names, with parameters of short fits."""
+
 
 class Memory:
     """Peak memory of a process: rows and compiled kernels, and a fit or a method on top."""
 
+    params = list(ESTIMATORS)
+    param_names = ["estimator"]
     timeout = 300
 
     def setup_cache(self):
@@ -23,28 +36,20 @@ class Memory:
             X[j::8] += center
         np.save("rows.npy", X)
 
-    def setup(self):
-        from fastclust import GaussianMixture, KMeans
+    def setup(self, name):
+        import fastclust
 
         warnings.simplefilter("ignore", ConvergenceWarning)
         self.X = np.load("rows.npy")
         few = self.X[:100_000]  # enough for the parallel kernels
-        self.kmeans = KMeans(16, n_init=1, max_iter=20, random_state=0).fit(few)
-        self.mixture = GaussianMixture(8, max_iter=5, tol=0.0, random_state=0).fit(few)
-        for estimator in (self.kmeans, self.mixture):
-            estimator.predict(few)
+        self.estimator = getattr(fastclust, name)(random_state=0, **ESTIMATORS[name]).fit(few)
+        self.estimator.predict(few)
 
-    def peakmem_baseline(self):
+    def peakmem_baseline(self, name):
         pass
 
-    def peakmem_kmeans_fit(self):
-        self.kmeans.fit(self.X)
+    def peakmem_fit(self, name):
+        self.estimator.fit(self.X)
 
-    def peakmem_kmeans_predict(self):
-        self.kmeans.predict(self.X)
-
-    def peakmem_mixture_fit(self):
-        self.mixture.fit(self.X)
-
-    def peakmem_mixture_predict(self):
-        self.mixture.predict(self.X)
+    def peakmem_predict(self, name):
+        self.estimator.predict(self.X)

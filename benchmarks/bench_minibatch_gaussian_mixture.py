@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastclust
 
 from . import workloads
+from .bases import _Fit
 
 BATCH_SIZES = {
     "batches of 1,024": 1024,
@@ -17,6 +18,15 @@ BATCH_SIZES = {
     "all rows": 1_000_000,
 }
 N_COMPONENTS = 16
+
+
+class Fit(_Fit):
+    """From the start through all passes."""
+
+    params = chosen = list(workloads.MIXTURE_BATCHES)
+
+    def setup_cache(self):
+        return workloads.store(self.params)
 
 
 class Passes:

@@ -15,7 +15,12 @@ class Threads:
         [
             "pixels 273,280 x 3, k=32",
             "blobs 500,000 x 16, k=100",
+            "blobs 1,000,000 x 8, k=16, batches of 16,384",
+            "bisected blobs 200,000 x 16, k=64",
+            "spherical blobs 500,000 x 8, k=16",
             "ellipsoids 200,000 x 8, k=12, full",
+            "Bayesian, ellipsoids 200,000 x 8, k=12, full, 10 iterations",
+            "ellipsoids 200,000 x 8, k=12, full, batches of 4,096, 4 passes",
         ],
         sorted({1, 2, joblib.cpu_count()}),
     ]

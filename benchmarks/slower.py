@@ -45,7 +45,8 @@ sys.path.insert(0, str(ROOT))
 INTERNALS = "benchmarks/internals.py"
 SUITES = [
     "bench_kernels", "bench_gaussian_mixture", "bench_bayesian_mixture", "bench_kmeans",
-    "bench_minibatch_kmeans", "bench_bisecting_kmeans", "bench_metrics",
+    "bench_minibatch_kmeans", "bench_bisecting_kmeans", "bench_spherical_kmeans",
+    "bench_minibatch_gaussian_mixture", "bench_metrics",
 ]  # fmt: skip
 
 SCREEN, DECIDE = 2, 5
@@ -137,7 +138,7 @@ def kernel_sources(source):
 
 
 def short_form(benchmarks, changed):
-    """Fits against scikit-learn, and the kernels that are built from a changed file."""
+    """Fits, and the kernels that are built from a changed file."""
     for benchmark in benchmarks:
         source = getattr(benchmark.owner, "source", None)
         files = kernel_sources(source) if source else set()

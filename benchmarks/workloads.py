@@ -22,7 +22,9 @@ OBJECTIVES = {
     "BisectingKMeans": "inertia_",
     "GaussianMixture": "lower_bound_",
     "KMeans": "inertia_",
+    "MiniBatchGaussianMixture": "lower_bound_",
     "MiniBatchKMeans": "inertia_",
+    "SphericalKMeans": "inertia_",
 }
 
 
@@ -74,6 +76,16 @@ def mixture(make, n_components, **options):
 def bisecting(make, n_clusters, **options):
     """Workload of a BisectingKMeans."""
     return Workload(make, n_clusters, options, "BisectingKMeans")
+
+
+def spherical(make, n_clusters, **options):
+    """Workload of a SphericalKMeans, which scikit-learn has not got."""
+    return Workload(make, n_clusters, options, "SphericalKMeans")
+
+
+def mixture_batches(make, n_components, **options):
+    """Workload of a MiniBatchGaussianMixture, which scikit-learn has not got."""
+    return Workload(make, n_components, options, "MiniBatchGaussianMixture")
 
 
 def bayesian(make, n_components, **options):
@@ -259,4 +271,23 @@ BAYESIAN = {
 }  # fmt: skip
 """Of BayesianGaussianMixture, with as many iterations as its sums need, or fewer."""
 
-ALL = KMEANS | MINI_BATCHES | BISECTING | BAYESIAN | MIXTURES
+SPHERICAL = {
+    "spherical words 20,000 x 5,000 CSR, k=20": spherical(words, 20),
+    "spherical blobs 500,000 x 8, k=16": spherical(lambda: blobs(500_000, 8, 48, "f4"), 16),
+    "spherical blobs 100,000 x 32, k=50": spherical(lambda: blobs(100_000, 32, 50, "f8"), 50),
+    "spherical blobs 50,000 x 256, k=100": spherical(lambda: blobs(50_000, 256, 300, "f4"), 100),
+}
+"""Of SphericalKMeans."""
+
+MIXTURE_BATCHES = {
+    "ellipsoids 200,000 x 8, k=12, full, batches of 4,096, 4 passes": mixture_batches(
+        lambda: ellipsoids(200_000, 8, 12, 1.0, "f8"), 12, batch_size=4096, max_iter=4, tol=0.0
+    ),
+    "ellipsoids 200,000 x 16, k=8, diag, batches of 4,096, 4 passes": mixture_batches(
+        lambda: ellipsoids(200_000, 16, 8, 0.7, "f4"), 8, batch_size=4096, max_iter=4, tol=0.0,
+        covariance_type="diag",
+    ),
+}  # fmt: skip
+"""Of MiniBatchGaussianMixture."""
+
+ALL = KMEANS | MINI_BATCHES | BISECTING | SPHERICAL | BAYESIAN | MIXTURES | MIXTURE_BATCHES

@@ -29,17 +29,24 @@ class LloydEstimator(CenterEstimator):
         "tol": [_parameters.non_negative_float()],
         "verbose": _parameters.VERBOSE,
         "random_state": _parameters.RANDOM_STATE,
+        "copy_x": _parameters.BOOLEAN,
+        "algorithm": [one_of("lloyd", "elkan")],
         "oversampling_factor": [_parameters.positive_float()],
         "init_rounds": [integer(1)],
     }
 
     @property
     def _line_end(self):
-        """End of the line that `verbose` prints of an iteration."""
-        return "."
+        """End of the line that `verbose` prints of an iteration, by scikit-learn's algorithm."""
+        return "" if self.algorithm == "elkan" and self.n_clusters > 1 else "."
 
     def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
+        if self.algorithm == "elkan" and self.n_clusters == 1:
+            text = (
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead."
+            )
+            warn(RuntimeWarning(text))
         return self._checked_n_init(10, warn)
 
     def _drawn_starts(self, rows, n_clusters, sample_weight, random_state):

@@ -349,13 +349,20 @@ def warn_of_missing_clusters(labels, n_clusters, warn):
 
 @contextlib.contextmanager
 def state_restored_on_error(estimator):
-    """Put the estimator's attributes back if the block raises, interrupts included."""
+    """Put the estimator's attributes back if the block raises, interrupts included.
+
+    So is the state of the generator that `partial_fit` draws from, from its first call on.
+    """
     before = vars(estimator).copy()
+    generator = before.get("_random_state")
+    drawn_before = None if generator is None else generator.get_state(legacy=False)
     try:
         yield
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
+        if generator is not None:
+            generator.set_state(drawn_before)
         raise
 
 

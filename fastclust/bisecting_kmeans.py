@@ -203,14 +203,13 @@ class BisectingKMeans(CenterEstimator):
             if isinstance(self.init, str):
                 return drawn_starts(self.init, rows, 2, sample_weight, random_state)
             part, scaled = X if numbers is None else X[numbers], _algorithms.rows.scale.scaled
+            in_range = _algorithms.rows.source.RowsInRange(rows, part, mean, exponent)
+            offset = scaled(mean.astype(rows.dtype), -exponent)
             if not scipy.sparse.issparse(X):
                 part = part - mean
-            offset = scaled(mean.astype(rows.dtype), -exponent) - rows.origin
-
-            def place(centers):
-                return scaled(centers, -exponent) + offset
-
-            return called_starts(self.init, part, 2, random_state, place)
+            return called_starts(
+                self.init, part, 2, random_state, lambda centers: in_range.place(centers, offset)
+            )
 
         return starts
 

@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from fastclust import _algorithms, _parameters, _validation
 from fastclust._lloyd_base import LloydEstimator, fit_kmeans
 from fastclust._missing import MISSING_RULE
-from fastclust._parameters import integer, one_of
+from fastclust._parameters import integer
 from fastclust._validation import FLOAT_DTYPES
 
 
@@ -135,12 +135,7 @@ class KMeans(LloydEstimator):
 
     _takes_blocks = True
 
-    _rules = {
-        **LloydEstimator._rules,
-        "copy_x": _parameters.BOOLEAN,
-        "algorithm": [one_of("lloyd", "elkan")],
-        "missing": [MISSING_RULE],
-    }
+    _rules = {**LloydEstimator._rules, "missing": [MISSING_RULE]}
 
     def __init__(
         self,
@@ -213,19 +208,6 @@ class KMeans(LloydEstimator):
         with _validation.state_restored_on_error(self):
             fit_kmeans(self, X, sample_weight)
         return self
-
-    def _effective_n_init(self, warn):
-        """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
-        if self.algorithm == "elkan" and self.n_clusters == 1:
-            text = (
-                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead."
-            )
-            warn(RuntimeWarning(text))
-        return super()._effective_n_init(warn)
-
-    @property
-    def _line_end(self):
-        return "" if self.algorithm == "elkan" and self.n_clusters > 1 else "."
 
 
 _DATA_RULES = {

@@ -248,10 +248,7 @@ class MiniBatchKMeans(CenterEstimator):
         self._batch_size = batch_size
         self.n_steps_ = result.n_steps
         self.n_iter_ = math.ceil(result.n_steps * batch_size / n_samples)
-        scaled = _algorithms.rows.scale.scaled
-        origin = scaled(in_range.origin, in_range.exponent).astype(X.dtype, copy=False)
-        public_centers = result.state.centers + in_range.origin
-        result.state.centers = scaled(public_centers, in_range.exponent).astype(X.dtype, copy=False)
+        result.state.centers, origin = in_range.place_back(result.state.centers, X.dtype)
         self._set_state(result.state, origin)
         if self.compute_labels:
             in_blocks = _block_rows.is_in_blocks(X)
@@ -308,14 +305,13 @@ class MiniBatchKMeans(CenterEstimator):
             X, mean = self._check_rows(X)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             centers, origin = self._first_centers(X, mean, sample_weight)
-        counts = getattr(self, "_counts", np.zeros(len(centers))).copy()
-        feature_counts = getattr(self, "_feature_counts", None)
+        counts, n_since_reassigned, feature_counts = self._rows_had(len(centers))
         if feature_counts is not None and isinstance(X, np.ndarray):
             X = _algorithms.rows.missing.IncompleteArray(X)
         elif is_incomplete(X) and feature_counts is None:  # none was missing before
             feature_counts = np.repeat(counts[:, np.newaxis], X.shape[1], axis=1)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
-            centers, counts, getattr(self, "_n_since_reassigned", 0), feature_counts
+            centers, counts, n_since_reassigned, feature_counts
         )
         _algorithms.kmeans.minibatch.run_step(
             state,
@@ -339,10 +335,7 @@ class MiniBatchKMeans(CenterEstimator):
         self._batch_size, init_size = self._check_sizes(X.shape[0])
         in_range = _algorithms.rows.source.open_batches(X, mean)
         centers = self._draw_centers(in_range, sample_weight, init_size, self._random_state)
-        scaled = _algorithms.rows.scale.scaled
-        centers = scaled(centers + in_range.origin, in_range.exponent)
-        origin = scaled(in_range.origin, in_range.exponent)
-        return centers.astype(X.dtype, copy=False), origin.astype(X.dtype, copy=False)
+        return in_range.place_back(centers, X.dtype)
 
     def _check_sizes(self, n_samples):
         """Rows of a batch, and rows that first centers are made of."""
@@ -403,11 +396,22 @@ class MiniBatchKMeans(CenterEstimator):
         """Make what steps hand on attributes of the estimator."""
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
-        self._feature_counts = state.feature_weights
+        self._counted_centers, self._feature_counts = state.centers, state.feature_weights
         if state.feature_weights is not None:
             unobserved = (state.feature_weights == 0) & (state.weights > 0)[:, np.newaxis]
             n_unobserved, warn = np.count_nonzero(unobserved), _validation.warn_user
             warn_of_unobserved(n_unobserved, state.centers.shape, warn)
+
+    def _rows_had(self, n_clusters):
+        """Weights of the rows that each center has had, and rows since light ones were looked for.
+
+        The third are the weights of its features, None if no value was missing. The others are 0 for
+        centers that steps have not made: those of a first batch, and those that were set by hand.
+        """
+        counted = getattr(self, "_counted_centers", np.zeros(0))
+        if hasattr(self, "cluster_centers_") and np.array_equal(self.cluster_centers_, counted):
+            return self._counts.copy(), self._n_since_reassigned, self._feature_counts
+        return np.zeros(n_clusters), 0, None
 
     def _label(self, X, sample_weight, weight_exponent=0, labels=None):
         """Label the rows by the centers, in an array if one is given.

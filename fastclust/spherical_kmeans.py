@@ -55,6 +55,12 @@ class SphericalKMeans(LloydEstimator):
     random_state : int, RandomState instance or None, default=None
         Source of the draws of the first centers; an int makes the result reproducible.
 
+    copy_x : bool, default=True
+        Accepted for compatibility with `KMeans`. X is never modified, whatever this says.
+
+    algorithm : {'lloyd', 'elkan'}, default='lloyd'
+        Accepted for compatibility with `KMeans`; both give the same answer by the same code.
+
     oversampling_factor : float, default=2.0
         Rows that a round of 'k-means||' draws on average, for each cluster. Not in scikit-learn.
 
@@ -128,6 +134,8 @@ class SphericalKMeans(LloydEstimator):
         tol=1e-4,
         verbose=0,
         random_state=None,
+        copy_x=True,
+        algorithm="lloyd",
         oversampling_factor=2.0,
         init_rounds=5,
     ):
@@ -138,6 +146,8 @@ class SphericalKMeans(LloydEstimator):
         self.tol = tol
         self.verbose = verbose
         self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
         self.oversampling_factor = oversampling_factor
         self.init_rounds = init_rounds
 
@@ -177,7 +187,7 @@ class SphericalKMeans(LloydEstimator):
         UserWarning
             If rows are read in blocks and `init` is 'k-means++', which then is 'k-means||'.
         RuntimeWarning
-            If `n_init` is not 1 for centers that are given.
+            If `n_init` is not 1 for centers that are given, or "elkan" is for one cluster.
         """
         with _validation.state_restored_on_error(self):
             fit_kmeans(self, X, sample_weight)

@@ -13,6 +13,7 @@ from fastclust import (
     GaussianMixture,
     KMeans,
     MiniBatchKMeans,
+    SphericalKMeans,
     metrics,
 )
 from fastclust.exceptions import SingularCovarianceError
@@ -74,6 +75,28 @@ def test_kmeans(data, share, init):
         values = metrics.silhouette_samples(rows, model.labels_)
         assert is_finite(values)
         assert np.abs(values).max() <= 1 + 1e-12  # a rounding error of a quotient
+
+
+@given(data=data(), share=st.floats(0, 1), init=st.sampled_from(["k-means++", "random"]))
+@settings(max_examples=80)
+def test_spherical_kmeans(data, share, init):
+    rows, weights = data
+    is_zero = ~rows.any(axis=1)
+    assume(not is_zero.all())
+    rows, weights = rows[~is_zero], None if weights is None else weights[~is_zero]
+    assume(weights is None or weights.any())
+    n_possible = len(rows) if weights is None else np.count_nonzero(weights)
+    k = 1 + int(share * (n_possible - 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fewer distinct directions than clusters
+        model = SphericalKMeans(k, init=init, n_init=2, random_state=0)
+        model.fit(rows, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    assert is_finite(model.cluster_centers_, model.inertia_, model.transform(rows))
+    assert model.inertia_ >= 0
+    # 20 squares of a direction, each rounded to the rows' type
+    lengths = np.linalg.norm(model.cluster_centers_.astype(np.float64), axis=1)
+    np.testing.assert_allclose(lengths, 1, rtol=40 * np.finfo(rows.dtype).eps)
 
 
 @given(data=data(), share=st.floats(0, 1), batch_size=st.integers(1, 200))

@@ -185,11 +185,12 @@ def _writing(path, write, *arguments):
         raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _score(estimator, X):
+def _score(estimator, X, *, is_fit):
     """How well a model fits the rows, for --json."""
     if hasattr(estimator, "means_"):
         return {"log_likelihood": float(estimator.score(X))}
-    return {"inertia": -float(estimator.score(X))}
+    # A label of a tree of clusters need not be that of the nearest center, by which `score` goes.
+    return {"inertia": float(estimator.inertia_ if is_fit else -estimator.score(X))}
 
 
 def _summary(table, estimator, labels, watch):
@@ -260,7 +261,7 @@ def run_fit(options):
         selection = _select_one(options, X) if is_selection else None
         estimator = selection.best_estimator_ if selection else _fit_one(options, X)
         columns, labels = _results(estimator, X, options.write)
-        score = _score(estimator, X) if options.json else {}
+        score = _score(estimator, X, is_fit=True) if options.json else {}
     watch.stop("fitting")
     pipeline = Pipeline([*steps, (model_file.name_of(estimator), estimator)])
     model = model_file.Model(pipeline, table.names, table.numbers, fastclust.__version__)
@@ -275,6 +276,8 @@ def run_fit(options):
         summary = _summary(table, estimator, labels, watch) | score
         if hasattr(estimator, "n_iter_"):  # each split of a tree of clusters has its own
             summary["iterations"] = int(estimator.n_iter_)
+        if hasattr(estimator, "batch_size"):
+            summary["steps"] = int(estimator.n_steps_)
         if hasattr(estimator, "converged_"):
             summary["converged"] = bool(estimator.converged_)
         if selection is not None:
@@ -316,7 +319,7 @@ def run_predict(options):
         for _, step in steps:
             X = step.transform(X)
         columns, labels = _results(estimator, X, options.write)
-        score = _score(estimator, X) if options.json else {}
+        score = _score(estimator, X, is_fit=False) if options.json else {}
     watch.stop("predicting")
     with _writing(options.output, tables.write_table, kind, columns):
         pass

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import math
 import signal
 import sys
 import threading
@@ -10,7 +9,8 @@ import time
 import warnings
 from pathlib import Path
 
-from fastclust._algorithms.memory import parse_size
+from fastclust._cli.model_options import COVARIANCE_TYPES, MIXTURES, add_model_options
+from fastclust._cli.values import integer, listed, non_negative, numbers, size, some_of
 from fastclust._extension import machine_code
 
 FIT_EXAMPLES = {
@@ -49,77 +49,11 @@ KMEANS_CRITERIA = (
     "stability",
 )  # fmt: skip
 MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
-STRATEGIES = "biggest_inertia", "largest_cluster"
-COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
-MIXTURES = "gmm", "bayesian-gmm"
 LEAVE_MISSING_OUT = "kmeans", "mini-batch-kmeans", "gmm"
-PRIOR_TYPES = "dirichlet_process", "dirichlet_distribution"
 DTYPES = "float32", "float64"
 
 
 # -- arguments -----------------------------------------------------------------------------------
-
-
-def _integer(low, high):
-    """Make a parser of integers from low to high."""
-
-    def integer(text):
-        if not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
-        return int(text)
-
-    return integer
-
-
-def _non_negative(text):
-    """Parse a finite number that is not negative."""
-    if not 0 <= float(text) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0")
-    return float(text)
-
-
-def _positive(text):
-    """Parse a finite number above 0."""
-    if not 0 < float(text) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number above 0")
-    return float(text)
-
-
-def _numbers(text):
-    """Parse numbers and ranges, as in 2-10,15,20."""
-    numbers = set()
-    for part in text.split(","):
-        low, dash, high = part.partition("-")
-        high = high if dash else low
-        if not (low.isdecimal() and high.isdecimal()):
-            raise argparse.ArgumentTypeError(f"{part!r} is no number or range such as 2-15")
-        numbers |= set(range(int(low), int(high) + 1))
-    return sorted(numbers)
-
-
-def _size(text):
-    """Check an amount of memory."""
-    try:
-        parse_size(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount such as 2GB or 512MiB") from None
-    return text
-
-
-def _listed(text):
-    return text.split(",")
-
-
-def _some_of(*choices):
-    """Make a parser of some of these words, with commas between them."""
-
-    def some(text):
-        for word in text.split(","):
-            if word not in choices:
-                raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(choices)}")
-        return text.split(",")
-
-    return some
 
 
 def _add_command(commands, name, text, example, **more):
@@ -160,7 +94,7 @@ def _add_rows(parser, *, saves):
 
 def _add_memory(add):
     """Add the option of commands that can read rows in blocks."""
-    add("--memory", type=_size, metavar="SIZE",
+    add("--memory", type=size, metavar="SIZE",
         help="as 2GB: have rows of a .npy or Parquet file or a folder take no more memory, and "
         "read them in blocks (default: half of what is left; a file is read whole)")  # fmt: skip
 
@@ -181,53 +115,25 @@ def _add_estimators(commands, command, text, examples, *, saves):
         parser = _add_command(estimators, name, titles[name], example)
         _add_rows(parser, saves=saves)
         add = parser.add_argument
-        add("--columns", type=_listed, metavar="A,B,C",
+        add("--columns", type=listed, metavar="A,B,C",
             help="columns to use, by name, or by number from 0 if there are no names")  # fmt: skip
         add("--scale", action="store_true", help="standardise (StandardScaler)")
         add("--impute", action="store_true", help="fill in missing values (SimpleImputer)")
         add("--impute-strategy", choices=["mean", "median", "most_frequent"], default="mean",
             help="what --impute fills in (default: %(default)s)")  # fmt: skip
-        restarts = 10 if (command, name) == ("select", "kmeans") else 1
-        add("--n-init", type=_integer(1, 2**31), default=restarts, metavar="N")
-        # Without these the estimator's own defaults hold.
-        add("--max-iter", type=_integer(1, 2**31), default=argparse.SUPPRESS, metavar="N")
-        add("--tol", type=_non_negative, default=argparse.SUPPRESS)
-        add("--random-state", type=_integer(0, 2**32 - 1), metavar="SEED")
+        # Without these the defaults of the estimator, or of the sweep, hold.
+        add("--n-init", type=integer(1, 2**31), default=argparse.SUPPRESS, metavar="N")
+        add("--max-iter", type=integer(1, 2**31), default=argparse.SUPPRESS, metavar="N")
+        add("--tol", type=non_negative, default=argparse.SUPPRESS)
+        add("--random-state", type=integer(0, 2**32 - 1), metavar="SEED")
         if name in MIXTURES:
-            add("--reg-covar", type=_non_negative, default=argparse.SUPPRESS)
+            add("--reg-covar", type=non_negative, default=argparse.SUPPRESS)
         if command == "fit" and name in ("kmeans", "gmm"):
             _add_memory(add)
         if command == "fit" and name in LEAVE_MISSING_OUT:
             add("--missing", choices=["error", "ignore"], default="error",
                 help="ignore: leave missing values out (default: they are an error)")  # fmt: skip
-        (_add_sweep if command == "select" else _add_model)(add, name)
-
-
-def _add_model(add, name):
-    """Add what describes one model, by the names of the estimator's parameters."""
-    count = _integer(1, 2**31)
-    if name in MIXTURES:
-        add("--components", dest="n_components", type=count, default=1, metavar="N")
-        add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
-    else:
-        add("--clusters", dest="n_clusters", type=count, default=8, metavar="N")
-    if name == "mini-batch-kmeans":
-        add("--batch-size", type=count, default=1024, metavar="N",
-            help="rows in a batch (default: %(default)s)")  # fmt: skip
-    if name == "bisecting-kmeans":
-        add("--strategy", dest="bisecting_strategy", choices=STRATEGIES, default=STRATEGIES[0],
-            help="which cluster is split next (default: %(default)s)")  # fmt: skip
-    if name == "bayesian-gmm":
-        add("--weight-concentration-prior-type", choices=PRIOR_TYPES, default=PRIOR_TYPES[0],
-            help="prior of the components' shares (default: %(default)s)")  # fmt: skip
-        add("--weight-concentration-prior", type=_positive, metavar="ROWS",
-            help="its concentration; the smaller, the fewer components have rows (default: "
-            "1 / components)")  # fmt: skip
-        add("--mean-precision-prior", type=_positive, metavar="ROWS",
-            help="weight of the means' prior, the mean of the rows (default: 1)")  # fmt: skip
-        add("--degrees-of-freedom-prior", type=_positive, metavar="ROWS",
-            help="weight of the covariances' prior, the covariance of the rows (default: the "
-            "number of columns)")  # fmt: skip
+        (_add_sweep if command == "select" else add_model_options)(add, name)
 
 
 def _add_sweep(add, name):
@@ -235,7 +141,7 @@ def _add_sweep(add, name):
     add("--table", metavar="PATH", help="file of the criteria, its kind by its name")
     default = "2-15" if name == "kmeans" else "1-10"
     count = {
-        "type": _numbers,
+        "type": numbers,
         "metavar": "RANGE",
         "help": f"such as 2-10,15,20 (default: {default}, as far as there are rows)",
     }
@@ -243,15 +149,15 @@ def _add_sweep(add, name):
         add("--clusters", dest="n_clusters", **count)
         add("--by", dest="best_by", choices=KMEANS_CRITERIA,
             help="what chooses the model (default: silhouette, if it is defined)")  # fmt: skip
-        add("--batch-size", type=_integer(1, 2**31), metavar="N",
+        add("--batch-size", type=integer(1, 2**31), metavar="N",
             help="rows in a batch of k-means by batches (default: k-means without)")  # fmt: skip
-        add("--gap-references", type=_integer(0, 2**31), default=10, metavar="N",
+        add("--gap-references", type=integer(0, 2**31), default=10, metavar="N",
             help="samples for the gap statistic (default: %(default)s)")  # fmt: skip
     else:
         add("--components", dest="n_components", **count)
         add("--by", dest="best_by", choices=MIXTURE_CRITERIA, default="bic",
             help="what chooses the model (default: %(default)s)")  # fmt: skip
-        add("--covariance-types", dest="covariance_type", type=_some_of(*COVARIANCE_TYPES),
+        add("--covariance-types", dest="covariance_type", type=some_of(*COVARIANCE_TYPES),
             default=COVARIANCE_TYPES, metavar="A,B",
             help=f"of {', '.join(COVARIANCE_TYPES)} (default: all)")  # fmt: skip
 
@@ -261,7 +167,7 @@ def _add_warmup(commands):
         commands, "warmup", "compile every kernel, for the image of a container or for a server",
         "example:\n  FASTCLUST_CACHE_DIR=/var/cache/fastclust fastclust warmup --dtypes float64",
     )  # fmt: skip
-    parser.add_argument("--dtypes", type=_some_of(*DTYPES), default=DTYPES, metavar="A,B",
+    parser.add_argument("--dtypes", type=some_of(*DTYPES), default=DTYPES, metavar="A,B",
                         help="types of the rows to come (default: float32,float64)")  # fmt: skip
 
 
@@ -281,11 +187,11 @@ def _add_demo(commands):
         help="the picture in KMeans's colours, a PNG file (default: china-N-colours.png)",
     )  # fmt: skip
     demo.add_argument(
-        "--clusters", type=_integer(1, 4096), default=64, metavar="N",
+        "--clusters", type=integer(1, 4096), default=64, metavar="N",
         help="number of colours, for KMeans (default: %(default)s)",
     )  # fmt: skip
     demo.add_argument(
-        "--random-state", type=_integer(0, 2**32 - 1), default=0, metavar="SEED",
+        "--random-state", type=integer(0, 2**32 - 1), default=0, metavar="SEED",
         help="seed of all fits (default: %(default)s)",
     )  # fmt: skip
 

@@ -369,12 +369,106 @@ def test_options_name_what_there_is():
     assert list(cli.FIT_EXAMPLES) == list(model_file.ESTIMATORS)
     mixtures = [name for name, kind in model_file.ESTIMATORS.items() if hasattr(kind, "sample")]
     assert list(cli.MIXTURES) == mixtures
-    rules = fastclust.BayesianGaussianMixture._rules["weight_concentration_prior_type"]
-    assert all(rules[0].test(name) for name in cli.PRIOR_TYPES)
     assert cli.KMEANS_CRITERIA == _criteria.KMEANS_CRITERIA
     assert cli.MIXTURE_CRITERIA == _criteria.MIXTURE_CRITERIA
     assert list(cli.COVARIANCE_TYPES) == list(COVARIANCE_TYPES)
     assert list(cli.DTYPES) == list(fastclust._warmup.DTYPES)
+
+
+NO_OPTION = {
+    "algorithm", "compute_labels", "copy_x", "verbose", "verbose_interval", "warm_start",
+    "covariance_prior", "mean_prior", "means_init", "precisions_init", "weights_init",
+}  # fmt: skip
+"""Parameters that change no answer, or are arrays."""
+
+
+@pytest.mark.parametrize("name", cli.FIT_EXAMPLES)
+def test_options_of_an_estimator_are_its_parameters(name):
+    from fastclust._cli import model_file
+    from fastclust._cli.model_options import MODEL_OPTIONS
+
+    kind = model_file.ESTIMATORS[name]
+    defaults = kind().get_params()
+    options = [option for option in MODEL_OPTIONS if name in option.estimators]
+    of_all = {"n_init", "max_iter", "tol", "random_state"} | (
+        {"reg_covar"} if name in cli.MIXTURES else set()
+    )
+    assert {option.parameter for option in options} | of_all == set(defaults) - NO_OPTION
+    for option in options:
+        rules = kind._rules[option.parameter]
+        assert option.default == defaults[option.parameter]
+        for word in option.choices or ():
+            assert any(rule.test(word) for rule in rules)
+            assert sum(f"'{word}'" in rule.text for rule in rules) == 1
+        if option.choices:
+            words = next(rule.text for rule in rules if f"'{option.default}'" in rule.text)
+            assert words.count("'") == 2 * len(option.choices)  # none is missing
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "parameters"),
+    [
+        (
+            "kmeans",
+            ["--init", "k-means||", "--oversampling-factor", "1.5", "--init-rounds", "3"],
+            {"init": "k-means||", "oversampling_factor": 1.5, "init_rounds": 3},
+        ),
+        ("spherical-kmeans", ["--init", "random"], {"init": "random"}),  # ten runs
+        (
+            "mini-batch-kmeans",
+            [
+                *["--init", "random", "--init-size", "90", "--max-no-improvement", "none"],
+                *["--reassignment-ratio", "0.2", "--batch-size", "40", "--max-iter", "3"],
+            ],
+            {
+                "init": "random", "init_size": 90, "max_no_improvement": None, "max_iter": 3,
+                "reassignment_ratio": 0.2, "batch_size": 40,
+            },
+        ),
+        ("bisecting-kmeans", ["--init", "k-means++"], {"init": "k-means++"}),
+        (
+            "gmm",
+            ["--init-params", "random", "--on-singular", "regularize"],
+            {"init_params": "random", "on_singular": "regularize"},
+        ),
+        (
+            "bayesian-gmm",
+            ["--init-params", "k-means++", "--tol", "10"],
+            {"init_params": "k-means++", "tol": 10.0},
+        ),
+    ],
+)  # fmt: skip
+def test_options_do_what_parameters_do(name, options, parameters, frame, tmp_path, capsys):
+    from fastclust._cli import model_file
+
+    rows, output = tmp_path / "rows.npy", tmp_path / "labels.npy"
+    X = frame.dropna()[["a", "b"]].to_numpy()
+    np.save(rows, X)
+    groups = "components" if name in cli.MIXTURES else "clusters"
+    parameters = {f"n_{groups}": 4, "random_state": 0, **parameters}
+    expected = model_file.ESTIMATORS[name](**parameters).fit(X)
+    how = [f"--{groups}", 4, "--random-state", 0]
+    to = ["--model", tmp_path / "m.npz", "--output", output, "--json"]
+    run("fit", name, rows, *how, *options, *to)
+    np.testing.assert_array_equal(np.load(output), expected.predict(X))
+    summary = json.loads(capsys.readouterr().out)
+    assert summary.get("iterations") == getattr(expected, "n_iter_", None)
+    is_batch = name == "mini-batch-kmeans"
+    assert summary.get("steps") == (expected.n_steps_ if is_batch else None)
+
+
+def test_the_inertia_of_a_fit_is_that_of_its_labels(tmp_path, capsys):
+    """Rows of a tree of clusters need not have the label of the nearest center."""
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    rows, labels = tmp_path / "rows.npy", tmp_path / "labels.npy"
+    np.save(rows, X)
+    expected = fastclust.BisectingKMeans(7, random_state=0).fit(X)
+    assert expected.inertia_ > -1.01 * expected.score(X)
+    how = "--clusters", 7, "--random-state", 0, "--json", "--output", labels
+    run("fit", "bisecting-kmeans", rows, *how, "--model", tmp_path / "m.npz")
+    found = json.loads(capsys.readouterr().out)["inertia"]
+    to_center = X - expected.cluster_centers_[np.load(labels)]
+    assert found == pytest.approx(np.square(to_center).sum(), rel=1e-12)
 
 
 # -- in a shell ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import scipy.sparse
 import sklearn.cluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 import fastclust
 from fastclust import BisectingKMeans
@@ -121,17 +122,26 @@ def test_parameters_have_scikit_learns_effect(parameters):
     tol=st.sampled_from([0, 1e-4, 1.0]),
     strategy=st.sampled_from(STRATEGIES),
     init=st.sampled_from(["random", "k-means++"]),
+    sparse=st.booleans(),
+    weighted=st.booleans(),
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_random_configurations_are_scikit_learns(
-    seed, n_samples, n_features, share, n_init, max_iter, tol, strategy, init
+    seed, n_samples, n_features, share, n_init, max_iter, tol, strategy, init, sparse, weighted
 ):
     X = blobs(n_samples, n_features, seed=seed)
-    ours, theirs, *_ = fit_both(
-        X, n_clusters=1 + int(share * n_samples), n_init=n_init, max_iter=max_iter, tol=tol,
-        bisecting_strategy=strategy, init=init, random_state=seed,
-    )  # fmt: skip
-    assert_same_fit(ours, theirs, X)
+    rng = np.random.default_rng(seed)
+    if sparse:
+        X[:, 1:][rng.random((n_samples, n_features - 1)) < 0.6] = 0  # no two rows are equal
+        X = scipy.sparse.csr_array(X)
+    weights = rng.uniform(0.2, 3, size=n_samples) if weighted else None
+    n_clusters = 1 + int(share * n_samples) + weighted  # one has the mean without weights in theirs
+    with threadpool_limits(1):  # as threads of so little work wait for each other
+        ours, theirs, *_ = fit_both(
+            X, weights, n_clusters=n_clusters, n_init=n_init, max_iter=max_iter, tol=tol,
+            bisecting_strategy=strategy, init=init, random_state=seed,
+        )  # fmt: skip
+        assert_same_fit(ours, theirs, X)
 
 
 def test_large_parts_are_regrouped_and_filtered_and_the_labels_still_scikit_learns():

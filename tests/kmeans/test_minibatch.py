@@ -11,10 +11,11 @@ import sklearn.cluster
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_limits
 
 import fastclust
 from fastclust import MiniBatchKMeans
-from fastclust._algorithms.kmeans import batch_draws
+from fastclust._algorithms.kmeans import batch_draws, minibatch
 from fastclust._algorithms.rows import batches as batches_module
 
 
@@ -89,27 +90,33 @@ def test_clusters_of_little_weight_move_as_scikit_learns_do(batch_size, ratio):
     seed=st.integers(0, 10_000),
     n_clusters=st.integers(1, 30),
     batch_size=st.integers(1, 300),
-    density=st.sampled_from([0.02, 0.1, 0.5]),
+    density=st.sampled_from([0.02, 0.1, 0.5, None]),
     init=st.sampled_from(["k-means++", "random"]),
     ratio=st.sampled_from([0.0, 0.01, 0.5]),
     tol=st.sampled_from([0.0, 1e-2]),
+    patience=st.sampled_from([None, 2, 10]),
     weighted=st.booleans(),
     compute_labels=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
-def test_sparse_rows(
-    seed, n_clusters, batch_size, density, init, ratio, tol, weighted, compute_labels
+@settings(max_examples=60, deadline=None)
+def test_random_configurations_are_scikit_learns(
+    seed, n_clusters, batch_size, density, init, ratio, tol, patience, weighted, compute_labels
 ):
+    """Of sparse rows of a density, or dense ones."""
     rng = np.random.default_rng(seed)
-    X = scipy.sparse.random_array((400, 30), density=density, format="csr", rng=rng)
-    X.data -= 0.3
-    X.data += rng.normal(size=30)[X.indices]
+    if density is None:
+        X = blobs(seed, 400, 1 + seed % 12, 1 + seed % 9)
+    else:
+        X = scipy.sparse.random_array((400, 30), density=density, format="csr", rng=rng)
+        X.data -= 0.3
+        X.data += rng.normal(size=30)[X.indices]
     weights = rng.uniform(0.1, 2, size=400) if weighted else None
     options = {
         "n_clusters": n_clusters, "batch_size": batch_size, "init": init, "n_init": 2, "tol": tol,
-        "max_iter": 10, "reassignment_ratio": ratio, "compute_labels": compute_labels,
+        "max_iter": 5, "reassignment_ratio": ratio, "compute_labels": compute_labels,
+        "max_no_improvement": patience,
     }  # fmt: skip
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # as threads of so little work wait
         warnings.simplefilter("ignore", RuntimeWarning)  # init_size
         assert_same(*fit_both(X, seed, weights, **options))
 
@@ -294,6 +301,29 @@ def test_partial_fit_goes_on_from_centers_set_by_hand():
     np.testing.assert_allclose(model.cluster_centers_, [[1.5], [9.0]])
 
 
+@pytest.mark.parametrize("n_clusters", [2, 3, 5])
+def test_centers_set_by_hand_after_a_step_have_had_no_rows(n_clusters):
+    X = blobs(37, 300)
+    model = MiniBatchKMeans(3, random_state=0).partial_fit(X)
+    new = MiniBatchKMeans(n_clusters, random_state=0)
+    model.cluster_centers_ = X[:n_clusters]
+    new.cluster_centers_ = X[:n_clusters]
+    for each in (model, new):
+        each.partial_fit(X)
+    # The new one subtracts another origin from the rows: equal up to rounding.
+    np.testing.assert_allclose(model.cluster_centers_, new.cluster_centers_, rtol=1e-12)
+
+
+def test_equal_centers_set_by_hand_have_had_their_rows():
+    """Files and copies may hold the same centers in another array."""
+    X = blobs(38, 300)
+    models = [MiniBatchKMeans(3, random_state=0).partial_fit(X) for _ in range(2)]
+    models[1].cluster_centers_ = models[1].cluster_centers_.copy()
+    for model in models:
+        model.partial_fit(X[:50])
+    np.testing.assert_array_equal(models[0].cluster_centers_, models[1].cluster_centers_)
+
+
 def test_parts_keep_the_names_of_their_features():
     frame = pd.DataFrame(blobs(23), columns=list("abcde"))
     model = MiniBatchKMeans(3, random_state=0).partial_fit(frame[:300])
@@ -416,6 +446,43 @@ def test_a_fit_that_fails_changes_nothing():
     with pytest.raises(ValueError, match="Negative values"):
         new.partial_fit(X, sample_weight=-np.ones(len(X)))
     assert vars(new) == vars(MiniBatchKMeans(3))
+
+
+def test_a_step_that_fails_draws_nothing(monkeypatch):
+    """The labels come last, after draws for the rows that light clusters move to."""
+    X = blobs(39, 300)
+    model, copy = (MiniBatchKMeans(30, random_state=0, reassignment_ratio=0.9) for _ in range(2))
+    for each in (model, copy):
+        each.partial_fit(X)
+    with monkeypatch.context() as patch:
+        patch.setattr(MiniBatchKMeans, "_label", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(X)
+    for each in (model, copy):
+        each.partial_fit(X)
+    np.testing.assert_array_equal(model.cluster_centers_, copy.cluster_centers_)
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_fit_leaves_a_generator_after_the_batches_it_used(monkeypatch):
+    """Batches are drawn ahead, in growing numbers; those that no step has used are put back."""
+    X = blobs(40)
+    generators = [np.random.RandomState(4) for _ in range(2)]
+    options = {"n_clusters": 4, "batch_size": 200, "init": X[:4], "max_no_improvement": None}
+    MiniBatchKMeans(**options, max_iter=1, random_state=generators[0]).fit(X)  # 10 steps
+    is_reached = minibatch.Convergence.is_reached
+
+    def interrupted(self, step, *arguments):
+        return interrupt() if step == 10 else is_reached(self, step, *arguments)
+
+    monkeypatch.setattr(minibatch.Convergence, "is_reached", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        MiniBatchKMeans(**options, max_iter=9, random_state=generators[1]).fit(X)
+    after = [generator.random_sample(3) for generator in generators]
+    np.testing.assert_array_equal(*after)
 
 
 def test_a_pickle_goes_on_where_the_model_would():

@@ -427,11 +427,26 @@ def test_bad_values_are_scikit_learns_errors(container, value):
         ({"max_iter": 0}, "'max_iter' parameter"),
         ({"tol": -1.0}, "'tol' parameter"),
         ({"random_state": "a"}, "'random_state' parameter"),
+        ({"copy_x": 1}, "'copy_x' parameter"),
+        ({"algorithm": "auto"}, "'algorithm' parameter"),
     ],
 )
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         SphericalKMeans(**parameters).fit(noise(50, 3))
+
+
+def test_parameters_and_attributes_are_those_of_kmeans():
+    X = noise(50, 3)
+    spherical, kmeans = SphericalKMeans(3, random_state=0), fastclust.KMeans(3, random_state=0)
+    assert spherical.get_params() == kmeans.get_params()
+    assert vars(spherical.fit(X)).keys() == vars(kmeans.fit(X)).keys()
+    for parameters in ({"algorithm": "elkan"}, {"copy_x": False}):
+        before = X.copy()
+        assert_same_model(clone(spherical).set_params(**parameters).fit(X), spherical)
+        np.testing.assert_array_equal(X, before)
+    with pytest.warns(RuntimeWarning, match="algorithm='elkan' doesn't make sense"):
+        SphericalKMeans(1, algorithm="elkan").fit(X)
 
 
 def test_given_centers_are_run_once():

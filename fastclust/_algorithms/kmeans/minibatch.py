@@ -204,29 +204,31 @@ def run_minibatch(
     state = MiniBatchState(centers, np.zeros(len(centers)))
     run = batches.start(centers, state.weights, batch_size)
     n_done, last, stops = 0, 0, False
-    while not stops:
-        steps = run.advance(draws.ahead())
-        for i, inertia in enumerate(steps.inertia):
-            draws.take()
-            n_done += 1
-            looks = state.looks_for_light_clusters(batch_size)
-            state.weights = steps.weights[i]
-            light = looks and state.find_light_clusters(reassignment_ratio, batch_size)
-            moves = bool(np.any(light))
-            last = 0 if moves else i
-            if moves:
-                draws.take_back()
-                places = draw_places(light.sum(), batch_size, random_state, verbose)
-                state.raise_weights(light)
-                run.move(i, light, run.take(i, places), state.weights)
-            shift_sq = 0.0
-            if tol > 0:
-                before, state.centers = state.centers, run.centers_after(last)
-                shift_sq = np.sum((state.centers - before) ** 2)
-            stops = convergence.is_reached(n_done, inertia, shift_sq) or n_done == n_steps
-            if moves or stops:
-                break
-    draws.take_back()
+    try:
+        while not stops:
+            steps = run.advance(draws.ahead())
+            for i, inertia in enumerate(steps.inertia):
+                draws.take()
+                n_done += 1
+                looks = state.looks_for_light_clusters(batch_size)
+                state.weights = steps.weights[i]
+                light = looks and state.find_light_clusters(reassignment_ratio, batch_size)
+                moves = bool(np.any(light))
+                last = 0 if moves else i
+                if moves:
+                    draws.take_back()
+                    places = draw_places(light.sum(), batch_size, random_state, verbose)
+                    state.raise_weights(light)
+                    run.move(i, light, run.take(i, places), state.weights)
+                shift_sq = 0.0
+                if tol > 0:
+                    before, state.centers = state.centers, run.centers_after(last)
+                    shift_sq = np.sum((state.centers - before) ** 2)
+                stops = convergence.is_reached(n_done, inertia, shift_sq) or n_done == n_steps
+                if moves or stops:
+                    break
+    finally:  # also where a fit is interrupted: the generator is the user's
+        draws.take_back()
     state.centers = run.centers_after(last)
     state.feature_weights = run.feature_weights
     return MiniBatchResult(state, n_done, convergence.mean_inertia)

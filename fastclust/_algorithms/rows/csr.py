@@ -233,7 +233,8 @@ class CsrRows:
         """Yield consecutive blocks of the rows, each as a slice, and these rows."""
         for first in range(0, self.n_samples, BLOCK_ROWS):
             part = slice(first, first + BLOCK_ROWS)
-            yield part, CsrRows(self._X[part], None)  # unit vectors, if that is what they are
+            # They are unit vectors, if that is what they are here.
+            yield part, CsrRows(some_rows(self._X, part), None)
 
     def run_seeding(self, first, uniforms):
         """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
@@ -276,6 +277,13 @@ class CsrRows:
     def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
         return CsrLloyd(self, centers)
+
+
+def some_rows(X, numbers):
+    """Rows of a CSR matrix by number or as a slice, without a second search for duplicates."""
+    part = X[numbers]
+    part.has_canonical_format = X.has_canonical_format
+    return part
 
 
 def arrays_of(X):

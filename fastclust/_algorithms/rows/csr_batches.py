@@ -5,7 +5,7 @@ import numpy as np
 from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.chunks import split
 from fastclust._algorithms.rows.batches import Steps
-from fastclust._algorithms.rows.csr import CsrRows, lanes_of
+from fastclust._algorithms.rows.csr import CsrRows, lanes_of, some_rows
 from fastclust._calls import add_batch_csr, assign_batch_csr
 
 ADD_WORK = 100
@@ -42,7 +42,7 @@ class CsrBatches:
 
     def pack(self, indices, sample_weight=None):
         """Rows by number, with these weights of theirs."""
-        return CsrRows(self.rows.matrix[indices], sample_weight)
+        return CsrRows(some_rows(self.rows.matrix, indices), sample_weight)
 
     def take(self, indices):
         """Rows by number, dense, of shape (n_indices, n_features)."""

@@ -10,7 +10,7 @@ from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.block_batches import BlockBatches
 from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.csr import CsrRows
+from fastclust._algorithms.rows.csr import CsrRows, some_rows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, estimate_mean, part_of
 from fastclust._algorithms.rows.directions import zero_rows_error
@@ -139,7 +139,7 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
         memory = into.memory if isinstance(into, Panels) else None
         rows = Panels(_dense_rows(X, numbers, unit), sample_weight, origin, memory)
     else:
-        rows = CsrRows(X if numbers is None else X[numbers], sample_weight, unit)
+        rows = CsrRows(X if numbers is None else some_rows(X, numbers), sample_weight, unit)
     if rows.n_zero:
         raise zero_rows_error(X)
     return rows
@@ -187,6 +187,14 @@ class RowsInRange(NamedTuple):
         if self.rows.unit:
             return unit_centers(centers)
         return scale.scaled(centers, -self.exponent) + (offset - self.origin)
+
+    def place_back(self, centers, dtype):
+        """Centers in these coordinates, and the origin, in the units of X and of this type."""
+        placed = (
+            scale.scaled(points, self.exponent).astype(dtype, copy=False)
+            for points in (centers + self.origin, self.origin)
+        )
+        return tuple(placed)
 
     @property
     def variance(self):
