@@ -28,6 +28,8 @@ N_MEASUREMENTS = 2
 FITS = ("AgainstScikitLearn",)
 SPARSE = "CSR", "SparseSteps"
 FEW = "bisecting", "k=3, n_init=10", "blobs 500,000 x 2"
+KMEANS = ("bench_kmeans.", "bench_bisecting_kmeans.")
+MIXTURES = ("_mixture.AgainstScikitLearn",)
 
 CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmarks' names
     "PATIENCE_NS": (
@@ -67,6 +69,51 @@ CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmar
     "CANDIDATE_WORK": (
         "_algorithms/rows/csr.py", "CANDIDATE_WORK = 150",
         ["CANDIDATE_WORK = 1", "CANDIDATE_WORK = 10_000"], SPARSE,
+    ),
+    "ELEMENT_WORK": (
+        "_algorithms/rows/csr.py", "ELEMENT_WORK = 4", ["ELEMENT_WORK = 1", "ELEMENT_WORK = 16"],
+        SPARSE,
+    ),
+    "CLUSTER_CHUNKS": (
+        "_algorithms/rows/csr.py", "CLUSTER_CHUNKS = 16",
+        ["CLUSTER_CHUNKS = 2", "CLUSTER_CHUNKS = 64"], SPARSE,
+    ),
+    "PACK_WORK": (
+        "_algorithms/rows/dense.py", "PACK_WORK = 8", ["PACK_WORK = 1", "PACK_WORK = 64"], FITS,
+    ),
+    "SORT_WORK": (
+        "_algorithms/rows/order.py", "SORT_WORK, SORT_CHUNKS = 100, 16",
+        ["SORT_WORK, SORT_CHUNKS = 1, 16", "SORT_WORK, SORT_CHUNKS = 10_000, 16",
+         "SORT_WORK, SORT_CHUNKS = 100, 64"],
+        KMEANS,
+    ),
+    "SEGMENT_PANELS": (
+        "_algorithms/rows/order.py", "SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 512, 128",
+        ["SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 64, 16",
+         "SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 4096, 1024"],
+        KMEANS,
+    ),
+    "N_BINS": ("_algorithms/rows/order.py", "N_BINS = 32", ["N_BINS = 1", "N_BINS = 128"], KMEANS),
+    "PAIR_WORK": (
+        "_algorithms/arrays.py", "PAIR_WORK = 8", ["PAIR_WORK = 1", "PAIR_WORK = 64"], KMEANS,
+    ),
+    "MIN_SEPARATOR_FEATURES": (
+        "_algorithms/mixture/covariance.py", "MIN_SEPARATOR_FEATURES = 8",
+        ["MIN_SEPARATOR_FEATURES = 2", "MIN_SEPARATOR_FEATURES = 1000"], MIXTURES,
+    ),
+    "MIN_PARALLEL_WORK": (
+        "_algorithms/mixture/passes.py", "MIN_PARALLEL_WORK = 2**23",
+        ["MIN_PARALLEL_WORK = 2**20", "MIN_PARALLEL_WORK = 2**26"], MIXTURES,
+    ),
+    "REGROUP_ROW_WORK": (
+        "_algorithms/mixture/passes.py", "REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8",
+        ["REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 15, 1",
+         "REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 1500, 80"],
+        MIXTURES,
+    ),
+    "PASSES_AHEAD": (
+        "_algorithms/mixture/passes.py", "PASSES_AHEAD = 4",
+        ["PASSES_AHEAD = 0", "PASSES_AHEAD = 40"], MIXTURES,
     ),
 }  # fmt: skip
 

@@ -9,18 +9,19 @@ from fastclust._calls import tile_centers
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 LINE_BYTES = 64
-"""Bytes of a cache line. Two threads that write to one line keep taking it from each other: an
-iteration at 1,000,000 x 2, k=8, took 16 ms on two threads and 6 on one."""
+"""Bytes of a cache line. Two threads that write to one line keep taking it from each other, and may
+be slower than one."""
 
 PAIR_WORK = 8
-"""Cost of finding out whether two centers are close, in multiply-adds of the vector kernels."""
+"""Cost of finding out whether two centers are close, in multiply-adds of the vector kernels
+(benchmarks/ablate_constants.py)."""
 
 
 def aligned_empty(shape, dtype):
     """Uninitialised array whose vectors do not straddle cache lines."""
     n_values = math.prod(shape)
     buffer = np.empty(n_values + VECTOR_BYTES // 4, dtype)  # of 4 bytes or more each
-    n_bytes = -buffer.__array_interface__["data"][0] % VECTOR_BYTES  # .ctypes.data takes 5 us
+    n_bytes = -buffer.__array_interface__["data"][0] % VECTOR_BYTES  # .ctypes.data is slower
     first = n_bytes // buffer.itemsize
     return buffer[first : first + n_values].reshape(shape)
 
@@ -37,7 +38,7 @@ def readable(values):
 
 
 def filled(shape, dtype, value):
-    """Array filled with a value: np.full takes twice as long for few values."""
+    """Array filled with a value: np.full takes longer for few values."""
     values = np.empty(shape, dtype)
     values.fill(value)
     return values
@@ -61,7 +62,7 @@ def chunk_zeros(n_chunks, n_clusters, *shape, dtype=np.float64):
 
     There may be more clusters than asked for.
     """
-    if n_chunks == 1:  # takes 0.3 us instead of 4.7
+    if n_chunks == 1:  # the short way, for small fits
         return np.zeros((1, n_clusters, *shape), dtype=dtype)
     return aligned_filled((n_chunks, in_lines(n_clusters, 8), *shape), dtype, 0)
 

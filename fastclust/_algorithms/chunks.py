@@ -7,7 +7,7 @@ import numpy as np
 from fastclust._kernels.simd.sizes import COUNTER_VALUES, N_COUNTERS
 
 MIN_CHUNK_WORK = 2**20
-"""Multiply-adds below which a chunk is not worth a thread: about 20 us, as much as a launch."""
+"""Multiply-adds below which a chunk is not worth a thread: they take about as long as a launch."""
 
 MAX_CHUNKS = 64
 """Enough chunks to keep that many threads busy, few enough that merging them costs nothing."""

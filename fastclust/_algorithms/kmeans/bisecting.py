@@ -233,7 +233,7 @@ def _numbers_of_sides(numbers, labels):
 
 
 def _divide(labels):
-    """Places of the labels 0, and of the others: a third of the time of masks."""
+    """Places of the labels 0, and of the others: numbers of rows are taken faster than by masks."""
     is_left = labels == 0
     return np.flatnonzero(is_left), np.flatnonzero(~is_left)
 

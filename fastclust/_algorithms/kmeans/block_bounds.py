@@ -4,6 +4,7 @@ import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, in_lines
 from fastclust._algorithms.chunks import split
+from fastclust._algorithms.rows.order import N_BINS, SORT_CHUNKS
 from fastclust._calls import iterate_bounded, start_bounds
 from fastclust._kernels.kmeans.constants import (
     BATCH_BLOCKS,
@@ -79,11 +80,12 @@ class BlockBounds:
         self.n_iter, self.labelled, self.evaluated = 0, 0.0, 0.0
 
     @staticmethod
-    def n_bytes(panels):
+    def n_bytes(panels, n_clusters):
         """Memory that regrouped rows and their bounds take, at most, beside the panels."""
         # Order, label and key, and those of the order before; distances, twice.
         row_bytes = 4 * 4 + 2 * panels.dtype.itemsize
-        return panels.values.nbytes + row_bytes * panels.n_samples
+        sort_bytes = SORT_CHUNKS * N_BINS * 8 * n_clusters
+        return panels.values.nbytes + row_bytes * panels.n_samples + sort_bytes
 
     def start(self, labels, distances_sq, centers):
         """Make the bounds of rows with these labels and squared distances to their centers."""

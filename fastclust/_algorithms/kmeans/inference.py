@@ -31,7 +31,7 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
     for part, rows in pack_blocks(X, sample_weight, origin, numbers, unit):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
             yield part, rows, (relative, tiles), 0
-            # For all other blocks: to find out whether two of 1,000 centers are close takes 1 ms.
+            # For all other blocks: whether two of many centers are close takes long to find out.
             tiles = tiles or (search_tiles(relative) if rows.n_samples < X.shape[0] else None)
             continue
         weights = None if sample_weight is None else sample_weight[part]

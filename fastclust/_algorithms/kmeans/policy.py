@@ -22,7 +22,8 @@ from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, most_with_s
 class LloydPolicy:
     """Constants of the iterations on panels.
 
-    What each of them is worth, benchmarks/ablate.py shows.
+    `python benchmarks/ablate.py NAME` shows what the constant NAME is worth: runs with other values
+    of it take turns with runs as they are.
     """
 
     max_chunks: int = MAX_CHUNKS
@@ -32,8 +33,7 @@ class LloydPolicy:
     few_chunks: int = 8
     chunk_rows: int = 1024
     """If there are more chunks than `few_chunks`, each has at least `chunk_rows` rows, because one
-    thread merges the sums of all chunks (30,000 x 300, k=60: an iteration takes 6.6 ms with 64
-    chunks, 5.9 with 29)."""
+    thread merges the sums of all chunks."""
 
     batch_panels: int = 16
     """Panels of a batch, which is labelled before its labels are looked at: its rows are still in

@@ -20,7 +20,8 @@ MAX_SEPARATOR_BYTES = 2**24
 """Most memory that separators may take; it grows with the square of the number of components."""
 
 MIN_SEPARATOR_FEATURES = 8
-"""Least number of features with which a separator is much cheaper than a log-density."""
+"""Least number of features with which a separator is much cheaper than a log-density
+(benchmarks/ablate_constants.py)."""
 
 
 def padded(count, width):

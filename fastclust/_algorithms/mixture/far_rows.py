@@ -10,7 +10,7 @@ still they overflow. It is computed here as (y_j - y_k)'(y_j + y_k), where
     y_j - y_k = (U_j - U_k)'x - (U_j'm_j - U_k'm_k)
 
 cancels nothing where the factors are equal, and rows are scaled by a power of two each, so that no
-square overflows. This takes NumPy some 10 us a row: it is for the few rows that need it.
+square overflows. NumPy does it row by row, which is slow: it is for the few rows that need it.
 """
 
 import numpy as np

@@ -18,19 +18,21 @@ SCRATCH_BYTES, MIN_CHUNKS = 2**25, 4
 """Memory of all chunks of a pass, which limits their number; MIN_CHUNKS are allowed in any case."""
 
 MIN_PARALLEL_WORK = 2**23
-"""Multiply-adds below which a pass stays on one core. Such a pass takes up to 0.3 ms. A second core
-would save a third of that, and lose as much where something else runs on it
-(benchmarks/compare.py, digits: threads of NumPy's BLAS spin for some 50 ms after a product)."""
+"""Multiply-adds below which a pass stays on one core. A second one would save little, and lose as
+much where something else runs on it, as threads of NumPy's BLAS that spin after a product do
+(benchmarks/ablate_constants.py)."""
 
 REGROUP_ROW_WORK, REGROUP_VALUE_WORK = 150, 8
-"""Cost of moving a row, and of each of its values, in multiply-adds of the kernels."""
+"""Cost of moving a row, and of each of its values, in multiply-adds of the kernels
+(benchmarks/ablate_constants.py)."""
 
 SPARED_SHARE = 0.5
 """Share of the work for a row and a component that is saved if the row's panel is left out for the
 component."""
 
 PASSES_AHEAD = 4
-"""Number of passes that a regrouping is expected to speed up: most fits have ten or more."""
+"""Number of passes that a regrouping is expected to speed up: most fits have ten or more
+(benchmarks/ablate_constants.py)."""
 
 
 class MixtureRows:

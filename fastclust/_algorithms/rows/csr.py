@@ -20,7 +20,8 @@ from fastclust._calls import (
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 ELEMENT_WORK = 4
-"""Cost of one stored element and one center, in multiply-adds of the dense kernels."""
+"""Cost of one stored element and one center, in multiply-adds of the dense kernels
+(benchmarks/ablate_constants.py, as those that follow)."""
 
 CANDIDATE_WORK = 150
 """Cost of the distance of a row to a candidate seed, in multiply-adds of the dense kernels."""

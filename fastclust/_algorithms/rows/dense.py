@@ -16,7 +16,8 @@ from fastclust._calls import pack_rows, sum_columns
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 PACK_WORK = 8
-"""Cost of packing one value, in multiply-adds of the vector kernels."""
+"""Cost of packing one value, in multiply-adds of the vector kernels
+(benchmarks/ablate_constants.py)."""
 
 SIDE_BY_SIDE_VALUES = 64
 """Least number of values in the rows whose columns are summed side by side."""

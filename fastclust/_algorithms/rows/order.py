@@ -7,7 +7,7 @@ from fastclust._calls import sort_rows
 
 SORT_WORK, SORT_CHUNKS = 100, 16
 """Cost of sorting a row, in multiply-adds of the vector kernels; most chunks, since each has counts
-of all keys."""
+of all keys (benchmarks/ablate_constants.py)."""
 
 SEGMENT_PANELS, SEGMENT_PANELS_PER_LABEL = 512, 128
 """Panels in a segment, which is sorted by itself: at least, and for each label. Fewer would stay in
@@ -15,14 +15,14 @@ an L1 or L2 cache, but blocks would then hold rows that are less alike, which co
 (benchmarks/bench_bounds.py)."""
 
 N_BINS = 32
-"""Bins of the distances of the rows of a label."""
+"""Bins of the distances of the rows of a label (benchmarks/ablate_constants.py)."""
 
 
 class RowOrder:
     """The order of the rows of panels in one run, which begins with that of X.
 
     It does not know the panels: these know it, and a cycle would keep their memory from the next
-    fit (100,000 x 32: packing took 17 ms instead of 3).
+    fit, which would pack its rows into new memory: that is slow.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ from fastclust._kernels.simd.sizes import DISTANCE_TILE, VECTOR_BYTES
 
 LABEL_WORK = 96
 """Cost of labelling a row beside its distances, in multiply-adds of the vector kernels: with few
-clusters and features it is most of a pass."""
+clusters and features it is most of a pass (benchmarks/ablate_constants.py)."""
 
 POINT_WORK, WRITE_WORK = 4, 300
 """Cost of a distance beside its multiply-adds, and of writing one to memory for the first time, in
