@@ -80,6 +80,8 @@ FEATURES = """
 import json
 import sys
 
+sys.modules["numba"] = sys.modules["llvmlite"] = None  # importing them is an error
+
 from fastclust._kernels.compiled import CompiledKernel
 from tests.features import use_every_feature
 
@@ -101,7 +103,6 @@ def test_all_features_use_the_whole_table_and_import_no_source_of_a_kernel(exten
     printed = run_python(FEATURES, FASTCLUST_JIT="never", timeout=900)
     called, modules = ast.literal_eval(printed)
     assert {tuple(pair) for pair in called} == {kernel[:2] for kernel in extension.kernels()}
-    assert not {"numba", "llvmlite"} & {name.split(".")[0] for name in modules}
     prefix = "fastclust._kernels."
     files = {
         name.removeprefix(prefix)

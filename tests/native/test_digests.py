@@ -16,7 +16,7 @@ print("status", digests.main(sys.argv[1:]))
 def test_numba_and_the_extension_give_the_same_bits_at_the_level_in_use(cache):
     differing, n_equal = digests.compare(_extension.level(), cache)
     assert not differing
-    assert n_equal > 50
+    assert n_equal > 100
 
 
 def test_digests_depend_on_types_shapes_and_bits():
@@ -48,8 +48,14 @@ from fastclust import _extension
 here = types.SimpleNamespace(LEVELS=("v4",), supported_levels=lambda: [])
 _extension.machine_code = lambda: _extension.MachineCode(here, None, "")
 """
-    printed = run_python(COMMAND.format(before=before), "v4")
-    assert printed.splitlines() == ["v4: not compared: this CPU does not have it", "status 2"]
+    command = COMMAND.format(before=before)
+    for allowed, status in ([], 2), (["--allow-missing", "v4"], 0), (["--allow-missing=v3"], 2):
+        printed = run_python(command, "v4", *allowed)
+        assert printed.splitlines() == [
+            "v4: not compared: this CPU does not have it", f"status {status}",
+        ]  # fmt: skip
+    printed = run_python(command, "v3", "--allow-missing", "v3")
+    assert printed.splitlines() == ["v3: not compared: not built", "status 2"]
 
 
 def test_what_differs_is_said(extension):
