@@ -201,10 +201,10 @@ class MixtureEstimator(MixturePredictions):
             )
             warn(RuntimeWarning(text))
 
-    def _set_result(self, result, in_range):
-        """Make the outcome of the best run, on scaled rows, the estimator's attributes."""
+    def _set_result(self, result, in_range, X):
+        """Make the outcome of the best run, on scaled rows of X, the estimator's attributes."""
         components, scaled = result.m_step.components, _algorithms.rows.scale.scaled
-        dtype, exponent = self._result_dtype(in_range.X), in_range.exponent
+        dtype, exponent = self._result_dtype(X), in_range.exponent
         factors = scaled(components.factors, -exponent)
         covariances = scaled(components.covariances, 2 * exponent)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -212,10 +212,10 @@ class MixtureEstimator(MixturePredictions):
             covariances, factors, precisions = (
                 values.astype(dtype) for values in (covariances, factors, precisions)
             )
-        if exponent != 0 and not (np.isfinite(covariances).all() and np.isfinite(precisions).all()):
+        if not (np.isfinite(covariances).all() and np.isfinite(precisions).all()):
             raise ValueError(
-                f"Covariances or precisions are beyond the range of {np.dtype(dtype).name}. Divide "
-                f"X by a power of two, 2.0**{exponent} for example, which changes no digit of it."
+                f"Covariances or precisions are beyond the range of {np.dtype(dtype).name}. "
+                + _algorithms.rows.scale.advise_division(in_range.X, exponent=exponent)
             )
         self.converged_ = result.converged
         self._set_parameters(result.m_step, in_range, dtype)
@@ -291,5 +291,5 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     best = mixture._run(in_range, sample_weight, start, warn, missing=missing)
     mixture._warn_of_end(best.converged, warn)
     mixture._warn_of_recovery(best.recovered, best.reg_covar, warn)
-    mixture._set_result(best, in_range)
+    mixture._set_result(best, in_range, X)
     return X

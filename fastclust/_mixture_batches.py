@@ -107,7 +107,7 @@ class BatchMixtureEstimator(MixtureEstimator):
             rate = stepwise.learning_rate(n_steps, *self._learning())
             run = self._run_batch(in_range, before, rate)
         self._warn_of_recovery(run.recovered, run.reg_covar, _validation.warn_user)
-        self._set_result(run, in_range)
+        self._set_result(run, in_range, X)
         self.n_steps_ = n_steps + 1
 
     def _run_batch(self, in_range, before, rate, batch_weight=None):

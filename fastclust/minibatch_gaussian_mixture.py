@@ -212,7 +212,7 @@ class MiniBatchGaussianMixture(GaussianMixture):
         result, in_range, n_steps = self._run_passes(rows, weights)
         self._warn_of_end(result.converged, _validation.warn_user)
         self._warn_of_recovery(result.recovered, result.reg_covar, _validation.warn_user)
-        self._set_result(result, in_range)
+        self._set_result(result, in_range, X)
         self.n_steps_ = n_steps
         return X
 

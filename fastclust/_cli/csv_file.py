@@ -67,17 +67,22 @@ def read_csv(path, choose, header):
 
 
 def _are_numbers(names):
-    """Whether names are those of a row of numbers, of which some may be missing."""
+    """Whether names are those of a row of numbers or booleans, of which some may be missing."""
     import pyarrow.csv as csv
 
+    options = csv.ConvertOptions()
+    booleans = *options.true_values, *options.false_values
+
     def is_number(name):
+        if name in booleans:
+            return True
         try:
             float(name)
         except ValueError:
             return False
         return "_" not in name  # 1_0 is 10 to Python alone
 
-    given = [name for name in names if name not in csv.ConvertOptions().null_values]
+    given = [name for name in names if name not in options.null_values]
     return bool(given) and all(map(is_number, given))
 
 

@@ -339,6 +339,18 @@ def test_booleans_of_other_files(tmp_path):
 
 # -- the first line, and empty ones --------------------------------------------------------------
 
+
+def test_a_first_line_with_booleans_is_a_row(tmp_path, capsys):
+    path = tmp_path / "rows.csv"
+    rows = [f"{i},{'true' if i % 2 else 'False'}\n" for i in range(20)]
+    path.write_text("".join(rows))
+    call = ["fit", "kmeans", "--clusters", "2", "--model", str(tmp_path / "m.npz"), str(path)]
+    assert main(call) == 2
+    assert "the first line is of numbers" in capsys.readouterr().err
+    assert main([*call, "--no-header", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 20
+
+
 COMMANDS = {
     "fit": ["fit", "kmeans", "--clusters", "2"],
     "select": ["select", "kmeans", "--clusters", "2", "--n-init", "1", "--gap-references", "0"],

@@ -116,3 +116,65 @@ def test_a_component_at_huge_values_leaves_the_others_their_rows(dtype, fill, co
     assert adjusted_rand_score(truth, labels) == 1
     resp = mixture.predict_proba(X.astype(dtype))
     np.testing.assert_allclose(resp.max(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [(t, v) for t in (np.float32, np.float64) for v in (1e6, 1e12, 1e30)] + [(np.float64, 1e100)],
+)
+def test_a_constant_column_of_huge_values_changes_no_component(dtype, value, covariance_type):
+    """Means that were drawn to the zero of X by a rounding error would be far from every row."""
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(100, 3)) + np.repeat([[0], [9]], 50, axis=0)).astype(dtype)
+    X[:, 0] = 0
+    options = {"covariance_type": covariance_type, "random_state": 0}
+    expected = GaussianMixture(3, **options).fit(X)
+    X[:, 0] = value
+    mixture = GaussianMixture(3, **options).fit(X)
+    # Without its digits; the sums of float32 rows are rounded.
+    rtol = 1e-4 if dtype == np.float32 else 1e-9
+    np.testing.assert_allclose(mixture.means_[:, 0], value, rtol=np.finfo(dtype).eps)
+    np.testing.assert_allclose(mixture.means_[:, 1:], expected.means_[:, 1:], rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(mixture.weights_, expected.weights_, rtol=rtol)
+    assert mixture.lower_bound_ == pytest.approx(expected.lower_bound_, rel=rtol)
+    np.testing.assert_array_equal(mixture.predict(X), mixture.fit_predict(X))
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "random", "random_from_data"])
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("fill", [1e15, -1e20, 3.4e38])
+def test_no_fit_to_float32_rows_with_huge_values_ends_without_numbers(
+    fill, covariance_type, init_params
+):
+    """Squares over variances overflow float32 there: all responsibilities would be lost."""
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(300, 2)) + np.repeat([[0], [9], [0]], 100, axis=0)).astype(np.float32)
+    X[::10, 0] = fill
+    mixture = GaussianMixture(
+        3, covariance_type=covariance_type, init_params=init_params, random_state=0, tol=1.0
+    )
+    try:
+        mixture.fit(X)
+    except ValueError as error:  # a variance of 1e40 is above the largest float32, say
+        assert str(error).startswith(  # noqa: PT017
+            ("Covariances or precisions are beyond", "Fitting the mixture model failed")
+        )
+        return
+    assert np.isfinite(mixture.lower_bound_)
+    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
+        values = getattr(mixture, name)
+        assert np.isfinite(values).all()
+        assert values.dtype == np.float32
+    np.testing.assert_allclose(mixture.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_likelihood_that_is_no_number_is_an_error():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    mixture = GaussianMixture(
+        2, means_init=[[1e200, 0], [-1e200, 0]], weights_init=[0.5, 0.5],
+        precisions_init=np.full((2, 2), 1e10), covariance_type="diag",
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="likelihood of some rows is beyond the range of float64"):
+        mixture.fit(X)
+    assert not hasattr(mixture, "means_")

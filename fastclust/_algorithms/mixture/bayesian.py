@@ -31,7 +31,7 @@ import numpy as np
 from scipy.special import betaln, gammaln
 
 from fastclust._algorithms.mixture.covariance import unpack_products
-from fastclust._algorithms.mixture.em import MStep, sum_floor
+from fastclust._algorithms.mixture.em import SUM_FLOOR, MStep
 from fastclust._algorithms.mixture.factors import Factorisation, sum_of_squares
 from fastclust._algorithms.mixture.posterior import Posterior, log_weights
 from fastclust._algorithms.rows.scale import scaled
@@ -109,7 +109,7 @@ class VariationalMStep(MStep):
         rows, priors, covariance = self._rows, self._priors, self._rows.covariance
         self.posterior: Any = None
         self._added = self.reg_covar[0]
-        self._floor = sum_floor(rows.panels.dtype)
+        self._floor = SUM_FLOOR
         self._prior_mean = priors.mean - self._origin
         self._prior_covariance = np.asarray(priors.covariance, dtype=np.float64)
         self._has_matrices = covariance.name in ("full", "tied")

@@ -18,6 +18,10 @@ RECOVERY_STEP = 10.0
 FIRST_RECOVERY = 1e-12
 """Least regularisation to begin with, relative to the mean variance of the rows."""
 
+SUM_FLOOR = 10 * float(np.finfo(np.float64).eps)
+"""What scikit-learn adds to sums of responsibilities. For float32 rows it adds 10 eps of float32,
+which is lost in rounding there, but would here, in float64, draw means towards the zero of X."""
+
 MAX_RECOVERIES = 60
 """Steps after which a component that is still singular has moments that are not finite."""
 
@@ -102,7 +106,7 @@ class MStep:
         self._update = variant("update_components", covariance.name)
         # scikit-learn adds this to the sum of a component's responsibilities, by which its moments
         # are divided. So an empty component does not divide by 0, but moves to the zero of X.
-        self._floor = sum_floor(self._rows.panels.dtype) * self._rows.largest_weight
+        self._floor = SUM_FLOOR * self._rows.largest_weight
         merged = MixtureMoments.zeros(covariance, 1, k, d)
         self._merged = merged.nk[0], merged.first[0], merged.second[0]
 
@@ -184,9 +188,14 @@ class MStep:
         )  # fmt: skip
 
 
-def sum_floor(dtype):
-    """What scikit-learn adds to sums of responsibilities, for rows of this type."""
-    return 10 * float(np.finfo(dtype).eps)
+def check_likelihood(lower_bound, dtype):
+    """Raise ValueError if a mean log-likelihood of rows of this type is not finite."""
+    if not math.isfinite(lower_bound):
+        raise ValueError(
+            f"The likelihood of some rows is beyond the range of {np.dtype(dtype).name}: they are "
+            "too far from every component. Leave out rows of values that stand for missing ones, "
+            "or increase reg_covar."
+        )
 
 
 def _singular_message(dtype):
@@ -299,6 +308,7 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
         if rows.is_separated():
             m_step.components.separate()
         before, lower_bound = lower_bound, m_step.iterate(moments)
+        check_likelihood(lower_bound, rows.panels.dtype)
         lower_bounds.append(lower_bound)
         log.step(n_iter, lower_bound - before)
         if abs(lower_bound - before) < tol:

@@ -10,7 +10,7 @@ from scipy.special import digamma
 
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, unpack_products
 from fastclust._algorithms.mixture.passes import moments_of_all
-from fastclust._algorithms.rows.scale import scaled
+from fastclust._algorithms.rows.scale import advise_division, scaled
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def complete_priors(priors, in_range, covariance):
         matrix = scaled(matrix, 2 * exponent)
         if not np.isfinite(matrix).all():
             raise ValueError(
-                "The covariance of the rows is beyond the range of float64. Divide X by a power "
-                f"of two, 2.0**{exponent} for example, which changes no digit of it."
+                "The covariance of the rows is beyond the range of float64. "
+                + advise_division(in_range.X, exponent=exponent)
             )
     return replace(priors, mean=mean, covariance=matrix)
 

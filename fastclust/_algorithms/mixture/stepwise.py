@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.mixture.block_passes import mixture_rows
-from fastclust._algorithms.mixture.em import MStep
+from fastclust._algorithms.mixture.em import MStep, check_likelihood
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.restarts import BestRun
 from fastclust._algorithms.rows.scale import scaled
@@ -163,6 +163,7 @@ def run_batch(
         exponent=exponent,
     )
     lower_bound = m_step.iterate(rows.moments(m_step.components))
+    check_likelihood(lower_bound, rows.panels.dtype)
     added = np.ldexp(m_step.reg_covar, 2 * exponent)
     return BestRun(m_step, False, lower_bound, [lower_bound], added, m_step.recovered)
 

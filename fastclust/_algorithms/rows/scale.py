@@ -15,6 +15,10 @@ leave room for sums of squares over the features and for the terms of |c|^2 - 2 
 leave it for squared distances that are much smaller than these norms: they must not be denormal."""
 
 
+LARGEST_OF_MIXTURE = {np.dtype(np.float32): 2.0**80, np.dtype(np.float64): 2.0**900}
+"""Largest squared norm of a row up to which rows of a mixture are not scaled. In float32 there must
+be room for squares over variances, as small as 1e-14."""
+
 RANGE_OF_WEIGHTS = {
     np.dtype(np.float32): (2.0**-40, 2.0**20),
     np.dtype(np.float64): (2.0**-100, 1.0),
@@ -93,6 +97,23 @@ def find_exponent_for_distances(*arrays):
     n_values = sum(math.prod(a.shape) for a in arrays)
     room = 1016 - n_values.bit_length()  # sums of (2 x)^2, and of (2 (x - c))^2 of one row
     return exponent - room // 2
+
+
+def advise_division(*arrays, exponent=0):
+    """Sentence that says what to do where rows leave the range of floats.
+
+    Parameters
+    ----------
+    *arrays : ndarray or BlockSource
+        X times 2^-exponent.
+    exponent : int, default=0
+        That exponent.
+    """
+    exponent = min(find_exponent(*arrays) + exponent, 1023)
+    return (
+        f"Divide X by a power of two, 2.0**{exponent} for example, which changes no digit of it; "
+        "and leave out values that stand for missing ones, as they make variances huge."
+    )
 
 
 def scaled_rows(X, exponent):

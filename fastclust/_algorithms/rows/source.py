@@ -341,7 +341,7 @@ def unit_centers(centers):
 
 
 def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> RowsInRange:
-    """Rows of X, scaled by a power of two where their squares would leave the range of floats.
+    """Rows of X for a mixture, in float64 or scaled where squares would leave the range of floats.
 
     Parameters
     ----------
@@ -355,8 +355,13 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
         Lower limit of the exponent, if there is one.
     """
     rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
-    if scale.is_in_range(rows.largest_square, X.dtype):
+    square, most = rows.largest_square, scale.LARGEST_OF_MIXTURE
+    if square == 0 or (square <= most[X.dtype] and scale.is_in_range(square, X.dtype)):
         return RowsInRange(rows, X, mean, 0)
+    if X.dtype == np.float32:
+        X, sample_weight = scale.widened(X), scale.widened(sample_weight)
+        mean = find_mean(X)
+        return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, 0)
     exponent = scale.find_exponent(X)
     exponent = exponent if least_exponent is None else max(exponent, least_exponent)
     X = scale.scaled_rows(X, -exponent)

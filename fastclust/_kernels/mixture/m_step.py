@@ -38,6 +38,10 @@ from fastclust._kernels.simd.sizes import WIDTH
 NEGLIGIBLE = 2.0**-10
 """Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""
 
+NEXT_TO_EMPTY = 2.0**29
+"""Sum of the responsibilities, in floors, up to which a mean is drawn to the zero of X. Others are
+drawn by less than 2^-29 of what they are; but a variance may be smaller still."""
+
 _product_place = inner(product_place)
 _factor_place = inner(factor_place)
 
@@ -384,8 +388,9 @@ def update_kernel(covariance_type):
                         second_out[j, f] += chunk_second[i, j, f]
                 nk = nk_out[j] + floor
                 weights_out[j] = nk / (total_weight if total_weight > 0.0 else total)
+                pull = floor if nk_out[j] < NEXT_TO_EMPTY * floor else 0.0
                 for f in range(means_out.shape[1]):
-                    shift = first_out[j, f] - floor * (about[j, f] + origin[f])
+                    shift = first_out[j, f] - pull * (about[j, f] + origin[f])
                     means_out[j, f] = about[j, f] + shift / nk
                 divisor = nk if second_out.shape[1] > 0 else total
                 has_factor = update(j, divisor, about, moments, scatter, reg_covar, parameters)
