@@ -52,6 +52,15 @@ MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
 STRATEGIES = "biggest_inertia", "largest_cluster"
 COVARIANCE_TYPES = "full", "tied", "diag", "spherical"
 MIXTURES = "gmm", "bayesian-gmm"
+IN_BLOCKS = "kmeans", "mini-batch-kmeans", "spherical-kmeans", "gmm"
+"""Estimators that read rows of files in blocks."""
+
+STARTS = {
+    "kmeans": ("k-means++", "k-means||", "sample", "random"),
+    "spherical-kmeans": ("k-means++", "k-means||", "sample", "random"),
+    "mini-batch-kmeans": ("k-means++", "random"),
+    "bisecting-kmeans": ("k-means++", "random"),
+}
 PRIOR_TYPES = "dirichlet_process", "dirichlet_distribution"
 DTYPES = "float32", "float64"
 
@@ -194,7 +203,7 @@ def _add_estimators(commands, command, text, examples, *, saves):
         add("--random-state", type=_integer(0, 2**32 - 1), metavar="SEED")
         if name in MIXTURES:
             add("--reg-covar", type=_non_negative, default=argparse.SUPPRESS)
-        if command == "fit" and name in ("kmeans", "gmm"):
+        if command == "fit" and name in IN_BLOCKS:
             _add_memory(add)
         (_add_sweep if command == "select" else _add_model)(add, name)
 
@@ -207,6 +216,8 @@ def _add_model(add, name):
         add("--covariance-type", choices=COVARIANCE_TYPES, default="full")
     else:
         add("--clusters", dest="n_clusters", type=count, default=8, metavar="N")
+        add("--init", choices=STARTS[name], default=argparse.SUPPRESS,
+            help="how first centers are found")  # fmt: skip
     if name == "mini-batch-kmeans":
         add("--batch-size", type=count, default=1024, metavar="N",
             help="rows in a batch (default: %(default)s)")  # fmt: skip

@@ -7,9 +7,11 @@ kind. One thread reads the next block while the kernels work on this one.
 
 import _thread
 import contextlib
+import contextvars
 import functools
 import math
 import queue
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +28,19 @@ BLOCK_BYTES = 2**22
 
 SAMPLE_ROWS = 64
 """Rows that are kept for what looks at a sample of them, at least half as many."""
+
+
+_watch = contextvars.ContextVar[Callable[[int, int], None] | None]("watch", default=None)
+
+
+@contextlib.contextmanager
+def passes_watched(watch):
+    """Context in which `watch(n_done, n_samples)` is called after each block that a pass reads."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 class Facts(NamedTuple):
@@ -225,6 +240,8 @@ class BlockSource:
             for rows in blocks:
                 yield slice(first, first + len(rows)), rows
                 first += len(rows)
+                if watch := _watch.get():
+                    watch(first, self.n_samples)
 
     def _cut(self, first_row, buffers):
         """Yield blocks in the buffers, which are handed back when they have been used."""
