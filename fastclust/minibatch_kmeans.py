@@ -239,9 +239,7 @@ class MiniBatchKMeans(CenterEstimator):
         result.state.centers = scaled(public_centers, in_range.exponent).astype(X.dtype, copy=False)
         self._set_state(result.state, origin)
         if self.compute_labels:
-            in_blocks = _block_rows.is_in_blocks(X)
-            labels = in_range.rows.blocks.new_labels() if in_blocks else None
-            self._label(X, sample_weight, labels)
+            self._label(X, sample_weight)
         else:
             self.__dict__.pop("labels_", None)  # those of another fit
             inertia = result.mean_inertia * float(weights.sum(dtype=np.float64))
@@ -383,10 +381,10 @@ class MiniBatchKMeans(CenterEstimator):
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
 
-    def _label(self, X, sample_weight, labels=None):
-        """Label the rows by the centers, in an array if one is given."""
+    def _label(self, X, sample_weight):
+        """Label the rows by the centers."""
         self.labels_, self.inertia_ = _algorithms.kmeans.inference.predict_with_inertia(
-            X, self.cluster_centers_, self._origin, sample_weight, labels=labels
+            X, self.cluster_centers_, self._origin, sample_weight
         )
 
 

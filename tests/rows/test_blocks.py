@@ -201,13 +201,21 @@ def fit_in_blocks(kmeans, X, limit=LITTLE, **fit_params):
         return kmeans.fit(Given(X), **fit_params)
 
 
-@pytest.mark.parametrize(("limit", "is_mapped"), [(4 * 4 * N, False), (4 * 4 * N - 1, True)])
-def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file(limit, is_mapped):
-    labels = fit_in_blocks(KMeans(K, init="random", random_state=0), make_rows(), limit).labels_
-    memory = labels
-    while isinstance(memory.base, np.ndarray):
-        memory = memory.base
-    assert isinstance(memory.base, mmap.mmap) == is_mapped
+def is_mapped(values):
+    """Whether the memory of an array is a file's."""
+    while isinstance(values.base, np.ndarray):
+        values = values.base
+    return isinstance(values.base, mmap.mmap)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(4 * 4 * N, False), (4 * 4 * N - 1, True)])
+def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file(limit, expected):
+    X = make_rows()
+    kmeans = fit_in_blocks(KMeans(K, init="random", random_state=0), X, limit)
+    assert is_mapped(kmeans.labels_) == expected
+    with limit_memory(limit):
+        assert is_mapped(kmeans.predict(Given(X))) == expected
+    assert not is_mapped(kmeans.predict(X))
 
 
 def test_the_limit_changes_no_bit():

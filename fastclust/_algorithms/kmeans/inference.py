@@ -7,7 +7,7 @@ import numpy as np
 
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
-from fastclust._algorithms.memory import check_memory
+from fastclust._algorithms.memory import check_memory, empty_values
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import BlockSource
 from fastclust._algorithms.rows.directions import ZeroRowsError, zero_rows_error
@@ -59,6 +59,12 @@ def _blocks_of_source(source, sample_weight, centers, origin, unit):
                 raise zero_rows_error(source) from None
 
 
+def _empty_labels(X):
+    """Memory for a label of each row."""
+    new = empty_values if isinstance(X, BlockSource) else np.empty
+    return new(X.shape[0], np.int32)
+
+
 def predict_labels(X, centers, origin, unit=False):
     """Index of the nearest center of each row, int32.
 
@@ -74,20 +80,18 @@ def predict_labels(X, centers, origin, unit=False):
         Whether the rows are divided by their norms. The centers are unit vectors then, and the
         origin is 0.
     """
-    labels = np.empty(X.shape[0], dtype=np.int32)
+    labels = _empty_labels(X)
     for part, rows, tiled_centers, _ in blocks_in_range(X, None, centers, origin, unit=unit):
         labels[part] = rows.assign(*tiled_centers)
     return labels
 
 
-def predict_with_inertia(X, centers, origin, sample_weight, unit=False, labels=None):
+def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
     """The labels of `predict_labels`, and the weighted sum of the squared distances.
 
-    Of unit vectors it is the weighted sum of 1 - cos, half of that. The labels are written to an
-    array, if one is given.
+    Of unit vectors it is the weighted sum of 1 - cos, half of that.
     """
-    labels = np.empty(X.shape[0], dtype=np.int32) if labels is None else labels
-    inertia = 0.0
+    labels, inertia = _empty_labels(X), 0.0
     for part, rows, tiled, exponent in blocks_in_range(
         X, sample_weight, centers, origin, unit=unit
     ):

@@ -39,9 +39,12 @@ class BlockBatches:
     unit = False
 
     def __init__(self, source, origin):
-        self.blocks = BlockRows(source, None, origin, reserved=BATCHES_SHARE * memory_limit())
         self.n_samples, self.n_features = source.shape
         self.dtype, self.origin = source.dtype, origin
+        row_bytes = self.n_features * self.dtype.itemsize + NUMBER_BYTES
+        fit = BATCHES_SHARE * memory_limit() / row_bytes
+        self._rows_at_once = min(fit, ROWS_SHARE * self.n_samples)
+        self.blocks = BlockRows(source, None, origin, reserved=self._rows_at_once * row_bytes)
         self.total_square = self.blocks.total_square
         self.largest_square = self.blocks.largest_square
 
@@ -55,9 +58,7 @@ class BlockBatches:
 
     def steps_at_once(self, batch_size):
         """Number of batches whose rows are taken in one pass."""
-        row_bytes = self.n_features * self.dtype.itemsize + NUMBER_BYTES
-        n_rows = min(ROWS_SHARE * self.n_samples, BATCHES_SHARE * memory_limit() / row_bytes)
-        return max(1, int(n_rows / batch_size))
+        return max(1, int(self._rows_at_once / batch_size))
 
     def start(self, centers, weights, batch_size):
         """Begin steps from these centers; see `BlockSteps`."""
