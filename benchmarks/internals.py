@@ -259,3 +259,8 @@ def cut_blocks(rows):
 def pack_blocks(blocks):
     """Pack each of the rows in blocks."""
     blocks.each_block(lambda part, panels: None)
+
+
+def take_rows(rows, numbers):
+    """Rows by number."""
+    return rows.take(numbers)
