@@ -11,7 +11,7 @@ from fastclust._parameters import integer, non_negative_float, one_of
 
 PASSES = (
     "one for their mean, one for the rows of each start, one for the rows by which starts are "
-    "compared, one for every {:,} batches, one for the labels"
+    "compared, one for up to {:,} batches, one for the labels"
 )
 """Those over rows in blocks, for `verbose`."""
 

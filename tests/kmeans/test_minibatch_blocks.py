@@ -144,7 +144,7 @@ def test_verbose_says_what_is_read(capsys):
         MiniBatchKMeans(K, batch_size=100, verbose=1, random_state=0).fit(Given(make_rows()))
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("3,000 rows in 32 blocks, of which ")
-    assert "one for every 1 batches" in first
+    assert "one for up to 1 batches" in first
     assert second == "Init 1/1 with method k-means++"
 
 

@@ -10,9 +10,9 @@ from fastclust._algorithms.rows.panels import Panels
 BATCHES_SHARE = 0.25
 """Share of the memory limit for the rows of batches that are read in one pass."""
 
-ROWS_SHARE = 0.25
-"""Most rows that are taken in one pass, as a share of all: to take more would cost as much as
-another pass, for batches that may not be needed."""
+ROWS_SHARE = 1 / 16
+"""Most rows that are taken in one pass, as a share of all: to take as many costs as much as to read
+all (benchmarks/blocks.py), and the fit may end before they are needed."""
 
 NUMBER_BYTES = 40
 """Memory for a row of a batch beside its values: its draw, its number, and its place among them."""
