@@ -10,14 +10,14 @@ from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.memory import check_memory, empty_values
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import BlockSource
-from fastclust._algorithms.rows.directions import ZeroRowsError, zero_rows_error
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
-def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False):
+def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False, source=None):
     """Yield blocks of rows as (slice of X, rows, centers less the origin and tiles, e), times 2^-e.
 
     The blocks are of all rows, or of those whose numbers are given: then these stand for slices.
+    Errors are about the rows of a source, if X is a block of one.
 
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit. Unit vectors never do.
@@ -29,7 +29,7 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
         relative = centers - origin
         center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
     tiles = None
-    for part, rows in pack_blocks(X, sample_weight, origin, numbers, unit):
+    for part, rows in pack_blocks(X, sample_weight, origin, numbers, unit, source):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
             yield part, rows, (relative, tiles), 0
             # For all other blocks: to find out whether two of 1,000 centers are close takes 1 ms.
@@ -52,11 +52,10 @@ def _blocks_of_source(source, sample_weight, centers, origin, unit):
     with contextlib.closing(source.blocks()) as blocks:
         for part, X in blocks:
             weights = None if sample_weight is None else sample_weight[part]
-            try:
-                for inner, *block in blocks_in_range(X, weights, centers, origin, unit=unit):
-                    yield slice(part.start + inner.start, part.start + inner.stop), *block
-            except ZeroRowsError:  # of one block: a file says more
-                raise zero_rows_error(source) from None
+            for inner, *block in blocks_in_range(
+                X, weights, centers, origin, unit=unit, source=source
+            ):
+                yield slice(part.start + inner.start, part.start + inner.stop), *block
 
 
 def _empty_labels(X):
