@@ -8,6 +8,7 @@ milliseconds of CPU, of all threads; medians over rounds in which the steps take
     read        the file, piece by piece
     cut         the same, cut into blocks and checked, by the thread that reads ahead
     pack        the same, packed
+    take        the same, and a 16th of the rows taken by number, as those of mini-batches
     iteration   an iteration of Lloyd's algorithm on blocks from the file
     kept        an iteration on blocks that are all kept in memory
     in memory   a plain iteration on the rows in memory
@@ -58,6 +59,7 @@ def steps_of(path, X, n_clusters):
         kept = internals.open_blocks(file)
     panels = internals.pack(X, internals.estimate_mean(X))
     centers = X[:n_clusters] - internals.estimate_mean(X)
+    numbers = np.random.default_rng(0).integers(len(X), size=len(X) // 16)
     runs = [internals.start_lloyd(rows, centers) for rows in (blocks, kept)]
     runs.append(internals.start_lloyd(panels, centers, skip=False))
 
@@ -68,6 +70,7 @@ def steps_of(path, X, n_clusters):
         "read": lambda: sum(len(rows) for rows in file),
         "cut": lambda: internals.cut_blocks(file),
         "pack": lambda: internals.pack_blocks(blocks),
+        "take": lambda: internals.take_rows(blocks, numbers),
         "iteration": iterate(runs[0]),
         "kept": iterate(runs[1]),
         "in memory": iterate(runs[2]),

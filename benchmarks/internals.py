@@ -267,3 +267,8 @@ def pack_blocks(blocks):
     """Pack each of the rows in blocks."""
     for _ in blocks.blocks():
         pass
+
+
+def take_rows(rows, numbers):
+    """Rows by number."""
+    return rows.take(numbers)

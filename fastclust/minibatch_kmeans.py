@@ -12,7 +12,7 @@ from fastclust._parameters import integer, non_negative_float, one_of
 
 PASSES = (
     "one for their mean, one for the rows of each start, one for the rows by which starts are "
-    "compared, one for every {:,} batches, one for the labels"
+    "compared, one for up to {:,} batches, one for the labels"
 )
 """Those over rows in blocks, for `verbose`."""
 
@@ -251,9 +251,7 @@ class MiniBatchKMeans(CenterEstimator):
         result.state.centers, origin = in_range.place_back(result.state.centers, X.dtype)
         self._set_state(result.state, origin)
         if self.compute_labels:
-            in_blocks = _block_rows.is_in_blocks(X)
-            labels = in_range.rows.blocks.new_labels() if in_blocks else None
-            self._label(X, sample_weight, exponent, labels)
+            self._label(X, sample_weight, exponent)
         else:
             self.__dict__.pop("labels_", None)  # those of another fit
             inertia = result.mean_inertia * float(weights.sum(dtype=np.float64))
@@ -405,21 +403,18 @@ class MiniBatchKMeans(CenterEstimator):
     def _rows_had(self, n_clusters):
         """Weights of the rows that each center has had, and rows since light ones were looked for.
 
-        The third are the weights of its features, None if no value was missing. The others are 0 for
-        centers that steps have not made: those of a first batch, and those that were set by hand.
+        The third are the weights of its features, None if no value was missing. The others are 0
+        for centers that steps have not made: those of a first batch, and those set by hand.
         """
         counted = getattr(self, "_counted_centers", np.zeros(0))
         if hasattr(self, "cluster_centers_") and np.array_equal(self.cluster_centers_, counted):
             return self._counts.copy(), self._n_since_reassigned, self._feature_counts
         return np.zeros(n_clusters), 0, None
 
-    def _label(self, X, sample_weight, weight_exponent=0, labels=None):
-        """Label the rows by the centers, in an array if one is given.
-
-        The weights are given times 2^-weight_exponent.
-        """
+    def _label(self, X, sample_weight, weight_exponent=0):
+        """Label the rows by the centers; the weights are given times 2^-weight_exponent."""
         self.labels_, inertia = _algorithms.kmeans.inference.predict_with_inertia(
-            X, self.cluster_centers_, self._origin, sample_weight, labels=labels
+            X, self.cluster_centers_, self._origin, sample_weight
         )
         scaled_up = _algorithms.rows.scale.scaled_up
         self.inertia_ = scaled_up(inertia, weight_exponent, "The inertia")

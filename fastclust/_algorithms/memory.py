@@ -31,6 +31,9 @@ DEFAULT_SHARE = 0.5
 """Share of the available memory that rows of files may take where no limit was set: as much again
 is left to other programs, and to the files' pages in the system's cache."""
 
+LABELS_SHARE = 0.25
+"""Share of the limit that labels of rows in blocks may take; more are in a temporary file."""
+
 UNITS = {"": 1, "B": 1} | {
     prefix.upper() + unit: base**power
     for power, prefix in enumerate("kMGT", start=1)
@@ -109,6 +112,17 @@ def parse_size(size):
         "A limit of memory must be a positive number of bytes, or have a unit, as in '2 GB' or "
         f"'512 MiB'. Got {size!r} instead."
     )
+
+
+def labels_fit(n_samples):
+    """Whether labels of so many rows in blocks stay in memory."""
+    return 4 * n_samples <= LABELS_SHARE * memory_limit()
+
+
+def empty_values(n_samples, dtype):
+    """Memory for a value of each row in blocks, in a temporary file if labels do not fit."""
+    new = np.empty if labels_fit(n_samples) else mapped_empty
+    return new(n_samples, dtype)
 
 
 def mapped_empty(n_values, dtype):

@@ -16,10 +16,11 @@ from sklearn.utils import gen_batches
 
 import fastclust
 from fastclust import model_selection
+from fastclust._algorithms.rows.block_source import open_source, passes_watched
 from fastclust._cli import model_file, tables
 from fastclust._cli.files import CommandError, whole_or_not_at_all
 from fastclust._missing import allows_nan
-from fastclust._progress_bar import show_progress
+from fastclust._progress_bar import PassProgress, show_progress
 
 BLOCK_ROWS = 2**16
 """Rows that are checked at a time."""
@@ -63,10 +64,21 @@ def _is_in_blocks(options):
     return getattr(options, "memory", None) is not None or Path(options.input).is_dir()
 
 
-def _memory_limit(options):
-    """Context of the limit of the memory for rows, if there is one."""
+@contextlib.contextmanager
+def _at_work(options, text):
+    """Context of the work on the rows, that shows the passes over those of files.
+
+    It has the limit of the memory for rows, if there is one, and its ValueErrors become one line
+    about the file.
+    """
+    show_progress(text)
     memory = getattr(options, "memory", None)
-    return contextlib.nullcontext() if memory is None else fastclust.limit_memory(memory)
+    limit = contextlib.nullcontext() if memory is None else fastclust.limit_memory(memory)
+    try:
+        with limit, passes_watched(PassProgress(text)):
+            yield
+    except ValueError as error:
+        raise CommandError(f"{options.input}: {' '.join(str(error).split())}") from None
 
 
 def _read(options, choose, prepares, may_miss):
@@ -101,15 +113,6 @@ def _read(options, choose, prepares, may_miss):
     return table
 
 
-@contextlib.contextmanager
-def _errors_naming(path):
-    """Context whose ValueErrors become one line about the file."""
-    try:
-        yield
-    except ValueError as error:
-        raise CommandError(f"{path}: {' '.join(str(error).split())}") from None
-
-
 def _prepare(options, table):
     """Fit the steps before the estimator; return them, and the rows for it."""
     steps, X = [], table.X
@@ -137,10 +140,11 @@ def _results(estimator, X, what):
     if what == "scores":
         if hasattr(estimator, "score_samples"):
             return {"log_likelihood": estimator.score_samples(X)}, labels
-        blocks = X
         if isinstance(X, np.ndarray):
-            blocks = (X[part] for part in gen_batches(len(X), BLOCK_ROWS))
-        distances = [estimator.transform(rows).min(axis=1) for rows in blocks]
+            blocks = ((part, X[part]) for part in gen_batches(len(X), BLOCK_ROWS))
+        else:
+            blocks = open_source(X).blocks()
+        distances = [estimator.transform(rows).min(axis=1) for _, rows in blocks]
         return {"distance": np.concatenate(distances)}, labels
     resp = estimator.predict_proba(X)
     return {f"p{j}": resp[:, j] for j in range(resp.shape[1])}, labels
@@ -255,8 +259,7 @@ def run_fit(options):
     may_miss = options.impute or getattr(options, "missing", "error") == "ignore"
     table = _read(options, choose, options.impute or options.scale, may_miss)
     watch.stop("reading")
-    show_progress(f"fitting {options.estimator} to {len(table.X):,} rows")
-    with _errors_naming(options.input), _memory_limit(options):
+    with _at_work(options, f"fitting {options.estimator} to {len(table.X):,} rows"):
         steps, X = _prepare(options, table)
         selection = _select_one(options, X) if is_selection else None
         estimator = selection.best_estimator_ if selection else _fit_one(options, X)
@@ -313,8 +316,7 @@ def run_predict(options):
     may_miss = "impute" in dict(steps) or allows_nan(estimator)
     table = _read(options, choose, len(steps) > 0, may_miss)
     watch.stop("reading")
-    show_progress(f"labelling {len(table.X):,} rows")
-    with _errors_naming(options.input), _memory_limit(options):
+    with _at_work(options, f"labelling {len(table.X):,} rows"):
         X = table.X
         for _, step in steps:
             X = step.transform(X)

@@ -50,6 +50,9 @@ KMEANS_CRITERIA = (
 )  # fmt: skip
 MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
 LEAVE_MISSING_OUT = "kmeans", "mini-batch-kmeans", "gmm"
+IN_BLOCKS = "kmeans", "mini-batch-kmeans", "spherical-kmeans", "gmm"
+"""Estimators that read rows of files in blocks."""
+
 DTYPES = "float32", "float64"
 
 
@@ -128,7 +131,7 @@ def _add_estimators(commands, command, text, examples, *, saves):
         add("--random-state", type=integer(0, 2**32 - 1), metavar="SEED")
         if name in MIXTURES:
             add("--reg-covar", type=non_negative, default=argparse.SUPPRESS)
-        if command == "fit" and name in ("kmeans", "gmm"):
+        if command == "fit" and name in IN_BLOCKS:
             _add_memory(add)
         if command == "fit" and name in LEAVE_MISSING_OUT:
             add("--missing", choices=["error", "ignore"], default="error",

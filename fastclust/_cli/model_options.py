@@ -59,7 +59,7 @@ MODEL_OPTIONS = (
     ModelOption((*_LLOYD, *_BATCHES, *_TREE), "--clusters", "n_clusters", 8, "number of clusters",
                 kind=_COUNT, metavar="N"),
     ModelOption(_LLOYD, "--init", "init", "k-means++", "what finds the first centers",
-                choices=("k-means++", "k-means||", "random")),
+                choices=("k-means++", "k-means||", "sample", "random")),
     ModelOption(_BATCHES, "--init", "init", "k-means++", "what finds the first centers",
                 choices=("k-means++", "random")),
     ModelOption(_TREE, "--init", "init", "random", "what finds the first two centers of a split",

@@ -224,10 +224,10 @@ class MiniBatchKMeans(CollectionCenters, minibatch_kmeans.MiniBatchKMeans):
             self.inertia_ = -self.score(X, sample_weight=sample_weight)
         return self
 
-    def _label(self, X, sample_weight, weight_exponent=0, labels=None):
+    def _label(self, X, sample_weight, weight_exponent=0):
         """Leave the labels of a collection where its rows are."""
         if not isinstance(X, DaskSource):
-            self._local_class._label(self, X, sample_weight, weight_exponent, labels)
+            self._local_class._label(self, X, sample_weight, weight_exponent)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Run one step with a batch of rows in memory; see the estimator of fastclust."""

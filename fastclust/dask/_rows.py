@@ -161,9 +161,6 @@ class DaskRows(RowsInBlocks):
             out[i] = values
         return out
 
-    def new_labels(self):
-        """None: labels stay where the rows are."""
-
     def assign(self, centers, tiles=None):
         """Labels of these centers, which stay where the rows are."""
         return self.assign_with_inertia(centers)[0]

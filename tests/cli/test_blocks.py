@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastclust import KMeans
+from fastclust import KMeans, MiniBatchKMeans, SphericalKMeans, _progress_bar
+from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.rows import block_source
 from fastclust._cli.main import main
 
@@ -43,7 +44,7 @@ def test_a_folder_is_read_as_one_table(frame, tmp_path, capsys, monkeypatch, kin
     command += ["--model", model, "--output", tmp_path / "labels.npy", "--json"]
     assert main(list(map(str, command))) == 0
     output = capsys.readouterr()
-    assert ("a sample of" in output.err) == (memory is not None)
+    assert ("found by k-means||" in output.err) == (memory is not None)
     summary, labels = json.loads(output.out), np.load(tmp_path / "labels.npy")
     assert summary["rows"] == len(frame)
     assert sorted(summary["cluster_sizes"]) == sorted(np.bincount(labels).tolist())
@@ -55,6 +56,49 @@ def test_a_folder_is_read_as_one_table(frame, tmp_path, capsys, monkeypatch, kin
         command = ["predict", folder, "--model", model, "--output", tmp_path / "again.npy", *more]
         assert main([*map(str, command), "--write", write]) == 0
         np.testing.assert_allclose(np.load(tmp_path / "again.npy"), values, rtol=1e-6)
+
+
+ESTIMATORS = {
+    "kmeans": KMeans(4, init="sample", random_state=0),
+    "spherical-kmeans": SphericalKMeans(4, init="k-means||", random_state=0),
+    "mini-batch-kmeans": MiniBatchKMeans(4, init="random", n_init=1, random_state=0),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_estimators_with_centers_read_files_in_blocks(frame, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(block_source, "BLOCK_BYTES", 8000)
+    monkeypatch.setattr(seeding, "SAMPLE_BYTES", 8000)
+    path, model, output = (tmp_path / file for file in ("rows.npy", "model.npz", "labels.npy"))
+    X = frame[["a", "b"]].to_numpy()
+    np.save(path, X)
+    command = ["fit", name, path, "--clusters", "4", "--random-state", "0"]
+    command += ["--init", ESTIMATORS[name].init, "--memory", "1kB", "--model", model]
+    command += ["--output", output]
+    assert main(list(map(str, command))) == 0
+    expected = ESTIMATORS[name].fit(X)
+    np.testing.assert_array_equal(np.load(output), expected.labels_)
+    command = ["predict", path, "--model", model, "--output", output, "--memory", "1kB"]
+    assert main(list(map(str, command))) == 0
+    np.testing.assert_array_equal(np.load(output), expected.labels_)
+
+
+def test_passes_over_the_rows_are_shown(frame, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(block_source, "BLOCK_BYTES", 1000 * 2 * 8)
+    monkeypatch.setattr(_progress_bar, "SECONDS", 0)
+    monkeypatch.setattr(_progress_bar, "show_progress", shown.append)
+    write_folder(frame, tmp_path / "rows", ".npy")
+    command = ["fit", "kmeans", tmp_path / "rows", "--clusters", "2", "--init", "random"]
+    command += ["--max-iter", "1", "--memory", "1kB", "--model", tmp_path / "model.npz"]
+    assert main(list(map(str, command))) == 0
+    # The mean, first centers, an iteration, the labels, and those of predict.
+    expected = [
+        f"fitting kmeans to 4,000 rows: pass {n_passes}, {n_done:,} of 4,000 rows ({share})"
+        for n_passes in range(1, 6)
+        for n_done, share in ((1000, "25%"), (2000, "50%"), (3000, "75%"), (4000, "100%"))
+    ]
+    assert shown == [*expected, ""]  # nothing of it is left
 
 
 @pytest.mark.parametrize(

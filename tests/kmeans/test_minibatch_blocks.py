@@ -1,7 +1,5 @@
 """MiniBatchKMeans of rows in blocks has the answers of rows in memory."""
 
-import mmap
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from fastclust import MiniBatchKMeans, limit_memory, open_rows
 from fastclust._algorithms.kmeans import batch_draws
 from fastclust._algorithms.rows import block_batches
 from fastclust._algorithms.rows.block_source import BlockSource
-from tests.rows.test_blocks import LITTLE, SOURCES, Given, K, make_rows, small_blocks
+from tests.rows.test_blocks import LITTLE, SOURCES, Given, K, is_mapped, make_rows, small_blocks
 
 pytestmark = pytest.mark.usefixtures(small_blocks.__name__)
 
@@ -132,14 +130,13 @@ def test_a_pass_takes_the_rows_of_many_batches(monkeypatch, at_once):
     assert len(passes) == 1 + -(-150 // at_once) + 1  # for facts, batches and labels
 
 
-def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file():
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("less", "expected"), [(0, False), (1, True)])
+def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file(method, less, expected):
     X = make_rows()
-    for limit, is_mapped in ((4 * 4 * len(X), False), (4 * 4 * len(X) - 1, True)):
-        with limit_memory(limit):
-            memory = MiniBatchKMeans(K, random_state=0).fit(Given(X)).labels_
-        while isinstance(memory.base, np.ndarray):
-            memory = memory.base
-        assert isinstance(memory.base, mmap.mmap) == is_mapped
+    with limit_memory(4 * 4 * len(X) - less):
+        kmeans = getattr(MiniBatchKMeans(K, random_state=0), method)(Given(X))
+    assert is_mapped(kmeans.labels_) == expected
 
 
 def test_verbose_says_what_is_read(capsys):
@@ -147,7 +144,7 @@ def test_verbose_says_what_is_read(capsys):
         MiniBatchKMeans(K, batch_size=100, verbose=1, random_state=0).fit(Given(make_rows()))
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.startswith("3,000 rows in 32 blocks, of which ")
-    assert "one for every 1 batches" in first
+    assert "one for up to 1 batches" in first
     assert second == "Init 1/1 with method k-means++"
 
 

@@ -201,13 +201,21 @@ def fit_in_blocks(kmeans, X, limit=LITTLE, **fit_params):
         return kmeans.fit(Given(X), **fit_params)
 
 
-@pytest.mark.parametrize(("limit", "is_mapped"), [(4 * 4 * N, False), (4 * 4 * N - 1, True)])
-def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file(limit, is_mapped):
-    labels = fit_in_blocks(KMeans(K, init="random", random_state=0), make_rows(), limit).labels_
-    memory = labels
-    while isinstance(memory.base, np.ndarray):
-        memory = memory.base
-    assert isinstance(memory.base, mmap.mmap) == is_mapped
+def is_mapped(values):
+    """Whether the memory of an array is a file's."""
+    while isinstance(values.base, np.ndarray):
+        values = values.base
+    return isinstance(values.base, mmap.mmap)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(4 * 4 * N, False), (4 * 4 * N - 1, True)])
+def test_labels_that_are_much_of_the_limit_are_in_a_temporary_file(limit, expected):
+    X = make_rows()
+    kmeans = fit_in_blocks(KMeans(K, init="random", random_state=0), X, limit)
+    assert is_mapped(kmeans.labels_) == expected
+    with limit_memory(limit):
+        assert is_mapped(kmeans.predict(Given(X))) == expected
+    assert not is_mapped(kmeans.predict(X))
 
 
 def test_the_limit_changes_no_bit():
@@ -574,22 +582,24 @@ def peak():
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 init = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
-options = dict(init=init, n_init=1, max_iter=3)
-fastclust.KMeans(8, **options).fit(np.resize(init, (100_000, 16)))  # loads what a fit needs
+estimator = getattr(fastclust, sys.argv[2])(8, init=init, n_init=1, max_iter=3, random_state=0)
+estimator.fit(np.resize(init, (100_000, 16)))  # loads what a fit needs
 rows = fastclust.open_rows(sys.argv[1])
 for _ in rows:  # loads pyarrow, and fills its pool of memory
     pass
 before = peak()
 with fastclust.limit_memory("40 MB"):
-    kmeans = fastclust.KMeans(8, **options).fit(rows)
-    kmeans.predict(rows)
+    estimator.fit(rows).predict(rows)
 print(1024 * (peak() - before))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("kind", ["npy", "parquet"])
-def test_a_fit_stays_within_the_limit(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "estimator"),
+    [("npy", "KMeans"), ("parquet", "KMeans"), ("npy", "MiniBatchKMeans")],
+)
+def test_a_fit_stays_within_the_limit(tmp_path, kind, estimator):
     rng = np.random.default_rng(0)
     X = rng.standard_normal(size=(1_600_000, 16), dtype=np.float32)  # 102 MB
     path = tmp_path / f"rows.{kind}"
@@ -600,7 +610,7 @@ def test_a_fit_stays_within_the_limit(tmp_path, kind):
         pa.parquet.write_table(table, path, row_group_size=2**16, compression="none")
     # pyarrow fills its pool of memory again, as a thread of its own reads.
     room = {"npy": 20e6, "parquet": 50e6}[kind]
-    grown = int(run_python(PEAK, path))
+    grown = int(run_python(PEAK, path, estimator))
     assert grown < 40e6 + room < X.nbytes
 
 

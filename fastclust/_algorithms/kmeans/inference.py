@@ -6,17 +6,17 @@ import math
 import numpy as np
 
 from fastclust._algorithms.kmeans.precision import search_tiles
-from fastclust._algorithms.memory import check_memory
+from fastclust._algorithms.memory import check_memory, empty_values
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.directions import ZeroRowsError, zero_rows_error
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
-def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False):
+def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False, source=None):
     """Yield blocks of rows as (slice of X, rows, centers less the origin and tiles, e), times 2^-e.
 
     The blocks are of all rows, or of those whose numbers are given: then these stand for slices.
+    Errors are about the rows of a source, if X is a block of one.
 
     Where squares would leave the range of their type, rows in float32 and the centers become
     float64, and others are scaled, as in a fit. Unit vectors never do.
@@ -28,7 +28,7 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False)
         relative = centers - origin
         center_square = float(np.square(relative, dtype=np.float64).sum(axis=1).max())
     tiles = None
-    for part, rows in pack_blocks(X, sample_weight, origin, numbers, unit):
+    for part, rows in pack_blocks(X, sample_weight, origin, numbers, unit, source):
         if scale.is_in_range(max(rows.largest_square, center_square), X.dtype):
             yield part, rows, (relative, tiles), 0
             # For all other blocks: whether two of many centers are close takes long to find out.
@@ -51,11 +51,16 @@ def _blocks_of_source(source, sample_weight, centers, origin, unit):
     with contextlib.closing(source.blocks()) as blocks:
         for part, X in blocks:
             weights = None if sample_weight is None else sample_weight[part]
-            try:
-                for inner, *block in blocks_in_range(X, weights, centers, origin, unit=unit):
-                    yield slice(part.start + inner.start, part.start + inner.stop), *block
-            except ZeroRowsError:  # of one block: a file says more
-                raise zero_rows_error(source) from None
+            for inner, *block in blocks_in_range(
+                X, weights, centers, origin, unit=unit, source=source
+            ):
+                yield slice(part.start + inner.start, part.start + inner.stop), *block
+
+
+def _empty_labels(X):
+    """Memory for a label of each row."""
+    new = empty_values if isinstance(X, RowSource) else np.empty
+    return new(X.shape[0], np.int32)
 
 
 def predict_labels(X, centers, origin, unit=False):
@@ -73,20 +78,18 @@ def predict_labels(X, centers, origin, unit=False):
         Whether the rows are divided by their norms. The centers are unit vectors then, and the
         origin is 0.
     """
-    labels = np.empty(X.shape[0], dtype=np.int32)
+    labels = _empty_labels(X)
     for part, rows, tiled_centers, _ in blocks_in_range(X, None, centers, origin, unit=unit):
         labels[part] = rows.assign(*tiled_centers)
     return labels
 
 
-def predict_with_inertia(X, centers, origin, sample_weight, unit=False, labels=None):
+def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
     """The labels of `predict_labels`, and the weighted sum of the squared distances.
 
-    Of unit vectors it is the weighted sum of 1 - cos, half of that. The labels are written to an
-    array, if one is given.
+    Of unit vectors it is the weighted sum of 1 - cos, half of that.
     """
-    labels = np.empty(X.shape[0], dtype=np.int32) if labels is None else labels
-    inertia = 0.0
+    labels, inertia = _empty_labels(X), 0.0
     for part, rows, tiled, exponent in blocks_in_range(
         X, sample_weight, centers, origin, unit=unit
     ):

@@ -9,9 +9,9 @@ from fastclust._algorithms.rows.panels import Panels
 BATCHES_SHARE = 0.25
 """Share of the memory limit for the rows of batches that are read in one pass."""
 
-ROWS_SHARE = 0.25
-"""Most rows that are taken in one pass, as a share of all: to take more would cost as much as
-another pass, for batches that may not be needed."""
+ROWS_SHARE = 1 / 16
+"""Most rows that are taken in one pass, as a share of all: to take as many costs as much as to read
+all (benchmarks/blocks.py), and the fit may end before they are needed."""
 
 NUMBER_BYTES = 40
 """Memory for a row of a batch beside its values: its draw, its number, and its place among them."""
@@ -38,9 +38,12 @@ class BlockBatches:
     unit = False
 
     def __init__(self, source, origin):
-        self.blocks = source.pack(None, origin, reserved=BATCHES_SHARE * memory_limit())
         self.n_samples, self.n_features = source.shape
         self.dtype, self.origin = source.dtype, origin
+        row_bytes = self.n_features * self.dtype.itemsize + NUMBER_BYTES
+        fit = BATCHES_SHARE * memory_limit() / row_bytes
+        self._rows_at_once = min(fit, ROWS_SHARE * self.n_samples)
+        self.blocks = source.pack(None, origin, reserved=self._rows_at_once * row_bytes)
         self.total_square = self.blocks.total_square
         self.largest_square = self.blocks.largest_square
 
@@ -54,9 +57,7 @@ class BlockBatches:
 
     def steps_at_once(self, batch_size):
         """Number of batches whose rows are taken in one pass."""
-        row_bytes = self.n_features * self.dtype.itemsize + NUMBER_BYTES
-        n_rows = min(ROWS_SHARE * self.n_samples, BATCHES_SHARE * memory_limit() / row_bytes)
-        return max(1, int(n_rows / batch_size))
+        return max(1, int(self._rows_at_once / batch_size))
 
     def start(self, centers, weights, batch_size):
         """Begin steps from these centers; see `BlockSteps`."""

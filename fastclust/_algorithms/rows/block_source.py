@@ -7,10 +7,11 @@ kind. One thread reads the next block while the kernels work on this one.
 
 import _thread
 import contextlib
+import contextvars
 import functools
 import math
 import queue
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,18 @@ from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 BLOCK_BYTES = 2**22
 """Bytes of the rows of a block: enough for the threads of a pass, few beside any limit."""
+
+_watch = contextvars.ContextVar[Callable[[int, int], None] | None]("watch", default=None)
+
+
+@contextlib.contextmanager
+def passes_watched(watch):
+    """Context in which `watch(n_done, n_samples)` is called after each block that a pass reads."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 def open_source(X):
@@ -255,6 +268,8 @@ class BlockSource(RowSource):
             for rows in blocks:
                 yield slice(first, first + len(rows)), rows
                 first += len(rows)
+                if watch := _watch.get():
+                    watch(first, self.n_samples)
 
     def _cut(self, first_row, buffers):
         """Yield blocks in the buffers, which are handed back when they have been used."""

@@ -11,7 +11,7 @@ from collections.abc import Generator
 import numpy as np
 
 from fastclust._algorithms.kmeans.precision import search_tiles
-from fastclust._algorithms.memory import mapped_empty, memory_limit
+from fastclust._algorithms.memory import empty_values, labels_fit, memory_limit
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
 from fastclust._algorithms.rows.directions import zero_rows_error
@@ -21,9 +21,6 @@ from fastclust._algorithms.rows.panels import Panels
 BLOCKS_AT_WORK = 6
 """Blocks in memory beside the kept ones: two being read, one packed with its results, and two read
 buffers."""
-
-LABELS_SHARE = 0.25
-"""Share of the memory limit that labels may take; more of them are in a temporary file."""
 
 
 class BlockRows(RowsInBlocks):
@@ -62,10 +59,9 @@ class BlockRows(RowsInBlocks):
             self.total_square, self.largest_square = source.facts.squares_about(origin)
         self.n_blocks = -(-self.n_samples // source.block_rows)
         self.block_starts = np.arange(self.n_blocks) * source.block_rows
-        self._labels_fit = 4 * self.n_samples <= LABELS_SHARE * memory_limit()
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
         block_bytes += 0 if sample_weight is None else source.block_rows * self.dtype.itemsize
-        room = memory_limit() - reserved - (4 * self.n_samples if self._labels_fit else 0)
+        room = memory_limit() - reserved - (4 * self.n_samples if labels_fit(self.n_samples) else 0)
         n_kept = room // max(1, block_bytes) - BLOCKS_AT_WORK
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
         self._kept: list[Panels] = []
@@ -107,8 +103,7 @@ class BlockRows(RowsInBlocks):
 
     def new_values(self, dtype):
         """Memory for a value of each row, in a temporary file if it is too much."""
-        new = np.empty if self._labels_fit else mapped_empty
-        return new(self.n_samples, dtype)
+        return empty_values(self.n_samples, dtype)
 
     def take(self, indices):
         """Return rows by number, less the origin, of shape (n_indices, n_features)."""

@@ -6,10 +6,6 @@ BLOCK_ROWS = 2**16
 """Rows that are looked at together for zero ones."""
 
 
-class ZeroRowsError(ValueError):
-    """Rows are zero, where they are to be unit vectors."""
-
-
 def zero_rows_error(X):
     """Error that says how many rows are zero, and what to do.
 
@@ -28,7 +24,7 @@ def zero_rows_error(X):
         keep = "X.any(axis=1)" if is_array else "abs(X).max(axis=1).toarray() > 0"
         keep = f": keep those where {keep}"
     verb = "are" if n_zero > 1 else "is"
-    return ZeroRowsError(
+    return ValueError(
         f"{n_zero} of {X.shape[0]} rows {verb} zero, the first of them {first}: a zero row has no "
         f"direction, so its cosine is not defined. Leave such rows out{keep}."
     )

@@ -22,8 +22,9 @@ KINDS = (".npy", ".parquet")
 def open_rows(path, columns=None):
     """Open rows in files, which estimators then read in blocks if they do not fit into memory.
 
-    Nothing but the description of the rows is read here. What is opened can be given to `KMeans` as
-    X, to its methods `fit`, `predict`, `score` and so on. Rows that fit into the limit of
+    Nothing but the description of the rows is read here. What is opened can be given to `KMeans`,
+    `SphericalKMeans`, `MiniBatchKMeans` and `GaussianMixture` as X, to their methods `fit`,
+    `predict`, `score` and so on. Rows that fit into the limit of
     `limit_memory` are read once, and everything is as for an array; others are read in blocks, in
     each pass over the rows. Other estimators, and `numpy.asarray`, read all rows into memory.
 

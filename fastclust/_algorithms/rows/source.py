@@ -404,13 +404,14 @@ def take_rows(X, numbers):
 
 
 def pack_blocks(
-    X, sample_weight, origin, numbers=None, unit=False
+    X, sample_weight, origin, numbers=None, unit=False, source=None
 ) -> Iterator[tuple[slice | np.ndarray, Rows]]:
     """Yield consecutive blocks of X, each as a slice of its rows, and these rows.
 
     Where `numbers` says which rows are wanted, it has their numbers instead of a slice. Dense
     blocks share one buffer, so a block is valid until the next is asked for. Sparse rows are one
-    block. The rows are unit vectors if that is asked for, and none may be zero then.
+    block. The rows are unit vectors if that is asked for, and none may be zero then; where X is a
+    block of a source, the error is about all of its rows.
     """
     if isinstance(X, IncompleteArray):
         for first, rows in MissingRows.blocks(X.values, sample_weight, origin):
@@ -424,6 +425,6 @@ def pack_blocks(
         sample_weight = sample_weight[numbers]
     for first, panels in Panels.blocks(_dense_rows(X, numbers, unit), sample_weight, origin):
         if panels.n_zero:
-            raise zero_rows_error(X)
+            raise zero_rows_error(X if source is None else source)
         part = slice(first, first + panels.n_samples)
         yield part if numbers is None else numbers[part], panels
