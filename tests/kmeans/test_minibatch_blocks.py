@@ -5,9 +5,9 @@ import pytest
 
 from fastclust import MiniBatchKMeans, limit_memory, open_rows
 from fastclust._algorithms.kmeans import batch_draws
-from fastclust._algorithms.rows import block_batches
+from fastclust._algorithms.rows import batches, block_batches
 from fastclust._algorithms.rows.block_source import BlockSource
-from tests.rows.test_blocks import LITTLE, SOURCES, Given, K, is_mapped, make_rows, small_blocks
+from tests.rows.test_blocks import LITTLE, SOURCES, D, Given, K, is_mapped, make_rows, small_blocks
 
 pytestmark = pytest.mark.usefixtures(small_blocks.__name__)
 
@@ -128,6 +128,20 @@ def test_a_pass_takes_the_rows_of_many_batches(monkeypatch, at_once):
         kmeans.fit(Given(X))
     assert kmeans.n_steps_ == 150
     assert len(passes) == 1 + -(-150 // at_once) + 1  # for facts, batches and labels
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.9])
+def test_batches_of_a_pass_are_run_in_several_launches(monkeypatch, ratio):
+    """With or without centers that are moved between batches of a pass."""
+    monkeypatch.setattr(batches, "MOST_BYTES", 3 * K * D * 8)  # centers of three steps
+    monkeypatch.setattr(block_batches, "BATCHES_SHARE", 1)
+    monkeypatch.setattr(block_batches, "ROWS_SHARE", 1)
+    passes = note_passes(monkeypatch)
+    options = {"batch_size": 60, "init": "random", "n_init": 1, "reassignment_ratio": ratio}
+    fits = fit_both(make_rows("f8"), "100 kB", max_iter=1, max_no_improvement=None, **options)
+    assert_same(*fits)
+    n_with_all = 4 + 50 // 20  # facts, first centers, three for the batches, labels
+    assert len(passes) > n_with_all + 2 if ratio else len(passes) == n_with_all
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
