@@ -288,10 +288,11 @@ class MiniBatchKMeans(CenterEstimator):
             centers, origin = self._first_centers(X, mean, sample_weight)
         counts = getattr(self, "_counts", np.zeros(len(centers))).copy()
         feature_counts = getattr(self, "_feature_counts", None)
-        if feature_counts is not None and isinstance(X, np.ndarray):
-            X = _algorithms.rows.missing.IncompleteArray(X)
-        elif is_incomplete(X) and feature_counts is None:  # none was missing before
+        if is_incomplete(X) and feature_counts is None:  # none was missing before
             feature_counts = np.repeat(counts[:, np.newaxis], X.shape[1], axis=1)
+        elif feature_counts is not None and not is_incomplete(X):  # none is missing now
+            values = X.toarray() if scipy.sparse.issparse(X) else X
+            X = _algorithms.rows.missing.IncompleteArray(values)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
             centers, counts, getattr(self, "_n_since_reassigned", 0), feature_counts
         )
