@@ -304,10 +304,11 @@ class MiniBatchKMeans(CenterEstimator):
             sample_weight = _validation.check_sample_weight(sample_weight, X)
             centers, origin = self._first_centers(X, mean, sample_weight)
         counts, n_since_reassigned, feature_counts = self._rows_had(len(centers))
-        if feature_counts is not None and isinstance(X, np.ndarray):
-            X = _algorithms.rows.missing.IncompleteArray(X)
-        elif is_incomplete(X) and feature_counts is None:  # none was missing before
+        if is_incomplete(X) and feature_counts is None:  # none was missing before
             feature_counts = np.repeat(counts[:, np.newaxis], X.shape[1], axis=1)
+        elif feature_counts is not None and not is_incomplete(X):  # none is missing now
+            values = X.toarray() if scipy.sparse.issparse(X) else X
+            X = _algorithms.rows.missing.IncompleteArray(values)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
             centers, counts, n_since_reassigned, feature_counts
         )

@@ -396,13 +396,15 @@ def test_partial_fit_moves_each_feature_to_the_mean_of_its_own_rows(weighted):
         centers, weights = np.where(new > 0, means, centers), after
     np.testing.assert_allclose(kmeans.cluster_centers_, centers, rtol=1e-12)
     np.testing.assert_array_equal(kmeans.labels_, kmeans.predict(X[200:]))
-    # A complete batch goes on with the same weights.
-    rows = np.nan_to_num(X)
+    # A complete batch goes on with the same weights, sparse or not.
+    rows, again = np.nan_to_num(X), pickle.loads(pickle.dumps(kmeans))
     labels, _ = reference.assign_observed(rows, centers)
     sums, new, *_ = reference.move_observed(rows, np.ones(300), np.full(300, -1), labels, 3)
     kmeans.partial_fit(rows)
+    again.partial_fit(scipy.sparse.csr_array(rows))
     expected = (weights * centers + sums) / (weights + new)
-    np.testing.assert_allclose(kmeans.cluster_centers_, expected, rtol=1e-12)
+    for k in kmeans, again:
+        np.testing.assert_allclose(k.cluster_centers_, expected, rtol=1e-12)
 
 
 def test_a_fit_by_batches_goes_on_and_is_forgotten():
