@@ -170,9 +170,11 @@ class MixtureIteration:
         One of scikit-learn's.
     separate : bool, default=False
         Whether separators are laid out.
+    missing : ndarray of shape (n_samples, n_features), bool, default=None
+        Which of the values are missing; by default none is.
     """
 
-    def __init__(self, X, means, covariance_type, separate=False):
+    def __init__(self, X, means, covariance_type, separate=False, missing=None):
         from fastclust._algorithms.mixture import covariance, em
         from fastclust._algorithms.mixture.components import Components
         from fastclust._algorithms.mixture.passes import MixtureRows
@@ -181,7 +183,15 @@ class MixtureIteration:
         k, d = means.shape
         origin = np.zeros(d, dtype=X.dtype)
         shape = covariance.COVARIANCE_TYPES[covariance_type]
-        self._rows = MixtureRows(Panels(X, None, origin), shape, k)
+        panels = Panels(X, None, origin)
+        if missing is None:
+            self._rows = MixtureRows(panels, shape, k)
+        else:
+            from fastclust._algorithms.mixture.missing import MissingMixtureRows
+            from fastclust._algorithms.rows.source import RowsInRange
+
+            in_range = RowsInRange(panels, X, origin, 0)
+            self._rows = MissingMixtureRows(in_range, None, missing, shape, k)
         self._components = Components(shape, k, d, X.dtype)
         self._components.weights.fill(1 / k)
         self._components.means[:] = means

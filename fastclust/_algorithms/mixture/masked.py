@@ -9,7 +9,7 @@ from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import pass_chunks
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._calls import estimate_masked_moments, estimate_masked_posterior
-from fastclust._kernels.mixture.layout import BLOCK_PANELS
+from fastclust._kernels.mixture.layout import MASKED_PANELS
 from fastclust._kernels.simd.sizes import WIDTH
 
 
@@ -31,8 +31,8 @@ class MaskedPanels:
         self._panels, self._k = Panels(X, sample_weight, origin), n_components
         n_panels, d, lanes = self._panels.values.shape
         row_work = self.covariance.work(n_components, d)
-        n_blocks = -(-n_panels // BLOCK_PANELS)
-        self._chunks = pass_chunks(n_blocks, BLOCK_PANELS * lanes * row_work)
+        n_blocks = -(-n_panels // MASKED_PANELS)
+        self._chunks = pass_chunks(n_blocks, MASKED_PANELS * lanes * row_work)
         self._work = row_work * len(X)
         self._moments = None
 
@@ -42,7 +42,7 @@ class MaskedPanels:
         _, d, lanes = self._panels.values.shape
         if self._moments is None:
             self._moments = MixtureMoments.zeros(self.covariance, n_chunks, k, d)
-            self._scratch = *self._block_scratch(), np.empty((n_chunks, BLOCK_PANELS), np.int64)
+            self._scratch = *self._block_scratch(), np.empty((n_chunks, MASKED_PANELS), np.int64)
             self._seen = np.empty_like(self._moments.first)
             self._counts = np.empty((n_chunks, 2), dtype=np.int64)
         moments = self._moments
@@ -91,7 +91,7 @@ class MaskedPanels:
             self._panels.values.shape,
             self._panels.dtype,
         )
-        block = n_chunks, BLOCK_PANELS
+        block = n_chunks, MASKED_PANELS
         return (
             aligned_empty((*block, padded(self._k, WIDTH) + 1, lanes), dtype),
             aligned_empty((*block, d, lanes), dtype),

@@ -5,7 +5,8 @@ the functions that it calls. Numba takes a group apart while it compiles, so tha
 nothing when the kernel runs. A field whose name ends in `_out` is written to.
 
 n_tiles counts tiles of WIDTH components in `Components` and of MOMENT_WIDTH features in
-`MomentScratch` and `Moments`; BLOCK is `layout.BLOCK_PANELS`.
+`MomentScratch` and `Moments`; BLOCK is `layout.BLOCK_PANELS`, or `layout.MASKED_PANELS` for rows
+with a mask.
 """
 
 from typing import NamedTuple

@@ -21,6 +21,10 @@ BLOCK_PANELS = 32
 """Panels whose responsibilities are computed before their moments; it must be even, a multiple of
 PANELS (benchmarks/bench_gaussian_mixture.py)."""
 
+MASKED_PANELS = 16
+"""The same of rows with missing values in panels with a mask: values and mask stay in the cache
+(benchmarks/bench_missing_mixture.py)."""
+
 FACTOR_TILE = WIDTH * WIDTH
 """Number of values of a factor in one tile."""
 

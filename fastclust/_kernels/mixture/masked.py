@@ -24,7 +24,7 @@ from fastclust._kernels.mixture.arguments import (
     MaskedBlock,
     Moments,
 )
-from fastclust._kernels.mixture.layout import BLOCK_PANELS
+from fastclust._kernels.mixture.layout import MASKED_PANELS
 from fastclust._kernels.mixture.moments import find_active_panels
 from fastclust._kernels.mixture.passes import add_lanes, clear, normalise, write_posterior
 from fastclust._kernels.signature import float64, int32, int64, real
@@ -76,14 +76,31 @@ def _masked_log_prob(panels, block, components, logs, masked, log_prob_out):
     n_features = panels.shape[1]
     for b in range(last - first):
         for t in range(means.shape[0]):
-            squares = zero_tile(panels, WIDTH)
             log_prob = splat_tile(constants, (t, 0), WIDTH)
+            for f in range(n_features):  # two loops, as there are too few registers for both tiles
+                log_prob = fma_tile(log_prob, load(mask, (chunk, b, f)), logs, (t, f))
+            squares = zero_tile(panels, WIDTH)
             for f in range(n_features):
                 x, e = load(values, (chunk, b, f)), load(mask, (chunk, b, f))
                 squares = masked_square_tile(squares, x, e, means, factors, (t, f))
-                log_prob = fma_tile(log_prob, e, logs, (t, f))
             half = fma_all(squares, splat(panels, -0.5), splat(panels, 0.0))
             store_tile(log_prob_out, (chunk, b, t * WIDTH), add_tiles(log_prob, half))
+
+
+def _make_add_seen(width):
+    """Make the function that adds sums of r e of `width` features."""
+
+    @inner
+    @variant(f"{width}")
+    def add_seen(panels, chunk, j, f, resp, active, n, mask, seen_out):
+        """Add sums of r e of the features from f over n active panels."""
+        seen = zero_tile(panels, width)
+        for a in range(n):
+            b = active[chunk, a]
+            seen = fma_vectors(seen, load(resp, (chunk, b, j)), mask, (chunk, b, f))
+        add_lane_sums(seen_out, (chunk, j, f), seen)
+
+    return add_seen
 
 
 def _make_add_features(width):
@@ -91,47 +108,43 @@ def _make_add_features(width):
 
     @inner
     @variant(f"{width}")
-    def add_masked_features(panels, chunk, about, j, f, resp, active, n, masked, moments, seen_out):
-        """Add sums of r e, r d and r d^2 of the features from f over n active panels."""
+    def add_masked_features(panels, chunk, about, j, f, resp, active, n, masked, moments):
+        """Add sums of r d and r d^2 of the features from f over n active panels."""
         values, mask = masked
-        seen, sums, squares = (
-            zero_tile(panels, width), zero_tile(panels, width), zero_tile(panels, width),
-        )  # fmt: skip
+        sums, squares = zero_tile(panels, width), zero_tile(panels, width)
         mean = splat_tile(about, (j, f), width)
         for a in range(n):
             b = active[chunk, a]
-            r = load(resp, (chunk, b, j))
             difference = subtract_masked_tile(values, mask, (chunk, b, f), mean)
-            scaled = scale_tile(difference, r)
-            seen = fma_vectors(seen, r, mask, (chunk, b, f))
+            scaled = scale_tile(difference, load(resp, (chunk, b, j)))
             sums = add_tiles(sums, scaled)
             squares = fma_tiles(squares, scaled, difference)
-        add_lane_sums(seen_out, (chunk, j, f), seen)
         add_lane_sums(moments.first_out, (chunk, j, f), sums)
         add_lane_sums(moments.second_out, (chunk, j, f), squares)
 
     return add_masked_features
 
 
-_add_tile_of_features = _make_add_features(MOMENT_WIDTH)
-_add_feature = _make_add_features(1)
+_add_seen_tile, _add_seen = _make_add_seen(WIDTH), _make_add_seen(1)
+_add_tile_of_features, _add_feature = _make_add_features(MOMENT_WIDTH), _make_add_features(1)
 
 
 @inner
-def _add_masked_moments(
-    panels, block, about, resp, active_out, masked, moments, seen_out, counts_out
-):
+def _add_masked_moments(panels, block, about, resp, active, masked, moments, seen_out, counts_out):
     """Add the moments of a block's rows."""
-    chunk = block.chunk
-    whole = panels.shape[1] // MOMENT_WIDTH * MOMENT_WIDTH
+    chunk, n_features = block.chunk, panels.shape[1]
+    whole = n_features // MOMENT_WIDTH * MOMENT_WIDTH
+    whole_seen = n_features // WIDTH * WIDTH
     for j in range(about.shape[0]):
-        n = find_active_panels(panels, block, j, resp, active_out, moments.nk_out, counts_out)
+        n = find_active_panels(panels, block, j, resp, active, moments.nk_out, counts_out)
+        for f in range(0, whole_seen, WIDTH):
+            _add_seen_tile(panels, chunk, j, f, resp, active, n, masked.mask_out, seen_out)
+        for f in range(whole_seen, n_features):
+            _add_seen(panels, chunk, j, f, resp, active, n, masked.mask_out, seen_out)
         for f in range(0, whole, MOMENT_WIDTH):
-            _add_tile_of_features(
-                panels, chunk, about, j, f, resp, active_out, n, masked, moments, seen_out
-            )
-        for f in range(whole, panels.shape[1]):
-            _add_feature(panels, chunk, about, j, f, resp, active_out, n, masked, moments, seen_out)
+            _add_tile_of_features(panels, chunk, about, j, f, resp, active, n, masked, moments)
+        for f in range(whole, n_features):
+            _add_feature(panels, chunk, about, j, f, resp, active, n, masked, moments)
 
 
 @kernel
@@ -172,8 +185,8 @@ def estimate_masked_moments(
                 seen_out[chunk, j, f] = 0.0
         likelihood = zero_doubles(panels)
         for number in range(chunks[s, 1], chunks[s, 2]):
-            first = number * BLOCK_PANELS
-            block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
+            first = number * MASKED_PANELS
+            block = Block(chunk, first, min(first + MASKED_PANELS, panels.shape[0]))
             _split_block(panels, block, masked)
             _masked_log_prob(panels, block, components, logs, masked, log_prob_out)
             likelihood = normalise(
@@ -209,8 +222,8 @@ def estimate_masked_posterior(
         components = Components(means, factors, extras, constants, cuts)
         masked = MaskedBlock(values_out, mask_out)
         for number in range(chunks[s, 1], chunks[s, 2]):
-            first = number * BLOCK_PANELS
-            block = Block(chunk, first, min(first + BLOCK_PANELS, panels.shape[0]))
+            first = number * MASKED_PANELS
+            block = Block(chunk, first, min(first + MASKED_PANELS, panels.shape[0]))
             _split_block(panels, block, masked)
             _masked_log_prob(panels, block, components, logs, masked, log_prob_out)
             write_posterior(
