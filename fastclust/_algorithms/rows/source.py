@@ -84,7 +84,10 @@ def find_origin(X, mean, numbers=None):
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
-        is_near &= n_grown(mean) <= n // FEW_GROWN
+        # Values lose so many bits only where they are that much smaller than the mean.
+        least = np.abs(sample).min(axis=0)
+        if (np.abs(mean) > MOST_LOST[X.dtype] / 2 * least).any():
+            is_near &= n_grown(mean) <= n // FEW_GROWN
         if is_near.all():
             return mean
         instead = np.where(n_grown(middle) > 0, 0, middle)
