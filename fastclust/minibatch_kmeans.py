@@ -197,7 +197,16 @@ class MiniBatchKMeans(CenterEstimator):
         random_state = _validation.check_random_state(self.random_state)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         in_range = _algorithms.rows.source.open_batches(X, mean)
-        centers = self._best_start(in_range, sample_weight, n_init, init_size, random_state)
+        centers = _algorithms.kmeans.minibatch_start.find_best_start(
+            in_range,
+            sample_weight,
+            random_state,
+            self._start_drawer,
+            n_init=n_init,
+            init_size=init_size,
+            verbose=self.verbose,
+            method=self.init,
+        )
         weights = np.ones(n_samples, dtype=X.dtype) if sample_weight is None else sample_weight
         result = _algorithms.kmeans.minibatch.run_minibatch(
             in_range.rows,
@@ -291,7 +300,9 @@ class MiniBatchKMeans(CenterEstimator):
         self._checked_n_init(3, _validation.warn_user)
         self._batch_size, init_size = self._check_sizes(X.shape[0])
         in_range = _algorithms.rows.source.open_batches(X, mean)
-        centers = self._draw_centers(in_range, sample_weight, init_size, self._random_state)
+        centers = _algorithms.kmeans.minibatch_start.draw_centers(
+            in_range, sample_weight, self._random_state, self._start_drawer, init_size
+        )
         return in_range.place_back(centers, X.dtype)
 
     def _check_sizes(self, n_samples):
@@ -307,40 +318,6 @@ class MiniBatchKMeans(CenterEstimator):
                 _validation.warn_user(RuntimeWarning(text))
             init_size = 3 * k
         return batch_size, min(init_size, n_samples)
-
-    def _best_start(self, in_range, sample_weight, n_init, init_size, random_state):
-        """Of n_init first centers those of the smallest inertia of some rows."""
-        batches = in_range.rows
-        indices = random_state.randint(0, batches.n_samples, init_size)
-        rows = batches.pack(indices, _of_rows(sample_weight, indices, batches.dtype))
-        best, least = None, math.inf
-        for i in range(n_init):
-            if self.verbose:
-                print(f"Init {i + 1}/{n_init} with method {self.init}")
-            centers = self._draw_centers(in_range, sample_weight, init_size, random_state)
-            inertia = rows.assign_with_inertia(centers)[1]
-            if self.verbose:
-                shown = _algorithms.rows.scale.scaled_up(
-                    inertia, 2 * in_range.exponent, "The inertia"
-                )
-                print(f"Inertia for init {i + 1}/{n_init}: {shown}")
-            if best is None or inertia < least:
-                best, least = centers, inertia
-        return best
-
-    def _draw_centers(self, in_range, sample_weight, init_size, random_state):
-        """First centers of some rows, scaled as these are, and relative to their origin."""
-        batches, X, _, exponent = in_range
-        indices = np.arange(batches.n_samples)
-        if init_size < batches.n_samples:
-            indices = random_state.randint(0, batches.n_samples, init_size)
-        weights = _of_rows(sample_weight, indices, batches.dtype)
-        rows = batches.pack(indices, weights)
-        rows_of_X = X[indices] if isinstance(X, np.ndarray) else rows.matrix
-        part = _algorithms.rows.source.RowsInRange(
-            rows, rows_of_X, np.zeros_like(batches.origin), exponent
-        )
-        return self._start_drawer(part, weights, random_state)()()
 
     def _set_state(self, state, origin):
         """Make what steps hand on attributes of the estimator."""
@@ -364,8 +341,3 @@ class MiniBatchKMeans(CenterEstimator):
         self.labels_, self.inertia_ = _algorithms.kmeans.inference.predict_with_inertia(
             X, self.cluster_centers_, self._origin, sample_weight
         )
-
-
-def _of_rows(sample_weight, indices, dtype):
-    """Weights of these rows, or None for ones."""
-    return None if sample_weight is None else sample_weight[indices].astype(dtype, copy=False)
