@@ -226,8 +226,16 @@ class MiniBatchKMeans(CenterEstimator):
         if self.verbose and _block_rows.is_in_blocks(X):
             at_once = in_range.rows.steps_at_once(batch_size)
             _block_rows.tell_of_blocks(in_range.rows.blocks, PASSES.format(at_once))
-        centers = self._best_start(
-            in_range, sample_weight, exponent, n_init, init_size, random_state
+        centers = _algorithms.kmeans.minibatch_start.find_best_start(
+            in_range,
+            sample_weight,
+            random_state,
+            self._start_drawer,
+            n_init=n_init,
+            init_size=init_size,
+            weight_exponent=exponent,
+            verbose=self.verbose,
+            method=self.init,
         )
         weights = sample_weight
         if weights is None:
@@ -333,7 +341,9 @@ class MiniBatchKMeans(CenterEstimator):
         self._checked_n_init(3, _validation.warn_user)
         self._batch_size, init_size = self._check_sizes(X.shape[0])
         in_range = _algorithms.rows.source.open_batches(X, mean)
-        centers = self._draw_centers(in_range, sample_weight, init_size, self._random_state)
+        centers = _algorithms.kmeans.minibatch_start.draw_centers(
+            in_range, sample_weight, self._random_state, self._start_drawer, init_size, self.init
+        )
         return in_range.place_back(centers, X.dtype)
 
     def _check_sizes(self, n_samples):
@@ -349,47 +359,6 @@ class MiniBatchKMeans(CenterEstimator):
                 _validation.warn_user(RuntimeWarning(text))
             init_size = 3 * k
         return batch_size, min(init_size, n_samples)
-
-    def _best_start(
-        self, in_range, sample_weight, weight_exponent, n_init, init_size, random_state
-    ):
-        """Of n_init first centers those of the smallest inertia of some rows."""
-        batches = in_range.rows
-        indices = random_state.randint(0, batches.n_samples, init_size)
-        if n_init == 1 and not self.verbose:  # nothing is compared: rows in blocks are not read
-            return self._draw_centers(in_range, sample_weight, init_size, random_state)
-        rows = batches.pack(indices, _of_rows(sample_weight, indices, batches.dtype))
-        best, least = None, math.inf
-        for i in range(n_init):
-            if self.verbose:
-                print(f"Init {i + 1}/{n_init} with method {self.init}")
-            centers = self._draw_centers(in_range, sample_weight, init_size, random_state)
-            inertia = rows.assign_with_inertia(centers)[1]
-            if self.verbose:
-                shown = _algorithms.rows.scale.scaled_up(
-                    inertia, 2 * in_range.exponent + weight_exponent, "The inertia"
-                )
-                print(f"Inertia for init {i + 1}/{n_init}: {shown}")
-            if best is None or inertia < least:
-                best, least = centers, inertia
-        return best
-
-    def _draw_centers(self, in_range, sample_weight, init_size, random_state):
-        """First centers of some rows, scaled as these are, and relative to their origin."""
-        batches, X, _, exponent = in_range
-        indices = np.arange(batches.n_samples)
-        if init_size < batches.n_samples:
-            indices = random_state.randint(0, batches.n_samples, init_size)
-        weights = _of_rows(sample_weight, indices, batches.dtype)
-        if not isinstance(self.init, str) and _block_rows.is_in_blocks(X):
-            return self._start_drawer(in_range, weights, random_state)()()
-        rows = batches.pack(indices, weights)
-        if scipy.sparse.issparse(X):
-            X = rows.matrix
-        elif not _block_rows.is_in_blocks(X):
-            X = X[indices]
-        part = _algorithms.rows.source.RowsInRange(rows, X, np.zeros_like(batches.origin), exponent)
-        return self._start_drawer(part, weights, random_state)()()
 
     def _set_state(self, state, origin):
         """Make what steps hand on attributes of the estimator."""
@@ -419,8 +388,3 @@ class MiniBatchKMeans(CenterEstimator):
         )
         scaled_up = _algorithms.rows.scale.scaled_up
         self.inertia_ = scaled_up(inertia, weight_exponent, "The inertia")
-
-
-def _of_rows(sample_weight, indices, dtype):
-    """Weights of these rows, or None for ones."""
-    return None if sample_weight is None else sample_weight[indices].astype(dtype, copy=False)

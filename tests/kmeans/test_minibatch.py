@@ -90,31 +90,49 @@ def test_clusters_of_little_weight_move_as_scikit_learns_do(batch_size, ratio):
     seed=st.integers(0, 10_000),
     n_clusters=st.integers(1, 30),
     batch_size=st.integers(1, 300),
-    density=st.sampled_from([0.02, 0.1, 0.5, None]),
+    density=st.sampled_from([0.02, 0.1, 0.5]),
+    init=st.sampled_from(["k-means++", "random"]),
+    ratio=st.sampled_from([0.0, 0.01, 0.5]),
+    tol=st.sampled_from([0.0, 1e-2]),
+    weighted=st.booleans(),
+    compute_labels=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_sparse_rows(
+    seed, n_clusters, batch_size, density, init, ratio, tol, weighted, compute_labels
+):
+    rng = np.random.default_rng(seed)
+    X = scipy.sparse.random_array((400, 30), density=density, format="csr", rng=rng)
+    X.data -= 0.3
+    X.data += rng.normal(size=30)[X.indices]
+    weights = rng.uniform(0.1, 2, size=400) if weighted else None
+    options = {
+        "n_clusters": n_clusters, "batch_size": batch_size, "init": init, "n_init": 2, "tol": tol,
+        "max_iter": 10, "reassignment_ratio": ratio, "compute_labels": compute_labels,
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # init_size
+        assert_same(*fit_both(X, seed, weights, **options))
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    n_features=st.integers(1, 12),
+    n_clusters=st.integers(1, 30),
+    batch_size=st.integers(1, 300),
     init=st.sampled_from(["k-means++", "random"]),
     ratio=st.sampled_from([0.0, 0.01, 0.5]),
     tol=st.sampled_from([0.0, 1e-2]),
     patience=st.sampled_from([None, 2, 10]),
     weighted=st.booleans(),
-    compute_labels=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
-def test_random_configurations_are_scikit_learns(
-    seed, n_clusters, batch_size, density, init, ratio, tol, patience, weighted, compute_labels
-):
-    """Of sparse rows of a density, or dense ones."""
-    rng = np.random.default_rng(seed)
-    if density is None:
-        X = blobs(seed, 400, 1 + seed % 12, 1 + seed % 9)
-    else:
-        X = scipy.sparse.random_array((400, 30), density=density, format="csr", rng=rng)
-        X.data -= 0.3
-        X.data += rng.normal(size=30)[X.indices]
-    weights = rng.uniform(0.1, 2, size=400) if weighted else None
+@settings(max_examples=30, deadline=None)
+def test_dense_rows(seed, n_features, n_clusters, batch_size, init, ratio, tol, patience, weighted):
+    X = blobs(seed, 400, n_features, 6)
+    weights = np.random.default_rng(seed).uniform(0.1, 2, size=400) if weighted else None
     options = {
         "n_clusters": n_clusters, "batch_size": batch_size, "init": init, "n_init": 2, "tol": tol,
-        "max_iter": 5, "reassignment_ratio": ratio, "compute_labels": compute_labels,
-        "max_no_improvement": patience,
+        "max_iter": 5, "reassignment_ratio": ratio, "max_no_improvement": patience,
     }  # fmt: skip
     with warnings.catch_warnings(), threadpool_limits(1):  # as threads of so little work wait
         warnings.simplefilter("ignore", RuntimeWarning)  # init_size
