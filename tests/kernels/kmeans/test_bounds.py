@@ -210,7 +210,7 @@ def test_bounds_skip_most_distances(rng, always_bounded):
 
 
 @pytest.mark.parametrize(("apart_shifts", "least", "most"), [(0, 1, 1), (4, 0.2, 0.9), (1e9, 0, 0)])
-def test_share_of_the_rows_in_clusters_that_are_apart(rng, apart_shifts, least, most):
+def test_share_apart_follows_the_constants_of_its_sample(rng, apart_shifts, least, most):
     near_and_far = np.array([[0, 0], [2, 0], [30, 0], [0, 30]])
     X = near_and_far[np.arange(1000) % 4] + rng.normal(size=(1000, 2))
     panels = Panels(X, None, np.zeros(2))
