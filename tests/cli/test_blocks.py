@@ -55,7 +55,8 @@ def test_a_folder_is_read_as_one_table(frame, tmp_path, capsys, monkeypatch, kin
     for write, values in (("labels", labels), ("scores", expected.transform(X).min(axis=1))):
         command = ["predict", folder, "--model", model, "--output", tmp_path / "again.npy", *more]
         assert main([*map(str, command), "--write", write]) == 0
-        np.testing.assert_allclose(np.load(tmp_path / "again.npy"), values, rtol=1e-6)
+        # Means of rows in another order; distances of rows near a center lose some digits.
+        np.testing.assert_allclose(np.load(tmp_path / "again.npy"), values, rtol=1e-9)
 
 
 ESTIMATORS = {

@@ -99,7 +99,8 @@ def test_files_hold_what_a_pipeline_of_scikit_learn_gives(
         ),
     }[write]()
     for output in outputs:
-        np.testing.assert_allclose(READERS[kind](output), expected, rtol=1e-6, atol=1e-9)
+        # Files hold all digits; the model in a file is the same but for the order of some sums.
+        np.testing.assert_allclose(READERS[kind](output), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_a_loaded_model_knows_how_it_was_fitted(frame, tmp_path):

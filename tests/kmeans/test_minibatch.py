@@ -183,7 +183,8 @@ def test_a_callable_gets_the_rows_of_the_start_as_they_are():
 def test_float32_rows_have_float32_centers():
     expected, found, *_ = fit_both(blobs(12).astype(np.float32), 13, n_clusters=5, batch_size=200)
     assert found.cluster_centers_.dtype == np.float32
-    assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-3)  # other roundings, draws
+    # A few rows between two centers are labelled otherwise by rounding, and steps go on from that.
+    assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-3)
 
 
 @pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array])

@@ -42,9 +42,9 @@ def test_candidates_are_those_of_the_paper(monkeypatch, dtype, weighted):
     expected = naive_candidates(X.astype("f8"), ones, first, K, random_state, 3)
     np.testing.assert_array_equal(candidates, expected[0])
     # Sums of up to 3,000 weights in float64, rounded to the rows' type.
-    rtol = np.finfo(dtype).eps + 3000 * np.finfo("f8").eps
+    rtol = float(np.finfo(dtype).eps + 3000 * np.finfo("f8").eps)
     np.testing.assert_allclose(candidate_weights, expected[1], rtol)
-    assert candidate_weights.sum() == pytest.approx(ones.sum(), rel=1e-6)
+    assert candidate_weights.sum(dtype="f8") == pytest.approx(ones.sum(), rel=rtol)
 
 
 def test_rows_in_blocks_have_the_centers_of_an_array():

@@ -39,6 +39,12 @@ def test_the_filter_pays_for_enough_work_and_features():
     assert not DEFAULT.filter_pays(2**19, 2)
 
 
+def test_the_constants_say_when_the_filter_pays():
+    policy = replace(DEFAULT, filter_work=100.0, filter_features=1)
+    assert policy.filter_pays(100, 1)
+    assert not policy.filter_pays(99, 1)
+
+
 def test_filtered_iterations_cost_about_half():
     whole = DEFAULT.plain_cost(100, 10, 61, filtered=False)
     assert whole == 100 * 10 * 64
@@ -53,6 +59,29 @@ def test_bounds_take_no_more_memory_than_rows_and_less_time(n_clusters, n_featur
     assert n_vectors <= block_panels * n_features
     test_cost, active_cost, _ = DEFAULT.block_costs(1, block_panels, n_features, n_vectors)
     assert test_cost + active_cost <= block_panels * n_clusters * (n_features + 3)
+
+
+def test_costs_follow_their_constants():
+    policy = replace(
+        DEFAULT, test_cost=1, test_vector_cost=2, active_cost=3, evaluate_cost=4, row_cost=5,
+        value_cost=6,
+    )  # fmt: skip
+    assert policy.regroup_cost(10, 7) == 10 * (5 + 6 * 7)
+    # Blocks of 2 panels of 7 features, 3 vectors of bounds: tests, labelling, and a center.
+    assert policy.block_costs(100, 2, 7, 3) == (100 * (1 + 2 * 3), 3, 2 * (7 + 4))
+    # Labelling a block by bounds, 1 + 2 * 3 + active_cost, costs as much as two panels of 5.
+    assert replace(policy, active_cost=3).block_panels(1, 2, 3) == 2
+    assert replace(policy, active_cost=4).block_panels(1, 2, 3) == 3
+
+
+@pytest.mark.parametrize(("first_regroup", "n_plain"), [(2, 5), (3, 8), (10, 25)])
+def test_rows_wait_for_the_first_regrouping(first_regroup, n_plain):
+    plan = make_plan(replace(DEFAULT, first_regroup=first_regroup))
+    plan.note_plain(3)
+    assert not plan.regroup_pays(lambda: 0.0)
+    assert 3 + plan.plain_steps(300) == n_plain  # first_regroup times 2.5, rounded up
+    plan.note_plain(n_plain - 3)
+    assert plan.regroup_pays(never)
 
 
 def test_without_skipping_all_iterations_are_plain():
