@@ -339,11 +339,13 @@ class MissingSteps:
 
     def __init__(self, batches, centers, weights):
         self._batches, self._centers, self._weights = batches, centers, weights
+        self._numbers = np.empty(0, dtype=np.int64)
         self.feature_weights = np.zeros(centers.shape)
 
     def advance(self, indices):
         """Run a step for the first batch; see `DenseSteps.advance`."""
-        statistics = self._batches.pack(indices[0]).cluster_statistics(self._centers)
+        self._numbers = indices[0]
+        statistics = self._batches.pack(self._numbers).cluster_statistics(self._centers)
         self._centers, self.feature_weights = move_features_gradually(
             self._centers, self.feature_weights, statistics
         )
@@ -353,6 +355,10 @@ class MissingSteps:
     def centers_after(self, step):
         """Centers after the last step, which is that of number 0."""
         return self._centers
+
+    def take(self, step, places):
+        """Rows at some places of the last batch; see `DenseSteps.take`."""
+        return self._batches.take(self._numbers[places])
 
     def move(self, step, moved, rows, weights):
         """Go on from after the last step, with some centers elsewhere; see `DenseSteps.move`."""
