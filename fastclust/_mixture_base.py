@@ -267,7 +267,9 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         if mixture._counts_rows:
             sample_weight = _validation.check_sample_weight(sample_weight, X)
         else:
-            sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
+            sample_weight, _ = _validation.check_relative_weight(
+                sample_weight, X, _algorithms.rows.scale.MOST_WEIGHT_OF_MIXTURE
+            )
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
         if rows is not X:
             _mixture_parameters.check_enough_rows(rows, mixture.n_components)

@@ -89,7 +89,9 @@ class BatchMixtureEstimator(MixtureEstimator):
         n_steps = 0 if is_first else getattr(self, "n_steps_", 1)
         X, _ = self._check_rows(X, is_first)
         X = X if is_first else self._as_computed(X)
-        sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
+        sample_weight, _ = _validation.check_relative_weight(
+            sample_weight, X, _algorithms.rows.scale.MOST_WEIGHT_OF_MIXTURE
+        )
         X, sample_weight = _validation.rows_with_weight(X, sample_weight)
         mean = source.find_mean(X)
         if _missing.allows_nan(self) and not np.isfinite(mean).all():

@@ -191,13 +191,15 @@ def check_sample_weight(sample_weight, X):
     return sample_weight.astype(X.dtype, copy=False)
 
 
-def check_relative_weight(sample_weight, X):
+def check_relative_weight(sample_weight, X, most=0.0):
     """Check the weights of the rows of X, of which only the ratios matter.
 
     Parameters
     ----------
     sample_weight, X : array-like or number or None, ndarray or sparse matrix
         As in `check_sample_weight`.
+    most : float, default=0.0
+        Weights up to this are ordinary, too.
 
     Returns
     -------
@@ -214,7 +216,7 @@ def check_relative_weight(sample_weight, X):
     sample_weight = _check_weight(sample_weight, X)
     if sample_weight is None:
         return None, 0
-    return _algorithms.rows.scale.scaled_weights(sample_weight, X.dtype)
+    return _algorithms.rows.scale.scaled_weights(sample_weight, X.dtype, most)
 
 
 def _check_weight(sample_weight, X):

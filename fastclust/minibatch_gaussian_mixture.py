@@ -201,7 +201,9 @@ class MiniBatchGaussianMixture(GaussianMixture):
         _parameters.check_parameters(type(self).__name__, vars(self), self._rules)
         given = X
         X, _ = self._check_rows(given)
-        sample_weight, _ = _validation.check_relative_weight(sample_weight, X)
+        sample_weight, _ = _validation.check_relative_weight(
+            sample_weight, X, _algorithms.rows.scale.MOST_WEIGHT_OF_MIXTURE
+        )
         rows, weights = _validation.rows_with_weight(X, sample_weight)
         check_enough_rows(rows, self.n_components)
         if self.batch_size >= len(rows):

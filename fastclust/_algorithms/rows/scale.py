@@ -27,6 +27,10 @@ RANGE_OF_WEIGHTS = {
 squares that are in range, and sums of these, are in range, too. Scaled float64 rows leave no room
 for greater ones."""
 
+MOST_WEIGHT_OF_MIXTURE = 2.0**40
+"""Largest weight of a row with which weights of a mixture are not scaled: the limits of its rows
+leave room for it. A start from single rows depends on how much these weigh beside the others."""
+
 RANGE_OF_COUNTS = 2.0**-900, 2.0**900
 """Largest weights of a row, from and to, where a row counts as often as its weight says."""
 
@@ -127,7 +131,7 @@ def scaled_rows(X, exponent):
     return X
 
 
-def scaled_weights(sample_weight, dtype):
+def scaled_weights(sample_weight, dtype, most=0.0):
     """Weights times a power of two with which their sums do not leave the range of floats.
 
     Parameters
@@ -136,6 +140,8 @@ def scaled_weights(sample_weight, dtype):
         Weights, finite, at least one of which is greater than 0.
     dtype : dtype
         Type of the result.
+    most : float, default=0.0
+        Weights up to this are not scaled, either.
 
     Returns
     -------
@@ -146,7 +152,7 @@ def scaled_weights(sample_weight, dtype):
     """
     low, high = RANGE_OF_WEIGHTS[np.dtype(dtype)]
     largest, exponent = float(sample_weight.max()), 0
-    if not low <= largest <= high:
+    if not low <= largest <= max(high, most):
         exponent = math.frexp(largest)[1]
         sample_weight = scaled(sample_weight, -exponent)
     with np.errstate(under="ignore"):

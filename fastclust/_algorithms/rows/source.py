@@ -359,7 +359,7 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
     """
     rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
     square, most = rows.largest_square, scale.LARGEST_OF_MIXTURE
-    if square == 0 or (square <= most[X.dtype] and scale.is_in_range(square, X.dtype)):
+    if square <= most[X.dtype] and scale.is_in_range(square, X.dtype):
         return RowsInRange(rows, X, mean, 0)
     if X.dtype == np.float32:
         X, sample_weight = scale.widened(X), scale.widened(sample_weight)
