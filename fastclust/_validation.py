@@ -183,7 +183,7 @@ def check_sample_weight(sample_weight, X):
     if sample_weight is None:
         return None
     low, high = _algorithms.rows.scale.RANGE_OF_COUNTS
-    if not low <= sample_weight.max() <= high:
+    if not low <= float(sample_weight.max()) <= high:
         raise ValueError(
             "sample_weight is too large or small to say how often a row counts: the largest is "
             f"{sample_weight.max():g}. Divide all weights by it, for example."

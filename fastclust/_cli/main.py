@@ -49,7 +49,6 @@ KMEANS_CRITERIA = (
     "stability",
 )  # fmt: skip
 MIXTURE_CRITERIA = "bic", "aic", "icl", "bayesian"
-LEAVE_MISSING_OUT = "kmeans", "mini-batch-kmeans", "gmm"
 IN_BLOCKS = "kmeans", "mini-batch-kmeans", "spherical-kmeans", "gmm"
 """Estimators that read rows of files in blocks."""
 
@@ -133,9 +132,6 @@ def _add_estimators(commands, command, text, examples, *, saves):
             add("--reg-covar", type=non_negative, default=argparse.SUPPRESS)
         if command == "fit" and name in IN_BLOCKS:
             _add_memory(add)
-        if command == "fit" and name in LEAVE_MISSING_OUT:
-            add("--missing", choices=["error", "ignore"], default="error",
-                help="ignore: leave missing values out (default: they are an error)")  # fmt: skip
         (_add_sweep if command == "select" else add_model_options)(add, name)
 
 

@@ -12,6 +12,7 @@ _LLOYD = "kmeans", "spherical-kmeans"
 _BATCHES = ("mini-batch-kmeans",)
 _TREE = ("bisecting-kmeans",)
 _BAYESIAN = ("bayesian-gmm",)
+_LEAVE_MISSING_OUT = "kmeans", "mini-batch-kmeans", "gmm"
 _COUNT = integer(1, 2**31)
 
 
@@ -93,6 +94,8 @@ MODEL_OPTIONS = (
     ModelOption(_BAYESIAN, "--degrees-of-freedom-prior", "degrees_of_freedom_prior", None,
                 "weight of the covariances' prior, the covariance of the rows",
                 "the number of columns", kind=positive, metavar="ROWS"),
+    ModelOption(_LEAVE_MISSING_OUT, "--missing", "missing", "error", "whether missing values are "
+                "an error, or are left out", choices=("error", "ignore")),
 )  # fmt: skip
 
 

@@ -91,7 +91,16 @@ def test_passes_over_the_rows_are_shown(frame, tmp_path, monkeypatch):
     monkeypatch.setattr(_progress_bar, "show_progress", shown.append)
     write_folder(frame, tmp_path / "rows", ".npy")
     command = ["fit", "kmeans", tmp_path / "rows", "--clusters", "2", "--init", "random"]
-    command += ["--max-iter", "1", "--memory", "1kB", "--model", tmp_path / "model.npz"]
+    command += [
+        "--n-init",
+        "1",
+        "--max-iter",
+        "1",
+        "--memory",
+        "1kB",
+        "--model",
+        tmp_path / "model.npz",
+    ]
     assert main(list(map(str, command))) == 0
     # The mean, first centers, an iteration, the labels, and those of predict.
     expected = [
@@ -99,7 +108,7 @@ def test_passes_over_the_rows_are_shown(frame, tmp_path, monkeypatch):
         for n_passes in range(1, 6)
         for n_done, share in ((1000, "25%"), (2000, "50%"), (3000, "75%"), (4000, "100%"))
     ]
-    assert shown == [*expected, ""]  # nothing of it is left
+    assert [text for text in shown if "pass" in text] == expected
 
 
 @pytest.mark.parametrize(
