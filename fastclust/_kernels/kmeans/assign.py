@@ -10,6 +10,8 @@ their digits then decides nothing, and the labels are found from sums of (x - c)
 twice as many operations; `_algorithms.kmeans.precision` says when.
 """
 
+import functools
+
 import numpy as np
 from numba import prange
 
@@ -46,6 +48,7 @@ def make_search(name, start, update, add_feature=fma_tile, width=TILE):
     """
     half_width = width // 2
 
+    @functools.cache  # half a tile may be a narrow one
     def make_tile_distances(width):
         @inner
         @variant(f"{name}_{width}")
