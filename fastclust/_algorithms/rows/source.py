@@ -359,7 +359,9 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
     """
     rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
     square, most = rows.largest_square, scale.LARGEST_OF_MIXTURE
-    if square <= most[X.dtype] and scale.is_in_range(square, X.dtype):
+    # Squares are summed in float64, where those of float32 rows are not 0 unless all values are.
+    is_zero = square == 0 and X.dtype == np.float32
+    if is_zero or (square <= most[X.dtype] and scale.is_in_range(square, X.dtype)):
         return RowsInRange(rows, X, mean, 0)
     if X.dtype == np.float32:
         X, sample_weight = scale.widened(X), scale.widened(sample_weight)

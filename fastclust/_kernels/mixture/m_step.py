@@ -38,9 +38,9 @@ from fastclust._kernels.simd.sizes import WIDTH
 NEGLIGIBLE = 2.0**-10
 """Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""
 
-NEXT_TO_EMPTY = 2.0**29
-"""Sum of the responsibilities, in floors, up to which a mean is drawn to the zero of X. Others are
-drawn by less than 2^-29 of what they are; but a variance may be smaller still."""
+NEXT_TO_EMPTY = 2.0**50
+"""Sum of the responsibilities, in floors, up to which a mean is drawn to the zero of X: that of two
+rows. So a component of one row has a variance, if a tiny one, without reg_covar too."""
 
 _product_place = inner(product_place)
 _factor_place = inner(factor_place)
