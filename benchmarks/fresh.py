@@ -13,6 +13,7 @@ takes some ten minutes, most of them for compiling.
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -31,6 +32,9 @@ from benchmarks.slower import ROOT, tree_of
 SLOWER, LARGER = 1.10, 1.01
 """Ratios of seconds and of peak memory above which a commit is worse; the rest is noise."""
 
+ESTIMATORS = "KMeans", "GaussianMixture"
+"""Whose memory is compared; every one takes kernels of its own, which are compiled first."""
+
 N_COLD, N_WARM, N_MEMORY = 3, 9, 3
 """Processes of each commit: with an empty cache, with a filled one, and for memory."""
 
@@ -38,8 +42,8 @@ PEAK = """
 import resource
 from benchmarks.bench_memory import Memory
 memory = Memory()
-memory.setup()
-memory.{method}()
+memory.setup({estimator!r})
+memory.{method}({estimator!r})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -114,8 +118,9 @@ def main():
             worse.append(compare(f"{name}, filled cache", "s", SLOWER, rounds))
         with chdir(directory):
             Memory().setup_cache()
-        for method in [name for name in dir(Memory) if name.startswith("peakmem_")]:
-            code = PEAK.format(method=method)
+        methods = [name for name in dir(Memory) if name.startswith("peakmem_")]
+        for estimator, method in itertools.product(ESTIMATORS, methods):
+            code = PEAK.format(estimator=estimator, method=method)
 
             def peak(tree, code=code):
                 return int(run(tree, code, directory, FASTCLUST_CACHE_DIR=str(cache))[1]) / 1024
@@ -123,7 +128,7 @@ def main():
             for tree in trees:
                 peak(tree)  # compiles, which takes more memory than any fit
             rounds = in_turns(N_MEMORY, peak, trees)
-            worse.append(compare(method, "MiB", LARGER, rounds))
+            worse.append(compare(f"{estimator}: {method}", "MiB", LARGER, rounds))
     return 1 if any(worse) else 0
 
 
