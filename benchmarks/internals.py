@@ -221,7 +221,7 @@ def phases():
     from fastclust import _mixture_base, _parameters, _validation
     from fastclust._algorithms.kmeans import panel_lloyd, seeding
     from fastclust._algorithms.mixture import em, passes, restarts
-    from fastclust._algorithms.rows import csr, panels, source
+    from fastclust._algorithms.rows import csr, origin, panels, source
 
     return {
         "validation": [
@@ -229,7 +229,7 @@ def phases():
             (_mixture_base, "validate_data"),
             (_parameters, "check_parameters"),
             (_validation, "check_sample_weight"),
-            (source, "find_mean"),  # which finds NaN and infinity
+            (origin, "find_mean"),  # which finds NaN and infinity
             (source, "find_origin"),
         ],
         "packing": [
@@ -259,7 +259,8 @@ def phases():
 def open_blocks(rows):
     """Rows in blocks, less their mean, of rows that `open_rows` has opened; see `start_lloyd`."""
     from fastclust._algorithms.rows.block_source import open_source
-    from fastclust._algorithms.rows.source import find_mean, pack
+    from fastclust._algorithms.rows.origin import find_mean
+    from fastclust._algorithms.rows.source import pack
 
     source = open_source(rows)
     return pack(source, None, find_mean(source))

@@ -42,7 +42,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
-        mean = _algorithms.rows.source.find_mean(X)
+        mean = _algorithms.rows.origin.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             if not allows_nan(self):
                 assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
@@ -50,7 +50,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             check_no_infinity(X, type(self).__name__)
             X = self._find_missing(X)
             self._check_columns(X)
-            mean = _algorithms.rows.source.find_mean(X)
+            mean = _algorithms.rows.origin.find_mean(X)
         return X, mean
 
     def _find_missing(self, X):
@@ -109,7 +109,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         """Mean of the rows: a pass over them, which directions in blocks do without."""
         if self._unit and _block_rows.is_in_blocks(X):
             return np.zeros(X.shape[1], dtype=X.dtype)
-        return _algorithms.rows.source.find_mean(X)
+        return _algorithms.rows.origin.find_mean(X)
 
     @property
     def _n_features_out(self):

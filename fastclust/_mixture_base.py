@@ -130,12 +130,12 @@ class MixtureEstimator(MixturePredictions):
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=is_first, least=2 if is_first else 1)
-            return X, _algorithms.rows.source.find_mean(X)
+            return X, _algorithms.rows.origin.find_mean(X)
         X = validate_data(
             self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
             ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,
         )  # fmt: skip
-        mean = _algorithms.rows.source.find_mean(X)
+        mean = _algorithms.rows.origin.find_mean(X)
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             check = (
                 _missing.check_no_infinity if _missing.allows_nan(self) else _missing.check_finite
@@ -273,7 +273,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         rows, sample_weight = _validation.rows_with_weight(X, sample_weight)
         if rows is not X:
             _mixture_parameters.check_enough_rows(rows, mixture.n_components)
-            mean = source.find_mean(rows)
+            mean = _algorithms.rows.origin.find_mean(rows)
         if _missing.allows_nan(mixture) and not _block_rows.is_in_blocks(rows):
             names = getattr(mixture, "feature_names_in_", None)
             rows, mean, sample_weight, missing = _algorithms.mixture.missing.fill(

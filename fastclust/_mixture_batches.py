@@ -93,7 +93,7 @@ class BatchMixtureEstimator(MixtureEstimator):
             sample_weight, X, _algorithms.rows.scale.MOST_WEIGHT_OF_MIXTURE
         )
         X, sample_weight = _validation.rows_with_weight(X, sample_weight)
-        mean = source.find_mean(X)
+        mean = _algorithms.rows.origin.find_mean(X)
         if _missing.allows_nan(self) and not np.isfinite(mean).all():
             _missing.check_finite(X, f"partial_fit of {type(self).__name__}")
         if is_first:

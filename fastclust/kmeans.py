@@ -375,7 +375,8 @@ def kmeans_plusplus(
             )
     random_state = _validation.check_random_state(random_state)
     source = _algorithms.rows.source
-    rows = source.pack_for_distances(rows_X, sample_weight, source.find_mean(rows_X)).rows
+    mean = _algorithms.rows.origin.find_mean(rows_X)
+    rows = source.pack_for_distances(rows_X, sample_weight, mean).rows
     n_local_trials = None if n_local_trials is None else int(n_local_trials)
     indices = _algorithms.kmeans.seeding.run_kmeans_plusplus(
         rows, int(n_clusters), sample_weight, random_state, n_local_trials

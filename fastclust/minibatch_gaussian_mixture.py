@@ -207,7 +207,7 @@ class MiniBatchGaussianMixture(GaussianMixture):
         rows, weights = _validation.rows_with_weight(X, sample_weight)
         check_enough_rows(rows, self.n_components)
         if self.batch_size >= len(rows):
-            mean = _algorithms.rows.source.find_mean(rows)
+            mean = _algorithms.rows.origin.find_mean(rows)
             fit_mixture(self, given, packed=_validation.PackedRows(rows, mean, None, weights))
             self.n_steps_ = self.n_iter_
             return X
@@ -229,7 +229,7 @@ class MiniBatchGaussianMixture(GaussianMixture):
 
         def pack(numbers):
             part = rows[numbers]
-            mean = source.find_mean(part)
+            mean = _algorithms.rows.origin.find_mean(part)
             return source.pack_in_range(part, weights_of(numbers), mean, None, least_exponent)
 
         if self._goes_on():

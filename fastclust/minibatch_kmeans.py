@@ -300,13 +300,13 @@ class MiniBatchKMeans(CenterEstimator):
         return self
 
     def _fit_batch(self, X, sample_weight):
-        source = _algorithms.rows.source
+        rows_origin = _algorithms.rows.origin
         if not hasattr(self, "_random_state"):
             self._random_state = _validation.check_random_state(self.random_state)
         if hasattr(self, "cluster_centers_"):
             X, centers, _ = self._check_test_data(X)
             sample_weight = _validation.check_sample_weight(sample_weight, X)
-            origin = source.find_origin(X, source.find_mean(X))
+            origin = rows_origin.find_origin(X, rows_origin.find_mean(X))
         else:
             X, mean = self._check_rows(X)
             sample_weight = _validation.check_sample_weight(sample_weight, X)

@@ -14,8 +14,9 @@ from fastclust._algorithms.rows.dense import ArrayRows, PanelMemory, UnitRows
 from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.panels import Panels
+from fastclust._threads import limit_threads
 from fastclust._validation import FLOAT_DTYPES
-from fastclust.dask._rows import DaskRows, count_threads, fingerprint, limited
+from fastclust.dask._rows import DaskRows, count_threads, fingerprint
 
 
 class Block(NamedTuple):
@@ -177,7 +178,7 @@ class DaskSource(RowSource):
         The computed blocks are let go.
         """
         facts, n_blocks = self.facts, len(self._found)
-        make = dask.delayed(limited(_pack), pure=False)
+        make = dask.delayed(_pack, pure=False)
         n_threads = count_threads(n_blocks)
         packed = list(dask.persist(*(make(n_threads, b, origin, unit) for b in self._now())))
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
@@ -280,8 +281,9 @@ def _count_zero_rows(block):
     return len(block.rows) - int(np.count_nonzero(block.rows.any(axis=1)))
 
 
-def _pack(block, origin, unit):
+def _pack(n_threads, block, origin, unit):
     rows = UnitRows(block.rows) if unit else ArrayRows(block.rows)
-    panels = Panels(rows, block.weights, origin)
+    with limit_threads(n_threads):
+        panels = Panels(rows, block.weights, origin)
     panels.detach()
     return panels

@@ -48,16 +48,6 @@ def _client():
         return None
 
 
-def limited(function):
-    """The function with a first parameter: how many threads its kernels may use."""
-    return functools.partial(_run_limited, function)
-
-
-def _run_limited(function, n_threads, *arguments):
-    with _threads.limit_threads(n_threads):
-        return function(*arguments)
-
-
 class DaskRows(RowsInBlocks):
     """Rows in Dask's workers, less a point or divided by their norms.
 

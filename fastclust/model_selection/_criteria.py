@@ -139,7 +139,7 @@ def _gap_statistic(packed, ks, inertias, n_references, fit, options):
     memory = None
     for b in progress_bar(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
-        mean = _algorithms.rows.source.find_mean(reference)
+        mean = _algorithms.rows.origin.find_mean(reference)
         panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, memory)
         memory, sample = panels.memory, PackedRows(reference, mean, panels, sample_weight)
         for i, k in enumerate(ks):

@@ -344,9 +344,9 @@ def _pack(X, sample_weight, accept_sparse=False):
     )  # fmt: skip
     all_rows = float_csr(X) if issparse(X) else X
     X, sample_weight = rows_with_weight(all_rows, check_sample_weight(sample_weight, all_rows))
-    source = _algorithms.rows.source
-    mean = source.find_mean(X)
-    rows = source.pack(X, sample_weight, source.find_origin(X, mean))
+    mean = _algorithms.rows.origin.find_mean(X)
+    origin = _algorithms.rows.origin.find_origin(X, mean)
+    rows = _algorithms.rows.source.pack(X, sample_weight, origin)
     return PackedRows(X, mean, rows, sample_weight, None if X is all_rows else all_rows)
 
 

@@ -9,7 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 from fastclust import KMeans, SphericalKMeans, k_means, limit_memory
 from fastclust._algorithms.kmeans import parallel_seeding
 from fastclust._algorithms.kmeans.parallel_seeding import Candidates, run_kmeans_parallel
-from fastclust._algorithms.rows.source import find_mean, pack
+from fastclust._algorithms.rows.origin import find_mean
+from fastclust._algorithms.rows.source import pack
 from tests.rows.test_blocks import LITTLE, Given, K, make_rows, small_blocks
 
 pytestmark = pytest.mark.usefixtures(small_blocks.__name__)

@@ -15,7 +15,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from fastclust import BisectingKMeans, GaussianMixture, KMeans
 from fastclust._algorithms.kmeans.precision import LIMIT, search_tiles
-from fastclust._algorithms.rows.source import find_mean, find_origin, pack
+from fastclust._algorithms.rows.origin import find_mean, find_origin
+from fastclust._algorithms.rows.source import pack
 
 
 @pytest.fixture

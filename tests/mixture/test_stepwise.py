@@ -17,7 +17,8 @@ from fastclust import (
 )
 from fastclust._algorithms.mixture.stepwise import run_batch
 from fastclust._algorithms.rows import block_source
-from fastclust._algorithms.rows.source import find_mean, pack_in_range
+from fastclust._algorithms.rows.origin import find_mean
+from fastclust._algorithms.rows.source import pack_in_range
 from fastclust.exceptions import SingularCovarianceError
 from tests.reference import estimate_posterior, update_components
 

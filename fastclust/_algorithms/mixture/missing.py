@@ -15,7 +15,7 @@ from fastclust._algorithms.mixture.masked import MaskedPanels
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.mixture.patterns import PatternPanels
-from fastclust._algorithms.rows.source import find_mean
+from fastclust._algorithms.rows.origin import find_mean
 
 
 class FilledRows(NamedTuple):

@@ -9,10 +9,10 @@ from fastclust._algorithms.chunks import (
     MAX_CHUNKS,
     MIN_CHUNK_WORK,
     most_with_sums,
-    new_team,
     split,
 )
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
+from fastclust._algorithms.kmeans.panel_seeding import seed_panels
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.rows.dense import MOST_ROWS, PACK_WORK, ArrayRows, PanelMemory
@@ -28,17 +28,16 @@ from fastclust._calls import (
     transform_rows,
     variant,
 )
-from fastclust._kernels.kmeans.constants import SEEDING_BLOCK_PANELS, WIDEST_SEEDING_TILE
-from fastclust._kernels.launch import n_workers, steps_in_launch
+from fastclust._kernels.kmeans.constants import WIDEST_SEEDING_TILE
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, VECTOR_BYTES
 
 LABEL_WORK = 96
 """Cost of labelling a row beside its distances, in multiply-adds of the vector kernels: with few
 clusters and features it is most of a pass (benchmarks/ablate_constants.py)."""
 
-POINT_WORK, WRITE_WORK = 4, 300
-"""Cost of a distance beside its multiply-adds, and of writing one to memory for the first time, in
-multiply-adds. With few features they are most of the work of a launch, whose length they limit."""
+WRITE_WORK = 300
+"""Cost of writing a distance to memory for the first time, in multiply-adds. With few features it
+is most of the work of a launch, whose length it limits."""
 
 PARALLEL_RUNS_WORK = 2**20
 """Multiply-adds of one iteration of all runs below which runs are not worth a thread each."""
@@ -391,33 +390,8 @@ class Panels:
             Rows of the seeds.
         """
         self._return_to_order_of_X()  # draws look rows up in it
-        n_panels, (n_rounds, n_candidates) = len(self.values), uniforms.shape
-        n_points = n_candidates + 1  # and the last seed
-        seed_rounds, width = self._seeding_kernel(n_points)
-        n_tiles = -(-n_points // width)
-        n_blocks = -(-n_panels // SEEDING_BLOCK_PANELS)
-        round_work = self.work(2 * n_tiles * width)
-        chunks = split(n_blocks, round_work / n_blocks)
-        indices = filled(n_rounds + 1, np.int64, first)
-        closest_sq = filled((n_panels, self.lanes), self.dtype, np.inf)
-        self.padding(closest_sq)[:] = 0
-        buffers = (
-            np.empty(n_candidates, dtype=np.int64),
-            np.zeros((n_tiles, self.n_features, width), dtype=self.dtype),
-            closest_sq,
-            np.empty((n_blocks, n_tiles, width)),
-            np.empty(n_blocks),
-        )
-        point_work = n_panels * self.lanes * 2 * n_tiles * width * POINT_WORK
-        step = max(1, int(steps_in_launch(chunks, round_work + point_work)))
-        weights = self._seeding_weights()
-        for j in range(0, n_rounds + 1, step):
-            seed_rounds(
-                chunks, self.values, weights, uniforms, n_workers(chunks),
-                j, min(j + step, n_rounds + 1), new_team(), np.array([j - 1]),
-                indices, *buffers,
-            )  # fmt: skip
-        return indices
+        kernel, width = self._seeding_kernel(uniforms.shape[1] + 1)  # and the last seed
+        return seed_panels(self, first, uniforms, kernel, width, self._seeding_weights())
 
     def _seeding_kernel(self, n_points):
         """Kernel of rounds of seeding with so many points, and width of its tiles."""

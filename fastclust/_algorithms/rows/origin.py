@@ -1,0 +1,90 @@
+"""The mean of rows, whatever they are, and the point that is subtracted from them."""
+
+import numpy as np
+
+from fastclust._algorithms.rows.block_source import RowSource
+from fastclust._algorithms.rows.dense import estimate_mean
+from fastclust._algorithms.rows.missing import IncompleteArray
+
+SAMPLE_ROWS = 32
+"""Rows whose medians are looked at."""
+
+MOST_DRAGGED = 16
+"""Most distance of the mean from the median, in units of the narrower of the two ranges between the
+median and a quartile. A mean farther away would cost the values there more than 4 bits."""
+
+MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
+"""Most factor by which subtracting a point may enlarge a value: beyond it, more than 10 bits of
+float32 or 32 of float64 are lost."""
+
+FEW_GROWN = 32
+"""Part of the values that may lose more bits by the mean: some of ordinary ones are next to 0."""
+
+
+def find_mean(X):
+    """Mean of the rows, not finite if they are not; for sparse ones 0, which they stay relative to.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features), float32 or float64
+        The rows; an ndarray is C-contiguous.
+    """
+    if isinstance(X, RowSource):
+        with np.errstate(over="ignore"):
+            return X.facts.mean.astype(X.dtype)
+    if isinstance(X, IncompleteArray):
+        return X.mean
+    return estimate_mean(X) if isinstance(X, np.ndarray) else np.zeros(X.shape[1], dtype=X.dtype)
+
+
+def find_origin(X, mean, numbers=None):
+    """Point to subtract from the rows, so that their squares cancel as little as they can.
+
+    That is the mean, but where a few huge values (that stand for missing ones, say) have dragged it
+    away from the others, or where it lies between huge ones and far from the rest: x - mean would
+    be left with few digits of x, or none. There it is the median of some rows, or 0 if that is far
+    from other values too.
+
+    Parameters
+    ----------
+    X : ndarray, IncompleteArray, CSR matrix or RowSource of shape (n_samples, n_features)
+        The rows, all finite, in float32 or float64.
+    mean : ndarray of shape (n_features,)
+        Their mean, as of `find_mean`; not finite where a sum was not.
+    numbers : ndarray of int, default=None
+        Which rows of X it is about; all by default.
+    """
+    if isinstance(X, RowSource):
+        X = X.facts.sample
+    if isinstance(X, IncompleteArray):
+        sample, n = X.sorted_sample(SAMPLE_ROWS)
+        low, middle, high = (sample[i * n // 4, np.arange(len(n))] for i in (1, 2, 3))
+    elif isinstance(X, np.ndarray):
+        n = len(X) if numbers is None else len(numbers)
+        sampled = slice(0, None, max(1, n // SAMPLE_ROWS))
+        sample = X[sampled][:SAMPLE_ROWS] if numbers is None else X[numbers[sampled][:SAMPLE_ROWS]]
+        sample = np.sort(sample, axis=0)
+        n = len(sample)
+        low, middle, high = sample[n // 4], sample[n // 2], sample[3 * n // 4]
+    else:
+        return mean
+
+    def n_grown(point):
+        """Number of sampled values of each feature that lose too many bits less this point."""
+        grown = np.abs(sample - point) > MOST_LOST[X.dtype] * np.abs(sample)
+        return (grown & (sample != 0)).sum(axis=0)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        dense = np.minimum(high - middle, middle - low)
+        is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
+        # Values lose so many bits only where they are that much smaller than the mean.
+        least = np.abs(sample).min(axis=0)
+        if not (np.abs(mean) <= MOST_LOST[X.dtype] / 2 * least).all():  # nor where one is NaN
+            is_near &= n_grown(mean) <= n // FEW_GROWN
+        if isinstance(X, IncompleteArray):
+            # What rows that become first centers are missing is the origin: the mean if it may be.
+            is_near |= n_grown(mean) == 0
+        if is_near.all():
+            return mean
+        instead = np.where(n_grown(middle) > 0, 0, middle)
+    return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
