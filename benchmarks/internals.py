@@ -283,3 +283,10 @@ def pack_blocks(blocks):
 def take_rows(rows, numbers):
     """Rows by number."""
     return rows.take(numbers)
+
+
+def fan_in():
+    """Most statistics of blocks that are added in one task."""
+    from fastclust._algorithms.rows.merging import FAN_IN
+
+    return FAN_IN

@@ -21,11 +21,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
+import fastclust
 from benchmarks import internals
 from benchmarks.timing import cpu_name
 
 ROWS, N_FEATURES, K = (250_000, 1_000_000, 4_000_000), 16, 64
 N_BLOCKS = 16
+N_THREADS = 2
+"""Processes of the cluster, with a thread each, and threads of the iterations in memory."""
+
 N_STEPS, N_ROUNDS = 10, 3
 TARGET_ROWS, TARGET_WORKERS = 1_000_000_000, (1, 8, 64)
 BLOCK_ROWS = 1_000_000
@@ -65,8 +69,9 @@ def plain_iteration(X):
     """Median seconds of an iteration without bounds on rows in memory."""
     mean = internals.estimate_mean(X)
     run = internals.start_lloyd(internals.pack(X, mean), X[:K] - mean, skip=False)
-    internals.iterate(run, 0, 1)
-    times = [seconds(lambda: internals.iterate(run, 0, 1)) for _ in range(N_ROUNDS * N_STEPS)]
+    with fastclust.limit_threads(N_THREADS):
+        internals.iterate(run, 0, 1)
+        times = [seconds(lambda: internals.iterate(run, 0, 1)) for _ in range(N_ROUNDS * N_STEPS)]
     return statistics.median(times)
 
 
@@ -117,21 +122,30 @@ def describe(measured):
     return "\n".join(lines)
 
 
+def count_tasks(n_blocks):
+    """Tasks of a pass: one a block, and those of the tree that adds what these return."""
+    total = n_blocks
+    while n_blocks > 1:
+        n_blocks = -(-n_blocks // internals.fan_in())
+        total += n_blocks
+    return total
+
+
 def predict(measured):
     """The second table: the model for many rows."""
     largest = measured[-1]
-    row_seconds = 2 * largest["memory"] / largest["rows"]  # of one thread
+    row_seconds = N_THREADS * largest["memory"] / largest["rows"]  # of one thread
     added = statistics.median(max(0.0, row["dask"] - row["memory"]) for row in measured)
-    task_seconds = added / (N_BLOCKS + N_BLOCKS / 8)
+    task_seconds = added / count_tasks(N_BLOCKS)
     of_block, parameters = expected_bytes()
-    n_blocks = TARGET_ROWS / BLOCK_ROWS
+    n_blocks = TARGET_ROWS // BLOCK_ROWS
     lines = [
         "| workers, of 16 threads | kernels, s | tasks, s | bytes, MB | bytes, s | iteration, s |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for n_workers in TARGET_WORKERS:
         kernels = TARGET_ROWS * row_seconds / (16 * n_workers)
-        tasks = task_seconds * n_blocks * 9 / 8
+        tasks = task_seconds * count_tasks(n_blocks)
         sent = n_blocks * of_block + n_workers * parameters
         link = sent / LINK_BYTES / n_workers
         total = max(kernels, tasks) + link
@@ -149,7 +163,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="into docs/scaling.md")
     options = parser.parse_args()
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    cluster = LocalCluster(n_workers=N_THREADS, threads_per_worker=1, dashboard_address=":0")
     with cluster, Client(cluster) as client:
         measured = [measure(client, n) for n in ROWS]
     for name, table in (("measured", describe(measured)), ("model", predict(measured))):

@@ -46,7 +46,8 @@ INTERNALS = "benchmarks/internals.py"
 SUITES = [
     "bench_kernels", "bench_gaussian_mixture", "bench_bayesian_mixture", "bench_kmeans",
     "bench_minibatch_kmeans", "bench_bisecting_kmeans", "bench_spherical_kmeans",
-    "bench_minibatch_gaussian_mixture", "bench_metrics",
+    "bench_minibatch_gaussian_mixture", "bench_missing_kmeans", "bench_missing_mixture",
+    "bench_metrics",
 ]  # fmt: skip
 
 SCREEN, DECIDE = 2, 5

@@ -182,7 +182,7 @@ def check_sample_weight(sample_weight, X):
     sample_weight = _check_weight(sample_weight, X)
     if sample_weight is None:
         return None
-    low, high = _algorithms.rows.scale.RANGE_OF_COUNTS
+    low, high = _algorithms.rows.scale.RANGE_OF_COUNTS[np.dtype(X.dtype)]
     if not low <= float(sample_weight.max()) <= high:
         raise ValueError(
             "sample_weight is too large or small to say how often a row counts: the largest is "

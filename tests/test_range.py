@@ -275,9 +275,12 @@ def test_mixtures_do_not_depend_on_the_unit_of_the_weights(covariance_type, make
             np.testing.assert_array_equal(value, other)
 
 
-@pytest.mark.parametrize("weight", [1e-300, 1e300])
-def test_weights_that_cannot_count_rows_are_an_error(weight):
-    X, weights = make_rows(np.float64), np.full(90, weight)
+@pytest.mark.parametrize(
+    ("dtype", "weight"),
+    [(np.float64, 1e-300), (np.float64, 1e300), (np.float32, 1e-100), (np.float32, 1e100)],
+)
+def test_weights_that_cannot_count_rows_are_an_error(dtype, weight):
+    X, weights = make_rows(dtype), np.full(90, weight)
     with pytest.raises(ValueError, match="too large or small to say how often a row counts"):
         select_kmeans(X, [2, 3], sample_weight=weights)
 

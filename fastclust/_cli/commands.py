@@ -17,6 +17,7 @@ from sklearn.utils import gen_batches
 import fastclust
 from fastclust import model_selection
 from fastclust._algorithms.rows.block_source import open_source, passes_watched
+from fastclust._algorithms.rows.source import row_slices
 from fastclust._cli import model_file, tables
 from fastclust._cli.files import CommandError, whole_or_not_at_all
 from fastclust._missing import allows_nan
@@ -107,7 +108,8 @@ def _read(options, choose, prepares, may_miss):
         if wrong.any():
             row, f = np.argwhere(wrong)[0]
             is_infinite = np.isinf(table.X[part][row, f])
-            value = "infinite" if is_infinite else "missing (fit with --impute)"
+            advice = "fit with --impute, or --missing ignore where there is one"
+            value = "infinite" if is_infinite else f"missing ({advice})"
             place = f"row {part.start + row + 1}, {table.label(f)}"
             raise CommandError(f"{options.input}: {place}: {value}")
     return table
@@ -140,10 +142,8 @@ def _results(estimator, X, what):
     if what == "scores":
         if hasattr(estimator, "score_samples"):
             return {"log_likelihood": estimator.score_samples(X)}, labels
-        if isinstance(X, np.ndarray):
-            blocks = ((part, X[part]) for part in gen_batches(len(X), BLOCK_ROWS))
-        else:
-            blocks = open_source(X).blocks()
+        source = X if isinstance(X, np.ndarray) else open_source(X)
+        blocks = row_slices(source, BLOCK_ROWS)
         distances = [estimator.transform(rows).min(axis=1) for _, rows in blocks]
         return {"distance": np.concatenate(distances)}, labels
     resp = estimator.predict_proba(X)

@@ -47,8 +47,8 @@ def read_csv(path, choose, header):
         is_of_pandas = counts_rows and names[1:] == [str(f) for f in features[:-1]]
         if not is_of_pandas:
             raise OptionError(
-                f"{path}: the first line is of numbers: say --no-header if it is a row, or "
-                "--header if these are names of columns"
+                f"{path}: the first line is of numbers or booleans: say --no-header if it is a "
+                "row, or --header if these are names of columns"
             )
     if counts_rows:
         del features[0]

@@ -76,7 +76,7 @@ def _add_rows(parser, *, saves):
     parser.add_argument(
         "--header", action=argparse.BooleanOptionalAction,
         help="whether the first line of a CSV has the names (default: it has; must be said if "
-        "that line is of numbers)",
+        "that line is of numbers or booleans)",
     )  # fmt: skip
     parser.add_argument("--model", type=Path, required=saves != "maybe", metavar="PATH",
                         help="model, .npz")  # fmt: skip

@@ -58,7 +58,11 @@ def test_standard_input(tmp_path, model, monkeypatch):
     ("text", "message"),
     [
         ("a,b\n1,2\n3,x\n", "{}: row 2, column 'b': not a number: 'x'"),
-        ("a,b\n1,2\n3,\n", "{}: row 2, column 'b': missing (fit with --impute)"),
+        (
+            "a,b\n1,2\n3,\n",
+            "{}: row 2, column 'b': missing (fit with --impute, "
+            "or --missing ignore where there is one)",
+        ),
         ("a,b\n1,2\n3,inf\n", "{}: row 2, column 'b': infinite"),
         ("a,c\n1,2\n", "{}: no column 'b'"),
         ("a,b\n", "{}: no rows"),
@@ -346,7 +350,7 @@ def test_a_first_line_with_booleans_is_a_row(tmp_path, capsys):
     path.write_text("".join(rows))
     call = ["fit", "kmeans", "--clusters", "2", "--model", str(tmp_path / "m.npz"), str(path)]
     assert main(call) == 2
-    assert "the first line is of numbers" in capsys.readouterr().err
+    assert "the first line is of numbers or booleans" in capsys.readouterr().err
     assert main([*call, "--no-header", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 20
 
@@ -372,8 +376,8 @@ def test_a_first_line_of_numbers_needs_an_option(tmp_path, command, line, capsys
     before = sorted(tmp_path.iterdir())
     assert main(call) == 2
     assert capsys.readouterr().err == (
-        f"error: {path}: the first line is of numbers: say --no-header if it is a row, or "
-        "--header if these are names of columns\n"
+        f"error: {path}: the first line is of numbers or booleans: say --no-header if it is a row, "
+        "or --header if these are names of columns\n"
     )
     assert sorted(tmp_path.iterdir()) == before
     assert main([*call, "--header", "--json"]) == 0

@@ -11,7 +11,7 @@ def zero_rows_error(X):
 
     Parameters
     ----------
-    X : ndarray, CSR matrix or BlockSource of shape (n_samples, n_features)
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
         The rows, of which some are zero. Those in blocks are read again, to say where the first is.
     """
     if hasattr(X, "find_zero_rows"):

@@ -31,7 +31,10 @@ MOST_WEIGHT_OF_MIXTURE = 2.0**40
 """Largest weight of a row with which weights of a mixture are not scaled: the limits of its rows
 leave room for it. A start from single rows depends on how much these weigh beside the others."""
 
-RANGE_OF_COUNTS = 2.0**-900, 2.0**900
+RANGE_OF_COUNTS = {
+    np.dtype(np.float32): (2.0**-100, 2.0**100),
+    np.dtype(np.float64): (2.0**-900, 2.0**900),
+}
 """Largest weights of a row, from and to, where a row counts as often as its weight says."""
 
 
@@ -108,7 +111,7 @@ def advise_division(*arrays, exponent=0):
 
     Parameters
     ----------
-    *arrays : ndarray or BlockSource
+    *arrays : ndarray or RowSource
         X times 2^-exponent.
     exponent : int, default=0
         That exponent.
