@@ -90,8 +90,8 @@ class DaskSource(RowSource):
     def _found(self):
         """What is found out of each block that has rows, and these blocks."""
         self._persisted = list(dask.persist(*self._blocks))
-        find = dask.delayed(_find, pure=False)
-        found = dask.compute(*(find(block) for block in self._persisted))
+        find, n_threads = dask.delayed(_find, pure=False), count_threads(len(self._blocks))
+        found = dask.compute(*(find(n_threads, block) for block in self._persisted))
         prints = {one.fingerprint for one in found}
         if len(prints) > 1:
             raise ValueError(
@@ -175,7 +175,7 @@ class DaskSource(RowSource):
     def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, where they are.
 
-        The computed blocks are let go.
+        The computed blocks are let go, unless they must be scaled first.
         """
         facts, n_blocks = self.facts, len(self._found)
         make = dask.delayed(_pack, pure=False)
@@ -183,7 +183,9 @@ class DaskSource(RowSource):
         packed = list(dask.persist(*(make(n_threads, b, origin, unit) for b in self._now())))
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
             raise zero_rows_error(self)
-        self._persisted = None
+        square, most = facts.squares_about(origin)[1], scale.LARGEST_OF_MIXTURE[self.dtype]
+        if unit or (square <= most and scale.is_in_range(square, self.dtype)):
+            self._persisted = None  # else they are asked again, scaled or in another type
         return DaskRows(
             packed,
             facts,
@@ -223,7 +225,8 @@ def _weights_of_parts(sample_weight, X, parts):
                 "same chunks."
             )
         return weights
-    sizes = dask.compute(*(dask.delayed(len)(part) for part in parts))
+    is_known = isinstance(X, dask.array.Array) and not np.isnan(X.chunks[0]).any()
+    sizes = X.chunks[0] if is_known else dask.compute(*(dask.delayed(len)(part) for part in parts))
     sample_weight = np.asarray(sample_weight)
     if sample_weight.ndim == 0:
         return [np.full(size, sample_weight) for size in sizes]
@@ -249,16 +252,21 @@ def _read(part, weights, dtype, place):
         raise ValueError(f"There are {len(weights)} weights for {len(rows)} rows, in {place}.")
     if (weights < 0).any():
         raise ValueError(f"Negative values in data passed to `sample_weight`, in {place}.")
+    with np.errstate(over="ignore", under="ignore"):
+        weights = weights.astype(rows.dtype)
+    if not np.isfinite(weights).all():
+        raise ValueError(f"A weight is too large for {rows.dtype}, in {place}.")
     chosen = weights > 0
-    return Block(np.ascontiguousarray(rows[chosen]), weights[chosen].astype(rows.dtype))
+    return Block(np.ascontiguousarray(rows[chosen]), weights[chosen])
 
 
-def _find(block):
+def _find(n_threads, block):
     rows, weights = block
     if len(rows) == 0:
         return _Found(None, 0.0, weights is not None, fingerprint())
     total = float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
-    facts = facts_of_block(rows, PanelMemory())
+    with limit_threads(n_threads):
+        facts = facts_of_block(rows, PanelMemory())
     return _Found(facts, total, weights is not None, fingerprint())
 
 

@@ -5,7 +5,13 @@ from typing import Any
 import dask
 import numpy as np
 
-from fastclust import gaussian_mixture, kmeans, minibatch_kmeans, spherical_kmeans
+from fastclust import (
+    _validation,
+    gaussian_mixture,
+    kmeans,
+    minibatch_kmeans,
+    spherical_kmeans,
+)
 from fastclust._algorithms.kmeans import lloyd
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._lazy import lazily, sum_scores
@@ -56,8 +62,14 @@ class CollectionEstimator:
             return self._local_class.fit(self, X, sample_weight=sample_weight)
         return self._local_class.fit(self, DaskSource.of(X, sample_weight))
 
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Run one step with a batch of rows in memory; see the estimator of fastclust."""
+        if is_collection(X):
+            raise TypeError("partial_fit takes a batch in memory: compute the rows of one first.")
+        return self._local_class.partial_fit(self, X, sample_weight=sample_weight)
+
     def to_local(self):
-        """The ordinary estimator with the same parameters and results, but for `labels_`."""
+        """The ordinary estimator with the same parameters and results, without lazy `labels_`."""
         local = self._local_class.__new__(self._local_class)
         local.__dict__.update(self.__dict__)
         if dask.is_dask_collection(local.__dict__.get("labels_")):
@@ -86,7 +98,7 @@ class CollectionEstimator:
 
 
 class CollectionCenters(CollectionEstimator):
-    """Base of the estimators that run Lloyd's algorithm."""
+    """Base of the estimators that have centers."""
 
     init: Any
     get_feature_names_out: Any
@@ -147,7 +159,7 @@ class KMeans(CollectionCenters, kmeans.KMeans):
 
     - ``init='k-means||'`` draws in each chunk. ``init='k-means++'`` is the same, and a warning says
       so. It can not be a callable;
-    - of several runs, the one of the smallest inertia is kept;
+    - of several runs, a later one is kept if its inertia is smaller by more than a millionth;
     - ``labels_`` is a lazy array, or series with the index of a dataframe: ``predict(X)``.
 
     See Also
@@ -218,22 +230,17 @@ class MiniBatchKMeans(CollectionCenters, minibatch_kmeans.MiniBatchKMeans):
             return self._local_class.fit(self, X, sample_weight=sample_weight)
         if sample_weight is not None:
             sample_weight = np.asarray(dask.compute(sample_weight)[0])
-        self._local_class.fit(self, DaskSource.of(X), sample_weight=sample_weight)
-        if self.compute_labels:
-            self.labels_ = self.predict(X)
-            self.inertia_ = -self.score(X, sample_weight=sample_weight)
+        with _validation.state_restored_on_error(self):
+            self._local_class.fit(self, DaskSource.of(X), sample_weight=sample_weight)
+            if self.compute_labels:
+                self.labels_ = self.predict(X)
+                self.inertia_ = -self.score(X, sample_weight=sample_weight)
         return self
 
     def _label(self, X, sample_weight, weight_exponent=0):
         """Leave the labels of a collection where its rows are."""
         if not isinstance(X, DaskSource):
             self._local_class._label(self, X, sample_weight, weight_exponent)
-
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Run one step with a batch of rows in memory; see the estimator of fastclust."""
-        if is_collection(X):
-            raise TypeError("partial_fit takes a batch in memory: compute the rows of one first.")
-        return self._local_class.partial_fit(self, X, sample_weight=sample_weight)
 
 
 class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):

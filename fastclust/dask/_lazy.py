@@ -3,6 +3,7 @@
 import dask
 import dask.array
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from fastclust._algorithms.rows.merging import sum_tree
 from fastclust.dask._collections import DaskSource
@@ -14,7 +15,7 @@ def lazily(model, method, X, columns=None):
     Parameters
     ----------
     model : estimator
-        The fitted estimator, of fastclust.
+        The fitted estimator, of fastclust: a copy, as it changes.
     method : str
         Name of the method.
     X : dask.array.Array or dask.dataframe.DataFrame of shape (n_samples, n_features)
@@ -27,7 +28,7 @@ def lazily(model, method, X, columns=None):
     result : dask.array.Array, dask.dataframe.Series or dask.dataframe.DataFrame
         The lazy result, in the blocks of X.
     """
-    shared = dask.delayed(model, traverse=False)  # it travels to each worker once
+    shared = _shared(model)
     if isinstance(X, dask.array.Array):
         example = getattr(model, method)(np.ones((1, X.shape[1]), dtype=X.dtype))
         options = {"dtype": example.dtype, "meta": example[:0]}
@@ -41,6 +42,12 @@ def lazily(model, method, X, columns=None):
     example = _as_frame(getattr(model, method)(example), example.index, columns)
     meta = example.iloc[:0].set_axis(X._meta.index)
     return X.map_partitions(_ask_frame, shared, method, columns, meta, meta=meta)
+
+
+def _shared(model):
+    """The estimator, which travels to each worker once, without labels as long as its rows."""
+    vars(model).pop("labels_", None)
+    return dask.delayed(model, traverse=False)
 
 
 def _ask(rows, model, method, empty):
@@ -69,7 +76,7 @@ def sum_scores(model, X, sample_weight):
     Parameters
     ----------
     model : estimator
-        The fitted estimator, of fastclust.
+        The fitted estimator, of fastclust: a copy, as it changes.
     X : dask.array.Array or dask.dataframe.DataFrame of shape (n_samples, n_features)
         The rows.
     sample_weight : array, series or array-like, default=None
@@ -80,8 +87,11 @@ def sum_scores(model, X, sample_weight):
     score, weighted_score, weight : float
         Sum of the scores of the blocks, sum of the scores times the weights, sum of the weights.
     """
-    shared, ask = dask.delayed(model, traverse=False), dask.delayed(_score, pure=False)
-    blocks = DaskSource.of(X, sample_weight).unread_blocks()
+    source = DaskSource.of(X, sample_weight)
+    validate_data(model, source.header(), reset=False, skip_check_array=True)
+    vars(model).pop("feature_names_in_", None)  # checked; the blocks are arrays without names
+    shared, ask = _shared(model), dask.delayed(_score, pure=False)
+    blocks = source.unread_blocks()
     return sum_tree(dask.compute(*(ask(shared, block) for block in blocks))).tolist()
 
 

@@ -250,6 +250,16 @@ def test_starts_are_reproducible_and_good(init, weighted, scheduler):
     assert fits[0].inertia_ == fits[1].inertia_ < 1.5 * expected.inertia_
 
 
+def test_weights_that_are_none_in_float32_count_as_none():
+    X = make_rows("f4")
+    weights = np.where(np.arange(N) % 3 > 0, 1.0, 1e-60)
+    kmeans = KMeans(K, init=X[1 : K + 1], n_init=1).fit(array(X), sample_weight=weights)
+    expected = fastclust.KMeans(K, init=X[1 : K + 1], n_init=1).fit(X, sample_weight=weights)
+    np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+    with pytest.raises(ValueError, match=r"A weight is too large for float32, in block \d"):
+        KMeans(K).fit(array(X), sample_weight=np.full(N, 1e60))
+
+
 def test_random_rows_are_drawn_by_their_weights():
     X = np.arange(4.0)[:, np.newaxis]
     weights, counts = np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4)
@@ -299,6 +309,36 @@ def test_predictions_keep_the_index_of_a_dataframe():
     assert list(lazy.columns) == list(kmeans.get_feature_names_out())
     empty = rows[rows["a"] > 1e9]
     assert kmeans.predict(empty).compute().shape == (0,)
+
+
+def test_scores_of_a_dataframe_check_its_columns(recwarn):
+    X = make_rows()
+    rows = dataframe(X)
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows)
+    gm = mixture(fastclust.dask, X).fit(rows)
+    for model in (kmeans, gm):
+        assert model.score(rows) == pytest.approx(model.to_local().score(rows.compute()), rel=1e-13)
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.score(rows[list("edcba")])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0**480])
+@pytest.mark.parametrize("estimator", [KMeans, GaussianMixture, SphericalKMeans])
+def test_a_collection_is_computed_once(estimator, factor):
+    X, n_computed = make_rows() * factor, []
+
+    def count(block):
+        n_computed.append(len(block))
+        return block
+
+    rows = da.from_array(X, chunks=(CHUNK, D)).map_blocks(count, meta=X[:0])
+    if estimator is GaussianMixture:
+        start = {"covariance_type": "diag", "init_params": "random_from_data", "random_state": 0}
+        GaussianMixture(K, tol=1e9, **start).fit(rows, sample_weight=np.ones(N))
+    else:
+        estimator(K, init=X[:K], n_init=1).fit(rows, sample_weight=np.ones(N))
+    assert sum(n_computed) == N
 
 
 def test_pickles_need_no_dask(tmp_path):
@@ -355,6 +395,8 @@ def test_bad_rows():
     kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows)
     with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 5"):
         kmeans.predict(rows[:, :2])
+    with pytest.raises(TypeError, match="partial_fit takes a batch in memory"):
+        GaussianMixture(K).partial_fit(rows)
 
 
 @pytest.mark.parametrize(
@@ -391,8 +433,8 @@ def test_a_worker_that_is_killed_changes_nothing():
         thread.start()
         with pytest.warns(ConvergenceWarning):
             np.testing.assert_array_equal(gm.fit(rows).means_, expected)
+        assert killed  # in the middle of the fit
         thread.join()
-        assert killed
 
 
 def spoil_fingerprint():

@@ -330,7 +330,7 @@ def test_errors_name_what_is_wrong_and_change_nothing(estimator, dtype):
     for wrong, message in [
         (infinite, "Input X contains infinity or a value too large"),
         (empty, r"2 of 300 rows have no value at all, the first of them X[7]"),
-        (empty[8:], r"1 of 292 row has no value at all, the first of them X[1]"),
+        (empty[8:], r"1 of 292 rows has no value at all, the first of them X[1]"),
         (no_column, "No row has a value in column 2 of X"),
         (frame, "No row has a value in column 2 ('age') of X"),
     ]:

@@ -6,6 +6,7 @@ the same random_state gives the same seeds.
 
 import numpy as np
 
+from fastclust._algorithms.kmeans.batch_draws import SharesInPieces
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.panels import Panels
 
@@ -121,6 +122,8 @@ def _draw_different_rows(n_samples, n_rows, random_state):
         is_near = np.abs(positions - np.round(positions)) <= 4 * EPS * n_samples**2
         if len(indices) == 0 and not is_near.any():
             new = positions.astype(np.int64)
+        elif len(indices) == 0:
+            new = _look_up_even(n_samples, draws)
         else:
             probabilities = _probabilities(n_samples, None)
             probabilities[indices] = 0
@@ -150,6 +153,9 @@ def draw_first_row(n_samples, sample_weight, random_state):
     rounding = 4 * EPS * n_samples**2
     if abs(position - round(position)) > rounding:
         return int(position)
-    cumulative = np.cumsum(_probabilities(n_samples, None))
-    cumulative /= cumulative[-1]
-    return int(cumulative.searchsorted(position / n_samples, side="right"))
+    return int(_look_up_even(n_samples, np.array([position / n_samples]))[0])
+
+
+def _look_up_even(n_samples, draws):
+    """Rows that draws hit where all weights are equal: probabilities are formed in pieces."""
+    return SharesInPieces(np.broadcast_to(1.0, n_samples)).look_up(draws)

@@ -167,10 +167,10 @@ class VariationalMStep(MStep):
         components.means[:] = means - self._origin
         self._lay_out(np.zeros(len(means)))
 
-    def update(self, moments, total_weight=0.0, scatter=None):
+    def update(self, moments, total_weight=0.0, scatter=None, floor=None):
         """M step: the posterior, given the responsibilities.
 
-        `scatter` is by default that of the rows. `total_weight` has no part in it.
+        `scatter` is by default that of the rows. `total_weight` and `floor` have no part in it.
         """
         scatter = self._rows.scatter if scatter is None else scatter
         with np.errstate(all="ignore"):  # what is no number is an error below

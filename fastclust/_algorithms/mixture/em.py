@@ -19,8 +19,9 @@ FIRST_RECOVERY = 1e-12
 """Least regularisation to begin with, relative to the mean variance of the rows."""
 
 SUM_FLOOR = 10 * float(np.finfo(np.float64).eps)
-"""What scikit-learn adds to sums of responsibilities. For float32 rows it adds 10 eps of float32,
-which is lost in rounding there, but would here, in float64, draw means towards the zero of X."""
+"""What scikit-learn adds to sums of responsibilities of float64 rows. For float32 rows it adds 10
+eps of float32, which rounding takes away from all but components of a few rows; in float64 it would
+draw means towards the zero of X. So components of next to no float32 rows are those of float64."""
 
 MAX_RECOVERIES = 60
 """Steps after which a component that is still singular has moments that are not finite."""
@@ -128,16 +129,18 @@ class MStep:
             components.covariances[:] = self._rows.covariance.covariances(components.factors)
         components.lay_out()
 
-    def update(self, moments, total_weight=0.0, scatter=None):
+    def update(self, moments, total_weight=0.0, scatter=None, floor=None):
         """M step: the components of greatest likelihood.
 
         The weights are the sums of responsibilities divided by total_weight, or by their own sum if
-        that is 0. `scatter` is by default that of the rows.
+        that is 0. `scatter` is by default that of the rows, and `floor`, which is added to the
+        sums, that of rows of the largest weight.
         """
         scatter = self._rows.scatter if scatter is None else scatter
-        self._run(moments, total_weight, scatter)
+        floor = self._floor if floor is None else floor
+        self._run(moments, total_weight, scatter, floor)
         if self._is_singular.any():
-            self._regularise(lambda: self._run(moments, total_weight, scatter))
+            self._regularise(lambda: self._run(moments, total_weight, scatter, floor))
         self.components.lay_out()
 
     def iterate(self, moments):
@@ -153,6 +156,7 @@ class MStep:
         lower_bound : float
             Mean log-likelihood of X with the components before.
         """
+        check_likelihood(moments, self._rows.panels.dtype)
         self.update(moments)
         return self._lower_bound(moments)
 
@@ -178,19 +182,19 @@ class MStep:
         self.reg_covar[singular] = RECOVERY_STEP * np.maximum(self.reg_covar[singular], least)
         self.recovered.update(singular.tolist())
 
-    def _run(self, moments, total_weight, scatter):
+    def _run(self, moments, total_weight, scatter, floor):
         components = self.components
         self._update(
             components.chunks, components.about, moments.nk, moments.first, moments.second,
-            scatter, self.reg_covar, self._origin, self._floor, float(total_weight),
+            scatter, self.reg_covar, self._origin, floor, float(total_weight),
             *self._merged, components.weights, components.means, components.covariances,
             components.factors, self._is_singular,
         )  # fmt: skip
 
 
-def check_likelihood(lower_bound, dtype):
-    """Raise ValueError if a mean log-likelihood of rows of this type is not finite."""
-    if not math.isfinite(lower_bound):
+def check_likelihood(moments, dtype):
+    """Raise ValueError if the log-likelihood that a pass over rows of this type found is none."""
+    if not np.isfinite(moments.log_likelihood).all():
         raise ValueError(
             f"The likelihood of some rows is beyond the range of {np.dtype(dtype).name}: they are "
             "too far from every component. Leave out rows of values that stand for missing ones, "
@@ -308,7 +312,6 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
         if rows.is_separated():
             m_step.components.separate()
         before, lower_bound = lower_bound, m_step.iterate(moments)
-        check_likelihood(lower_bound, rows.panels.dtype)
         lower_bounds.append(lower_bound)
         log.step(n_iter, lower_bound - before)
         if abs(lower_bound - before) < tol:

@@ -30,9 +30,10 @@ def infer_observed(X, covariance, weights, means, factors, labels_out, log_densi
         return
     with_resp = len(resp_out) > 0
     n_missing = missing.sum(axis=1)
-    labels_out[:], log_density_out[:] = np.argmax(weights), 0
+    empty = n_missing == X.shape[1]
+    labels_out[empty], log_density_out[empty] = np.argmax(weights), 0
     if with_resp:
-        resp_out[:] = weights / weights.sum()
+        resp_out[empty] = weights / weights.sum()
 
     def write(rows, labels, log_density, resp):
         labels_out[rows], log_density_out[rows] = labels, log_density

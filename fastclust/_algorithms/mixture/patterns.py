@@ -135,7 +135,10 @@ class PatternPanels:
         shape = len(self._values), self._lanes
         labels = np.empty(shape, dtype=np.int32)
         log_density = np.empty(shape, dtype=self._dtype)
-        resp = np.empty((math.prod(shape) if with_resp else 0, self._k), dtype=self._dtype)
+        n_rows = math.prod(shape) if with_resp else 0
+        n_bytes = n_rows * self._k * self._dtype.itemsize
+        check_memory(n_bytes, "Responsibilities of rows of many patterns")
+        resp = np.empty((n_rows, self._k), dtype=self._dtype)
         means, factors, extras, constants, cuts = components.layout
         estimate_pattern_posterior(
             self._chunks, self._values, self._blocks, self._patterns,

@@ -5,6 +5,7 @@ import numpy as np
 from fastclust._algorithms.kmeans.lloyd import run_restarts
 from fastclust._algorithms.kmeans.parallel_seeding import default_starts
 from fastclust._algorithms.kmeans.seeding import run_kmeans_plusplus
+from fastclust._algorithms.mixture.em import SUM_FLOOR
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.scale import scaled
@@ -73,7 +74,7 @@ def start_from_seeds(rows, m_step, seeds):
         scatter = scatter + left_out - shifted - shifted.T
     moments = MixtureMoments.zeros(covariance, 1, k, d)
     moments.nk += 1
-    m_step.update(moments, rows.total_weight, scatter)
+    m_step.update(moments, rows.total_weight, scatter, SUM_FLOOR)  # of rows of weight 1
 
 
 def start_from_noise(rows, m_step, X, sample_weight, random_state):

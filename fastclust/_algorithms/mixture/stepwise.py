@@ -97,6 +97,7 @@ class StepwiseMStep(MStep):
 
     def iterate(self, moments):
         """M step after a batch; return the batch's lower bound, as `MStep` does."""
+        check_likelihood(moments, self._rows.panels.dtype)
         averaged, scatter = moments, self._rows.scatter
         if self._weight_before > 0:
             averaged, scatter = self._average(moments)
@@ -163,7 +164,6 @@ def run_batch(
         exponent=exponent,
     )
     lower_bound = m_step.iterate(rows.moments(m_step.components))
-    check_likelihood(lower_bound, rows.panels.dtype)
     added = np.ldexp(m_step.reg_covar, 2 * exponent)
     return BestRun(m_step, False, lower_bound, [lower_bound], added, m_step.recovered)
 

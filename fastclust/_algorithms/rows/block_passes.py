@@ -86,7 +86,7 @@ class RowsInBlocks:
 
 def block_statistics(panels, centers):
     """Statistics of the rows of a block."""
-    return panels.cluster_statistics(centers.values)
+    return panels.cluster_statistics(centers.values, centers.tiles)
 
 
 def block_sums(panels):

@@ -236,6 +236,9 @@ class BlockSource(RowSource):
 
     def __getitem__(self, selected):
         """Rows for which an array of booleans is true."""
+        if self._selected is not None:
+            chosen, selected = selected, np.zeros_like(self._selected)
+            selected[np.flatnonzero(self._selected)[chosen]] = True
         return BlockSource(self._rows, self.dtype, self._exponent, selected)
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):

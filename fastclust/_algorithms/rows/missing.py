@@ -102,10 +102,10 @@ class IncompleteArray:
         n_empty = self._sums[2]
         if n_empty:
             first = np.flatnonzero(np.isnan(self.values).all(axis=1))[0]
-            are = "rows have" if n_empty > 1 else "row has"
+            have = "have" if n_empty > 1 else "has"
             raise ValueError(
-                f"{n_empty} of {len(self)} {are} no value at all, the first of them X[{first}]: "
-                "nothing says where such a row belongs. Leave it out: keep "
+                f"{n_empty} of {len(self)} rows {have} no value at all, the first of them "
+                f"X[{first}]: nothing says where such a row belongs. Leave it out: keep "
                 "X[~np.isnan(X).all(axis=1)]."
             )
 
@@ -238,7 +238,7 @@ class MissingRows(Panels):
         """Statistics of the rows of each label, which are in the order of the panels."""
         return self.statistics_of_changes(filled(labels.shape, np.int32, -1), labels, n_clusters)
 
-    def cluster_statistics(self, centers):
+    def cluster_statistics(self, centers, tiles=None):
         """Statistics of the clusters of these centers."""
         labels, distances_sq = self.label_panels(centers)
         statistics = self.label_statistics(labels, len(centers))

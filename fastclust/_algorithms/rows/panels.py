@@ -93,7 +93,10 @@ class Panels:
         self.total_square, self.largest_square, self.n_zero = self.pack()
 
     def __getstate__(self):
-        """Panels travel without the array that they were made of, in the order of X."""
+        """Panels travel without the array that they were made of.
+
+        They must be in the order of X, as those of blocks always are.
+        """
         left_out = {"_source": None, "memory": None, "_panels_f32": None}
         return self.__dict__ | left_out | {"order": None}
 
@@ -277,9 +280,9 @@ class Panels:
         distances_sq = self.panel_distances_sq(centers, labels)
         return self.order.row_labels(labels), self.order.row_labels(distances_sq)
 
-    def cluster_statistics(self, centers):
+    def cluster_statistics(self, centers, tiles=None):
         """Statistics of the clusters of these centers."""
-        labels, inertia = self.assign_to_panels_with_inertia(centers)
+        labels, inertia = self.assign_to_panels_with_inertia(centers, tiles)
         sums, weights, counts = self.sum_clusters(labels, len(centers))
         return ClusterStatistics(sums, weights, counts, inertia)
 

@@ -16,8 +16,9 @@ leave it for squared distances that are much smaller than these norms: they must
 
 
 LARGEST_OF_MIXTURE = {np.dtype(np.float32): 2.0**80, np.dtype(np.float64): 2.0**900}
-"""Largest squared norm of a row up to which rows of a mixture are not scaled. In float32 there must
-be room for squares over variances, as small as 1e-14."""
+"""Largest squared norm of a row up to which rows of a mixture are computed with as they are: beyond
+it those in float32 are widened, and those in float64 scaled. In float32 there must be room for
+squares over variances, as small as 1e-14."""
 
 RANGE_OF_WEIGHTS = {
     np.dtype(np.float32): (2.0**-40, 2.0**20),
@@ -117,10 +118,12 @@ def advise_division(*arrays, exponent=0):
         That exponent.
     """
     exponent = min(find_exponent(*arrays) + exponent, 1023)
-    return (
-        f"Divide X by a power of two, 2.0**{exponent} for example, which changes no digit of it; "
-        "and leave out values that stand for missing ones, as they make variances huge."
+    advice = (
+        f"Divide X by a power of two, 2.0**{exponent} for example, which changes no digit of it"
     )
+    if exponent <= 0:
+        return f"{advice}."
+    return f"{advice}; and leave out values that stand for missing ones: they make variances huge."
 
 
 def scaled_rows(X, exponent):

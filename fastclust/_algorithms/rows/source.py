@@ -281,7 +281,7 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
     is_zero = square == 0 and X.dtype == np.float32
     if is_zero or (square <= most[X.dtype] and scale.is_in_range(square, X.dtype)):
         return RowsInRange(rows, X, mean, 0)
-    if X.dtype == np.float32:
+    if X.dtype == np.float32 and square > most[X.dtype]:
         X, sample_weight = scale.widened(X), scale.widened(sample_weight)
         mean = find_mean(X)
         return RowsInRange(pack(X, sample_weight, find_origin(X, mean)), X, mean, 0)

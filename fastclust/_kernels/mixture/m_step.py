@@ -38,9 +38,10 @@ from fastclust._kernels.simd.sizes import WIDTH
 NEGLIGIBLE = 2.0**-10
 """Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""
 
-NEXT_TO_EMPTY = 2.0**50
-"""Sum of the responsibilities, in floors, up to which a mean is drawn to the zero of X: that of two
-rows. So a component of one row has a variance, if a tiny one, without reg_covar too."""
+NEXT_TO_EMPTY = 2.0**49
+"""Sum of the responsibilities, in floors, up to which a mean is drawn to the zero of X: 1.25 rows
+of the largest weight. So a component of one row has a variance without reg_covar too, if a tiny
+one."""
 
 _product_place = inner(product_place)
 _factor_place = inner(factor_place)
