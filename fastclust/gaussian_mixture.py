@@ -241,7 +241,8 @@ class GaussianMixture(BatchMixtureEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; NaN is missing, which takes `missing="ignore"`.
+            Rows; NaN is missing, which takes `missing="ignore"`. `MiniBatchGaussianMixture` takes
+            none.
 
         draw : bool, default=False
             Whether to draw the values at random: for each row a component, by its probability,
