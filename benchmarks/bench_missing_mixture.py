@@ -87,10 +87,8 @@ class Missing:
         X = rows[n_features]
         means = 0.1 * np.random.default_rng(3).standard_normal((N_COMPONENTS, n_features))
         missing = make_missing(X.shape, n_patterns)
-        self.complete, self.incomplete = (
-            internals.MixtureIteration(X, means, covariance_type, missing=which)
-            for which in (None, missing)
-        )
+        self.complete = internals.MixtureIteration(X, means, covariance_type)
+        self.incomplete = internals.incomplete_iteration(X, means, covariance_type, missing)
         self.naive = NaiveIteration(X, means, missing)
         self.complete.warm_up()
         self.incomplete.run()

@@ -215,6 +215,11 @@ class MixtureIteration:
         self._rows._regrouping_pays = lambda: False
 
 
+def incomplete_iteration(X, means, covariance_type, missing):
+    """A `MixtureIteration` on rows of which values are missing."""
+    return MixtureIteration(X, means, covariance_type, missing=missing)
+
+
 def phases():
     """Functions of fastclust by the phase of a fit that they are, as (owner, name)."""
     import fastclust._kmeans_base

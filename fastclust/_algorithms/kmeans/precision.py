@@ -94,13 +94,13 @@ def may_be_far_from_means(center_sq):
 def may_keep_rounding(centers):
     """Whether sums that huge values were added to and taken from may have kept rounding of these.
 
-    So it is where some coordinate is next to nothing beside another.
+    So it is where some coordinate is next to nothing beside another of the same feature.
     """
     sizes = np.abs(centers)
-    largest, least = float(sizes.max()), float(sizes.min())
-    if least == 0.0:
-        least = float(sizes.min(where=sizes > 0, initial=np.inf))
-    return largest > MOST_COORDINATES * least
+    if sizes.max() <= MOST_COORDINATES * sizes.min():  # as a rule: of all features
+        return False
+    least = sizes.min(axis=0, where=sizes > 0, initial=np.inf)
+    return bool((sizes.max(axis=0) > MOST_COORDINATES * least).any())
 
 
 def move_to_means(centers, mean_differences):

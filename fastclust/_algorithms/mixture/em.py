@@ -156,13 +156,20 @@ class MStep:
         lower_bound : float
             Mean log-likelihood of X with the components before.
         """
-        check_likelihood(moments, self._rows.panels.dtype)
+        lower_bound = self._lower_bound(moments)
         self.update(moments)
-        return self._lower_bound(moments)
+        return lower_bound
 
     def _lower_bound(self, moments):
-        """Mean log-likelihood of X, by what an E step found."""
-        return float(moments.log_likelihood.sum() / self._rows.total_weight) - self._log_unit
+        """Mean log-likelihood of X, by what an E step found; ValueError if it is not finite."""
+        lower_bound = float(moments.log_likelihood.sum() / self._rows.total_weight)
+        if not math.isfinite(lower_bound):
+            raise ValueError(
+                "The likelihood of some rows is beyond the range of "
+                f"{np.dtype(self._rows.panels.dtype).name}: they are too far from every component. "
+                "Leave out rows of values that stand for missing ones, or increase reg_covar."
+            )
+        return lower_bound - self._log_unit
 
     def _regularise(self, run):
         """Raise regularisations, and `run` the update again, until no covariance is singular."""
@@ -190,16 +197,6 @@ class MStep:
             *self._merged, components.weights, components.means, components.covariances,
             components.factors, self._is_singular,
         )  # fmt: skip
-
-
-def check_likelihood(moments, dtype):
-    """Raise ValueError if the log-likelihood that a pass over rows of this type found is none."""
-    if not np.isfinite(moments.log_likelihood).all():
-        raise ValueError(
-            f"The likelihood of some rows is beyond the range of {np.dtype(dtype).name}: they are "
-            "too far from every component. Leave out rows of values that stand for missing ones, "
-            "or increase reg_covar."
-        )
 
 
 def _singular_message(dtype):

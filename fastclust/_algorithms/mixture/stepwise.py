@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.mixture.block_passes import mixture_rows
-from fastclust._algorithms.mixture.em import MStep, check_likelihood
+from fastclust._algorithms.mixture.em import MStep
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.restarts import BestRun
 from fastclust._algorithms.rows.scale import scaled
@@ -97,12 +97,12 @@ class StepwiseMStep(MStep):
 
     def iterate(self, moments):
         """M step after a batch; return the batch's lower bound, as `MStep` does."""
-        check_likelihood(moments, self._rows.panels.dtype)
+        lower_bound = self._lower_bound(moments)
         averaged, scatter = moments, self._rows.scatter
         if self._weight_before > 0:
             averaged, scatter = self._average(moments)
         self.update(averaged, scatter=scatter)
-        return self._lower_bound(moments)
+        return lower_bound
 
     def _average(self, moments):
         """Moments, and a scatter if one is needed, of the batch and of what was before."""

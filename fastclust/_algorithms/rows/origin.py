@@ -78,8 +78,9 @@ def find_origin(X, mean, numbers=None):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
         # Values lose so many bits only where they are that much smaller than the mean.
-        least = np.abs(sample).min(axis=0)
-        if not (np.abs(mean) <= MOST_LOST[X.dtype] / 2 * least).all():  # nor where one is NaN
+        sizes = np.abs(sample)
+        least = sizes.min(where=sizes > 0, initial=np.inf)
+        if np.abs(mean).max() > MOST_LOST[X.dtype] / 2 * least:
             is_near &= n_grown(mean) <= n // FEW_GROWN
         if isinstance(X, IncompleteArray):
             # What rows that become first centers are missing is the origin: the mean if it may be.
