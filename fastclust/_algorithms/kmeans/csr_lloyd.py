@@ -53,7 +53,8 @@ class CsrLloyd(PlainLloyd):
 
     def settle(self):
         """Move the centers to the means of their rows, where rounding may have moved some away."""
-        if self.statistics.counts.all() and may_keep_rounding(self.centers):
+        has_all = self.statistics.counts.all()
+        if has_all and may_keep_rounding(self.centers, self._center_sq()):
             self._accumulate(self.labels, True)
             self._move_centers()
         super().settle()

@@ -282,7 +282,7 @@ class PanelLloyd:
         if self._panels.unit:  # nor are directions; unit vectors have no huge values
             return
         center_sq = run.tiles[1].ravel()[: len(run.centers)]
-        if may_be_far_from_means(center_sq) or may_keep_rounding(run.centers):
+        if may_be_far_from_means(center_sq) or may_keep_rounding(run.centers, center_sq):
             panels, centers, labels = self._panels, run.centers, run.labels
             move_to_means(centers, lambda: mean_differences(panels, centers, labels))
             self.leave_bounds()

@@ -58,11 +58,14 @@ class PlainLloyd:
         to_unit = self._rows.unit
         return move_centers(self.centers, sums, weights, to_unit, self._tiles, self._shifts)
 
+    def _center_sq(self):
+        """Squared norms of the current centers."""
+        return np.einsum("jf,jf->j", self.centers, self.centers, dtype=np.float64)
+
     def settle(self):
         """Correct centers by the mean difference of their rows, where sums of huge values round.
 
         Centers that were relocated are no means of labels.
         """
-        center_sq = np.einsum("jf,jf->j", self.centers, self.centers, dtype=np.float64)
-        if self.statistics.counts.all() and may_be_far_from_means(center_sq):
+        if self.statistics.counts.all() and may_be_far_from_means(self._center_sq()):
             move_to_means(self.centers, self._mean_differences)

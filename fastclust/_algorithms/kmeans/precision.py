@@ -16,6 +16,7 @@ formula, and do not count.)
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -91,16 +92,24 @@ def may_be_far_from_means(center_sq):
     return max(norms_sq) / MOST_NORMS_SQ > min(norms_sq)
 
 
-def may_keep_rounding(centers):
+def may_keep_rounding(centers, center_sq):
     """Whether sums that huge values were added to and taken from may have kept rounding of these.
 
     So it is where some coordinate is next to nothing beside another of the same feature.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        Centers.
+    center_sq : ndarray of shape (n_clusters,)
+        Their squared norms.
     """
     sizes = np.abs(centers)
-    if sizes.max() <= MOST_COORDINATES * sizes.min():  # as a rule: of all features
+    if math.sqrt(max(center_sq.tolist())) <= MOST_COORDINATES * sizes.min():  # as a rule
         return False
-    least = sizes.min(axis=0, where=sizes > 0, initial=np.inf)
-    return bool((sizes.max(axis=0) > MOST_COORDINATES * least).any())
+    largest = sizes.max(axis=0)
+    sizes[sizes == 0] = np.inf
+    return bool((largest > MOST_COORDINATES * sizes.min(axis=0)).any())
 
 
 def move_to_means(centers, mean_differences):

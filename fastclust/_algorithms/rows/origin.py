@@ -79,7 +79,7 @@ def find_origin(X, mean, numbers=None):
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
         # Values lose so many bits only where they are that much smaller than the mean.
         sizes = np.abs(sample)
-        least = sizes.min(where=sizes > 0, initial=np.inf)
+        least = sizes[sizes > 0].min(initial=np.inf)
         if np.abs(mean).max() > MOST_LOST[X.dtype] / 2 * least:
             is_near &= n_grown(mean) <= n // FEW_GROWN
         if isinstance(X, IncompleteArray):
