@@ -107,9 +107,8 @@ def may_keep_rounding(centers, center_sq):
     sizes = np.abs(centers)
     if math.sqrt(max(center_sq.tolist())) <= MOST_COORDINATES * sizes.min():  # as a rule
         return False
-    largest = sizes.max(axis=0)
-    sizes[sizes == 0] = np.inf
-    return bool((largest > MOST_COORDINATES * sizes.min(axis=0)).any())
+    small = sizes.max(axis=0) / MOST_COORDINATES
+    return bool(((sizes < small) & (sizes > 0)).any())
 
 
 def move_to_means(centers, mean_differences):

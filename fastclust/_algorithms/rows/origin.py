@@ -69,23 +69,24 @@ def find_origin(X, mean, numbers=None):
     else:
         return mean
 
-    def n_grown(point):
-        """Number of sampled values of each feature that lose too many bits less this point."""
-        grown = np.abs(sample - point) > MOST_LOST[X.dtype] * np.abs(sample)
-        return (grown & (sample != 0)).sum(axis=0)
+    sizes = np.abs(sample)
+    is_some = sizes > 0  # neither zero nor missing
+
+    def grown(point):
+        """Which of the sampled values lose too many bits when this point is subtracted."""
+        return (np.abs(sample - point) > MOST_LOST[X.dtype] * sizes) & is_some
 
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
         # Values lose so many bits only where they are that much smaller than the mean.
-        sizes = np.abs(sample)
-        least = sizes[sizes > 0].min(initial=np.inf)
-        if np.abs(mean).max() > MOST_LOST[X.dtype] / 2 * least:
-            is_near &= n_grown(mean) <= n // FEW_GROWN
+        small = 2 * np.abs(mean).max() / MOST_LOST[X.dtype]
+        if (is_some & (sizes < small)).any():
+            is_near &= grown(mean).sum(axis=0) <= n // FEW_GROWN
         if isinstance(X, IncompleteArray):
             # What rows that become first centers are missing is the origin: the mean if it may be.
-            is_near |= n_grown(mean) == 0
+            is_near |= ~grown(mean).any(axis=0)
         if is_near.all():
             return mean
-        instead = np.where(n_grown(middle) > 0, 0, middle)
+        instead = np.where(grown(middle).any(axis=0), 0, middle)
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
