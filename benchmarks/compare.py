@@ -32,7 +32,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
 from benchmarks.roofline import blobs
-from benchmarks.timing import in_turns, machine_and_versions
+from benchmarks.timing import in_turns, machine_and_versions, peak_growth
 from benchmarks.workloads import BAYESIAN, BISECTING, KMEANS, MINI_BATCHES, MIXTURES, ellipsoids
 
 HERE = Path(__file__).resolve().parent
@@ -187,15 +187,7 @@ def measure_memory(section, name, package):
     X, *start = make_start(name)
     few = X[: max(20_000, 4 * len(start[0]))]
     fit(few, *start)  # imports, compiles, starts threads
-    before = _resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is forgotten
-    fit(X, *start)
-    return (_resident("VmHWM") - before) / 1024
-
-
-def _resident(name):
-    """A line of the system's account of this process, in kibibytes."""
-    return int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+    return peak_growth(lambda: fit(X, *start))
 
 
 # -- sections -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""How times are taken: the shortest of some calls, or functions in turns."""
+"""How times are taken, the shortest of some calls or functions in turns, and how memory is."""
 
 import platform
+import re
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,19 @@ def speed_up(theirs, ours, budget=5.0):
     """Median over rounds of the seconds of one function over those of another."""
     seconds = in_turns({"theirs": theirs, "ours": ours}, budget, fewest=5)
     return float(np.median(np.divide(seconds["theirs"], seconds["ours"])))
+
+
+def peak_growth(function):
+    """Most memory of this process during a call, in MiB, beside what it has before it (Linux)."""
+    before = _resident_kib("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is forgotten
+    function()
+    return (_resident_kib("VmHWM") - before) / 1024
+
+
+def _resident_kib(name):
+    """A line of the system's account of this process, in KiB."""
+    return int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def cpu_name():
