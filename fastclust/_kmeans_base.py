@@ -271,7 +271,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         sample_weight, exponent = _validation.check_relative_weight(sample_weight, X)
         inference = _algorithms.kmeans.inference
         inertia = inference.score_inertia(X, centers, origin, sample_weight, self._unit)
-        return -_algorithms.rows.scale.scaled_up(inertia, exponent, "The inertia")
+        units = _algorithms.rows.scale.Units(weight_exponent=exponent)
+        return -units.inertia_of_X(inertia)
 
     def _check_test_data(self, X):
         """Check new rows; return them, the centers and the origin of the last fit, in one dtype.

@@ -11,7 +11,7 @@ import contextlib
 import numpy as np
 
 from fastclust._algorithms.kmeans import seeding
-from fastclust._algorithms.kmeans.lloyd import run_lloyd
+from fastclust._algorithms.kmeans.lloyd import LloydOptions, run_lloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.kmeans.seeding import draw_first_row, run_kmeans_plusplus
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
@@ -198,5 +198,5 @@ def _cluster(candidates, weights, n_clusters, random_state, unit):
     source = UnitRows(candidates) if unit else ArrayRows(candidates)
     panels = Panels(source, weights, np.zeros_like(candidates[0]))
     seeds = run_kmeans_plusplus(panels, n_clusters, weights, random_state)
-    options = {"max_iter": LLOYD_ITERATIONS, "tol": 0.0, "with_inertia": False}
-    return run_lloyd(panels, panels.take(seeds), **options).centers
+    options = LloydOptions(LLOYD_ITERATIONS, tol=0.0, with_inertia=False)
+    return run_lloyd(panels, panels.take(seeds), options).centers
