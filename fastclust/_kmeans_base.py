@@ -344,6 +344,11 @@ def warn_of_unobserved(n_unobserved, shape, warn):
         warn(UserWarning(text))
 
 
+def iteration_line_end(kmeans):
+    """End of the line that `verbose` prints of an iteration, by scikit-learn's algorithm."""
+    return "" if kmeans.algorithm == "elkan" and kmeans.n_clusters > 1 else "."
+
+
 def is_string(value, string):
     """Whether value is this string (an array compared with == would not answer)."""
     return isinstance(value, str) and value == string

@@ -4,7 +4,13 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_incomplete, is_string, warn_of_unobserved
+from fastclust._kmeans_base import (
+    CenterEstimator,
+    is_incomplete,
+    is_string,
+    iteration_line_end,
+    warn_of_unobserved,
+)
 from fastclust._parameters import integer, one_of
 
 PASSES = (
@@ -34,11 +40,6 @@ class LloydEstimator(CenterEstimator):
         "oversampling_factor": [_parameters.positive_float()],
         "init_rounds": [integer(1)],
     }
-
-    @property
-    def _line_end(self):
-        """End of the line that `verbose` prints of an iteration, by scikit-learn's algorithm."""
-        return "" if self.algorithm == "elkan" and self.n_clusters > 1 else "."
 
     def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
@@ -80,7 +81,7 @@ class LloydEstimator(CenterEstimator):
             tol=self._tolerance(in_range),
             verbose=self.verbose,
             start_line="Initialization complete",
-            line_end=self._line_end,
+            line_end=iteration_line_end(self),
         )
         return lloyd.run_restarts(
             in_range.rows,

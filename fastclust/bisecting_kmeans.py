@@ -5,7 +5,12 @@ import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, called_starts, drawn_starts
+from fastclust._kmeans_base import (
+    CenterEstimator,
+    called_starts,
+    drawn_starts,
+    iteration_line_end,
+)
 from fastclust._parameters import integer, one_of
 
 
@@ -185,7 +190,7 @@ class BisectingKMeans(CenterEstimator):
                 max_iter=int(self.max_iter),
                 tol=float(self.tol),
                 verbose=self.verbose,
-                line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
+                line_end=iteration_line_end(self),
             ),
         )
         result = bisecting.run_bisecting(
