@@ -271,7 +271,8 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         sample_weight, exponent = _validation.check_relative_weight(sample_weight, X)
         inference = _algorithms.kmeans.inference
         inertia = inference.score_inertia(X, centers, origin, sample_weight, self._unit)
-        return -_algorithms.rows.scale.scaled_up(inertia, exponent, "The inertia")
+        units = _algorithms.rows.scale.Units(weight_exponent=exponent)
+        return -units.inertia_of_X(inertia)
 
     def _check_test_data(self, X):
         """Check new rows; return them, the centers and the origin of the last fit, in one dtype.
@@ -341,6 +342,11 @@ def warn_of_unobserved(n_unobserved, shape, warn):
             "all rows of their cluster: these centers keep what they had there before."
         )
         warn(UserWarning(text))
+
+
+def iteration_line_end(kmeans):
+    """End of the line that `verbose` prints of an iteration, by scikit-learn's algorithm."""
+    return "" if kmeans.algorithm == "elkan" and kmeans.n_clusters > 1 else "."
 
 
 def is_string(value, string):

@@ -4,7 +4,13 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_incomplete, is_string, warn_of_unobserved
+from fastclust._kmeans_base import (
+    CenterEstimator,
+    is_incomplete,
+    is_string,
+    iteration_line_end,
+    warn_of_unobserved,
+)
 from fastclust._parameters import integer, one_of
 
 PASSES = (
@@ -34,11 +40,6 @@ class LloydEstimator(CenterEstimator):
         "oversampling_factor": [_parameters.positive_float()],
         "init_rounds": [integer(1)],
     }
-
-    @property
-    def _line_end(self):
-        """End of the line that `verbose` prints of an iteration, by scikit-learn's algorithm."""
-        return "" if self.algorithm == "elkan" and self.n_clusters > 1 else "."
 
     def _effective_n_init(self, warn):
         """Number of runs, with scikit-learn's warnings for parameters that do not go together."""
@@ -72,24 +73,25 @@ class LloydEstimator(CenterEstimator):
             return source.pack_unit(X, sample_weight)
         return source.pack_for_distances(X, sample_weight, mean, panels)
 
-    def _run(
-        self, in_range, dtype, sample_weight, weight_exponent, n_init, random_state, on_result
-    ):
+    def _run(self, in_range, units, sample_weight, n_init, random_state, on_result):
         """Run n_init times, return the best result."""
-        return _algorithms.kmeans.lloyd.run_restarts(
+        lloyd = _algorithms.kmeans.lloyd
+        options = lloyd.LloydOptions(
+            max_iter=int(self.max_iter),
+            tol=self._tolerance(in_range),
+            verbose=self.verbose,
+            start_line="Initialization complete",
+            line_end=iteration_line_end(self),
+        )
+        return lloyd.run_restarts(
             in_range.rows,
             self._start_drawer(in_range, sample_weight, random_state),
             n_init,
             int(self.n_clusters),  # NumPy's integers may be too narrow for products
-            on_result,
+            options,
+            units,
             is_better=self._is_better_run(in_range),
-            max_iter=int(self.max_iter),
-            tol=self._tolerance(in_range),
-            verbose=self.verbose,
-            line_end=self._line_end,
-            exponent=in_range.exponent,
-            weight_exponent=weight_exponent,
-            dtype=dtype,
+            on_result=on_result,
         )
 
     def _is_better_run(self, in_range):
@@ -151,9 +153,8 @@ def fit_kmeans(
             _block_rows.tell_of_blocks(in_range.rows, PASSES)
         if is_string(kmeans.init, "k-means++"):
             _block_rows.warn_of_first_centers(in_range.rows.n_samples, warn)
-    best = kmeans._run(
-        in_range, X.dtype, sample_weight, weight_exponent, n_init, random_state, on_result
-    )
+    units = _algorithms.rows.scale.Units(in_range.exponent, weight_exponent, X.dtype)
+    best = kmeans._run(in_range, units, sample_weight, n_init, random_state, on_result)
     if not np.isfinite(best.inertia):  # of weights that count rows, in a sweep
         raise ValueError(
             "The inertia is above the largest floating-point number. Divide X or sample_weight by "

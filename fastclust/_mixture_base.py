@@ -161,23 +161,35 @@ class MixtureEstimator(MixturePredictions):
     ):  # fmt: skip
         """Run n_init times, return the best result."""
         k = int(self.n_components)  # NumPy's integers may be too narrow for products
-        goes_on = self._goes_on()
-        return _algorithms.mixture.restarts.run_restarts(
+        mixture, shape = _algorithms.mixture, (self._covariance, k)
+        if missing is None:
+            rows = mixture.block_passes.mixture_rows(in_range.rows, *shape)
+        else:
+            rows = mixture.missing.MissingMixtureRows(in_range, sample_weight, missing, *shape)
+        start_options = mixture.restarts.StartOptions(
             in_range,
             sample_weight,
-            lambda rows: self._make_m_step(rows, in_range, start),
             random_state or _validation.check_random_state(self.random_state),
-            covariance=self._covariance,
-            n_components=k,
-            n_init=1 if goes_on else self.n_init,
-            init_params=self.init_params,
+            self.init_params,
             on_kmeans=lambda labels: _validation.warn_of_missing_clusters(labels, k, warn),
+        )
+        goes_on = self._goes_on()
+        return mixture.restarts.run_restarts(
+            rows,
+            lambda rows: self._make_m_step(rows, in_range, start),
+            start_options,
+            1 if goes_on else self.n_init,
+            self._em_options(max_iter),
+            self.lower_bound_ if goes_on else -np.inf,
+        )
+
+    def _em_options(self, max_iter=None):
+        """When a run stops, after max_iter iterations if given, and what it prints."""
+        return _algorithms.mixture.em.EMOptions(
             tol=self.tol,
             max_iter=int(self.max_iter) if max_iter is None else max_iter,
-            lower_bound=self.lower_bound_ if goes_on else -np.inf,
             verbose=int(self.verbose),
             verbose_interval=self.verbose_interval,
-            missing=missing,
         )
 
     def _warn_of_end(self, converged, warn):

@@ -84,9 +84,8 @@ class BatchMixtureEstimator(MixtureEstimator):
         return LEARNING_DECAY, LEARNING_OFFSET
 
     def _fit_batch(self, X, sample_weight):
-        stepwise, source = _algorithms.mixture.stepwise, _algorithms.rows.source
+        source = _algorithms.rows.source
         is_first = not hasattr(self, "means_")
-        n_steps = 0 if is_first else getattr(self, "n_steps_", 1)
         X, _ = self._check_rows(X, is_first)
         X = X if is_first else self._as_computed(X)
         sample_weight, _ = _validation.check_relative_weight(
@@ -102,26 +101,28 @@ class BatchMixtureEstimator(MixtureEstimator):
             least = self._least_exponent(start)
             in_range = source.pack_in_range(X, sample_weight, mean, None, least)
             run = self._run(in_range, sample_weight, start, _validation.warn_user, max_iter=1)
+            n_before = 0
         else:
             before = self._check_state(X.shape[1])
             least = self._least_exponent(None)
             in_range = source.pack_in_range(X, sample_weight, mean, None, least)
-            rate = stepwise.learning_rate(n_steps, *self._learning())
-            run = self._run_batch(in_range, before, rate)
+            run = self._run_batch(in_range, before)
+            n_before = before.n_steps
         self._warn_of_recovery(run.recovered, run.reg_covar, _validation.warn_user)
         self._set_result(run, in_range, X)
-        self.n_steps_ = n_steps + 1
+        self.n_steps_ = n_before + 1
 
-    def _run_batch(self, in_range, before, rate, batch_weight=None):
+    def _run_batch(self, in_range, before, batch_weight=None):
         """One step from a mixture before."""
-        return _algorithms.mixture.stepwise.run_batch(
+        stepwise = _algorithms.mixture.stepwise
+        return stepwise.run_batch(
             in_range,
             before,
             covariance=self._covariance,
             n_components=int(self.n_components),
             reg_covar=self.reg_covar,
             recover=self.on_singular == "regularize",
-            rate=rate,
+            rate=stepwise.learning_rate(before.n_steps, *self._learning()),
             batch_weight=batch_weight,
         )
 
@@ -140,4 +141,5 @@ class BatchMixtureEstimator(MixtureEstimator):
             covariances.astype(np.float64),
             self._covariance.normalise_factors(factors, "precisions_cholesky_"),
             np.asarray(getattr(self, "reg_covar_", np.full(k, float(self.reg_covar)))),
+            getattr(self, "n_steps_", 1),
         )

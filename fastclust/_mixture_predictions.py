@@ -168,17 +168,19 @@ class MixturePredictions(DensityMixin, Estimator):
             resp_out = np.empty((0, len(self.means_)), dtype=X.dtype)
         name, shape = "precisions_cholesky_", self._covariance.shape(*np.shape(self.means_))
         factors = _validation.check_attribute(self.precisions_cholesky_, name, shape)
-        mixture = (
+        inference = _algorithms.mixture.inference
+        mixture = inference.Mixture(
             self._covariance,
             np.asarray(self.weights_, dtype=np.float64),
             np.asarray(self.means_, dtype=np.float64),
             self._covariance.normalise_factors(factors.astype(np.float64), name),
+            self._log_weights(),
         )
         outputs = labels, log_density, resp_out
         if _missing.allows_nan(self) and not _block_rows.is_in_blocks(X):
-            _algorithms.mixture.missing_inference.infer_observed(X, *mixture, *outputs)
+            _algorithms.mixture.missing_inference.infer_observed(X, mixture, *outputs)
         else:
-            _algorithms.mixture.inference.infer(X, *mixture, *outputs, self._log_weights())
+            inference.infer(X, mixture, *outputs)
         return labels, log_density
 
     def __sklearn_tags__(self):

@@ -5,7 +5,12 @@ import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, called_starts, drawn_starts
+from fastclust._kmeans_base import (
+    CenterEstimator,
+    called_starts,
+    drawn_starts,
+    iteration_line_end,
+)
 from fastclust._parameters import integer, one_of
 
 
@@ -177,19 +182,24 @@ class BisectingKMeans(CenterEstimator):
         X, mean, sample_weight, exponent, all_rows = self._check_fit_rows(X, sample_weight)
         random_state = _validation.check_random_state(self.random_state)
         bisecting = _algorithms.kmeans.bisecting
+        options = bisecting.BisectingOptions(
+            n_clusters=int(self.n_clusters),  # NumPy's integers may be too narrow for products
+            by_inertia=self.bisecting_strategy == "biggest_inertia",
+            n_init=int(self.n_init),
+            lloyd=_algorithms.kmeans.lloyd.LloydOptions(
+                max_iter=int(self.max_iter),
+                tol=float(self.tol),
+                verbose=self.verbose,
+                line_end=iteration_line_end(self),
+            ),
+        )
         result = bisecting.run_bisecting(
             X,
             sample_weight,
             mean,
-            int(self.n_clusters),  # NumPy's integers may be too narrow for products
             self._split_starts(X, random_state),
-            int(self.n_init),
-            by_inertia=self.bisecting_strategy == "biggest_inertia",
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-            verbose=self.verbose,
-            weight_exponent=exponent,
-            line_end="" if self.algorithm == "elkan" and self.n_clusters > 1 else ".",
+            options,
+            exponent,
         )
         self.cluster_centers_, self.labels_, self.inertia_, self._tree = result
         self._origin = (*result.tree.origins, result.centers[0])[0]  # of the first split, if any

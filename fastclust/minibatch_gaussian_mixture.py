@@ -233,8 +233,7 @@ class MiniBatchGaussianMixture(GaussianMixture):
             return source.pack_in_range(part, weights_of(numbers), mean, None, least_exponent)
 
         if self._goes_on():
-            state = self._check_state(rows.shape[1])
-            n_steps, bound = self.n_steps_, self.lower_bound_
+            state, bound = self._check_state(rows.shape[1]), self.lower_bound_
         else:
             start = self._check_start(rows.shape[1])
             size = 3 * self.batch_size if self.init_size is None else self.init_size
@@ -244,19 +243,15 @@ class MiniBatchGaussianMixture(GaussianMixture):
             run = self._run(
                 sample, weights_of(numbers), start, warn, random_state=random_state, max_iter=1
             )
-            state, n_steps, bound = stepwise.State.of_run(run, sample), 1, -math.inf
+            state, bound = stepwise.State.of_run(run, sample, n_steps=1), -math.inf
+        row_weights = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
         return stepwise.run_passes(
             pack,
+            self._run_batch,
             state,
-            n_steps,
-            len(rows),
-            weights,
+            row_weights,
             random_state,
             batch_size=int(self.batch_size),
-            learning=self._learning(),
-            run=self._run_batch,
-            tol=self.tol,
-            max_iter=int(self.max_iter),
+            options=self._em_options(),
             lower_bound=bound,
-            log=_algorithms.mixture.em.VerboseLog(int(self.verbose), self.verbose_interval),
         )

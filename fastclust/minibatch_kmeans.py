@@ -226,32 +226,32 @@ class MiniBatchKMeans(CenterEstimator):
         if self.verbose and _block_rows.is_in_blocks(X):
             at_once = in_range.rows.steps_at_once(batch_size)
             _block_rows.tell_of_blocks(in_range.rows.blocks, PASSES.format(at_once))
-        centers = _algorithms.kmeans.minibatch_start.find_best_start(
+        minibatch, minibatch_start = (
+            _algorithms.kmeans.minibatch,
+            _algorithms.kmeans.minibatch_start,
+        )
+        centers = minibatch_start.find_best_start(
             in_range,
             sample_weight,
             random_state,
-            self._start_drawer,
-            n_init=n_init,
-            init_size=init_size,
+            minibatch_start.StartMethod(self._start_drawer, self.init, init_size),
+            n_init,
             weight_exponent=exponent,
             verbose=self.verbose,
-            method=self.init,
         )
         weights = sample_weight
         if weights is None:
             weights = np.broadcast_to(X.dtype.type(1), n_samples)
-        result = _algorithms.kmeans.minibatch.run_minibatch(
-            in_range.rows,
-            centers,
-            weights,
-            random_state,
+        options = minibatch.MiniBatchOptions(
             batch_size=batch_size,
             n_steps=int(self.max_iter) * n_samples // batch_size,
             tol=self._tolerance(in_range),
             max_no_improvement=self.max_no_improvement,
             reassignment_ratio=self.reassignment_ratio,
             verbose=self.verbose,
-            exponent=in_range.exponent,
+        )
+        result = minibatch.run_minibatch(
+            in_range.rows, centers, weights, random_state, options, in_range.exponent
         )
         self._batch_size = batch_size
         self.n_steps_ = result.n_steps
@@ -263,9 +263,8 @@ class MiniBatchKMeans(CenterEstimator):
         else:
             self.__dict__.pop("labels_", None)  # those of another fit
             inertia = result.mean_inertia * float(weights.sum(dtype=np.float64))
-            self.inertia_ = _algorithms.rows.scale.scaled_up(
-                inertia, 2 * in_range.exponent + exponent, "The inertia"
-            )
+            units = _algorithms.rows.scale.Units(in_range.exponent, exponent)
+            self.inertia_ = units.inertia_of_X(inertia)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Move the centers by one batch: all rows of X.
@@ -341,9 +340,9 @@ class MiniBatchKMeans(CenterEstimator):
         self._checked_n_init(3, _validation.warn_user)
         self._batch_size, init_size = self._check_sizes(X.shape[0])
         in_range = _algorithms.rows.source.open_batches(X, mean)
-        centers = _algorithms.kmeans.minibatch_start.draw_centers(
-            in_range, sample_weight, self._random_state, self._start_drawer, init_size, self.init
-        )
+        start = _algorithms.kmeans.minibatch_start
+        method = start.StartMethod(self._start_drawer, self.init, init_size)
+        centers = start.draw_centers(in_range, sample_weight, self._random_state, method)
         return in_range.place_back(centers, X.dtype)
 
     def _check_sizes(self, n_samples):
@@ -386,5 +385,5 @@ class MiniBatchKMeans(CenterEstimator):
         self.labels_, inertia = _algorithms.kmeans.inference.predict_with_inertia(
             X, self.cluster_centers_, self._origin, sample_weight
         )
-        scaled_up = _algorithms.rows.scale.scaled_up
-        self.inertia_ = scaled_up(inertia, weight_exponent, "The inertia")
+        units = _algorithms.rows.scale.Units(weight_exponent=weight_exponent)
+        self.inertia_ = units.inertia_of_X(inertia)

@@ -4,6 +4,7 @@ import dask
 import numpy as np
 
 from fastclust._algorithms.kmeans.precision import SearchedCenters
+from fastclust._algorithms.kmeans.row_draws import find_in_running_sum
 
 
 def weighted_random_starts(rows, n_clusters, random_state):
@@ -97,13 +98,10 @@ class DaskCandidates:
     def _draw_by(self, totals, uniform, values_of):
         """Number of the row at a share of the running sum of values, whose sums by block these are.
 
-        Blocks of no weight are not hit, in spite of rounding.
+        The share is one of the sum of all; within the block it becomes one of the block's.
         """
         running = np.cumsum(totals)
-        block = min(
-            int(np.searchsorted(running, uniform * running[-1], side="right")),
-            int(np.flatnonzero(totals)[-1]),
-        )
+        block = find_in_running_sum([(0, totals)], uniform * running[-1])
         share = (uniform * running[-1] - (running[block] - totals[block])) / totals[block]
         own = [(self._nearest[block], float(np.clip(share, 0.0, 1.0)))]
         found = self._rows.each_block(_place_of, values_of, of_blocks=own, numbers=[block])
@@ -149,9 +147,7 @@ def _place_of(panels, values_of, own):
     """Number of the row at a share of the running sum of its values."""
     nearest, share = own
     values = values_of(panels, nearest)
-    running = np.cumsum(values, dtype=np.float64)
-    place = int(np.searchsorted(running, share * running[-1], side="right"))
-    return min(place, int(np.flatnonzero(values)[-1]))
+    return find_in_running_sum([(0, values)], share * float(values.sum(dtype=np.float64)))
 
 
 def _weigh(panels, n_candidates, nearest):

@@ -522,16 +522,3 @@ def test_float32_rows_after_a_float64_fit():
     new = blobs(seed=1)
     agree = model.predict(new.astype(np.float32)) == model.predict(new)
     assert agree.mean() > 0.999
-
-
-def test_random_rows_are_those_of_choice():
-    from fastclust._algorithms.kmeans.seeding import draw_random_rows
-
-    for n_samples in 2, 3, 10, 1000, 100_000:
-        for n_rows in 1, 2, min(n_samples, 30):
-            ours, theirs = np.random.RandomState(n_samples), np.random.RandomState(n_samples)
-            for _ in range(50):
-                p = np.full(n_samples, 1 / n_samples)
-                expected = theirs.choice(n_samples, n_rows, replace=False, p=p / p.sum())
-                drawn = draw_random_rows(n_samples, n_rows, None, ours)
-                np.testing.assert_array_equal(drawn, expected)

@@ -262,17 +262,6 @@ def test_batches_that_were_not_taken_are_drawn_again(n_taken):
         np.testing.assert_array_equal(theirs.random_sample(5), ours.random_sample(5))
 
 
-@pytest.mark.parametrize("n", [1_000_003, 1_000_033])  # borders above i / n, and below
-def test_draws_next_to_borders_between_rows(n):
-    draws = batch_draws.BatchDraws(np.random.RandomState(0), np.ones(n), 1, n_batches=1)
-    cumulative = np.cumsum(np.full(n, 1 / n))
-    cumulative /= cumulative[-1]
-    borders = cumulative[np.random.default_rng(0).integers(n - 1, size=20_000)]
-    near = np.concatenate([np.nextafter(borders, 0), borders, np.nextafter(borders, 1), [0.0]])
-    expected = np.searchsorted(cumulative, near, side="right")
-    np.testing.assert_array_equal(draws._shares.look_up(near), expected)
-
-
 # -- partial_fit ---------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fastclust import MiniBatchKMeans, limit_memory, open_rows
-from fastclust._algorithms.kmeans import batch_draws
 from fastclust._algorithms.rows import batches, block_batches
 from fastclust._algorithms.rows.block_source import BlockSource
 from tests.rows.test_blocks import LITTLE, SOURCES, D, Given, K, is_mapped, make_rows, small_blocks
@@ -181,35 +180,6 @@ def test_partial_fit_takes_a_batch_in_blocks(weighted):
         np.testing.assert_array_equal(found.labels_, expected.labels_)
         np.testing.assert_allclose(found._counts, expected._counts)
     assert found.n_steps_ == 3
-
-
-# -- draws ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n", [1, 999, 1000, 1001, 5003])
-def test_shares_in_pieces_are_those_of_all_rows(monkeypatch, n, weighted, dtype):
-    monkeypatch.setattr(batch_draws, "PIECE_ROWS", 1000)
-    rng = np.random.default_rng(0)
-    weights = np.broadcast_to(np.dtype(dtype).type(1), n)
-    if weighted:
-        weights = (rng.uniform(0, 2, n) * (rng.random(n) < 0.5)).astype(dtype)
-        weights[n // 2] = 1
-    cumulative = np.cumsum((weights / np.sum(weights)).astype("f8"))
-    cumulative /= cumulative[-1]
-    near = np.concatenate([np.nextafter(cumulative, 0), cumulative, np.nextafter(cumulative, 1)])
-    uniforms = np.concatenate([near[near < 1], rng.random(1000), [0.0]])
-    rng.shuffle(uniforms)
-    found = batch_draws.SharesInPieces(weights).look_up(uniforms.reshape(-1, 1))
-    expected = np.searchsorted(cumulative, uniforms, side="right")
-    np.testing.assert_array_equal(found.ravel(), expected)
-
-
-@pytest.mark.parametrize("n", [1000, 16_777_219])
-def test_the_sum_of_ones_needs_no_memory(n):
-    ones = np.ones(n, dtype="f4")
-    assert np.sum(np.broadcast_to(np.float32(1), n)) == np.sum(ones)
 
 
 # -- faults ---------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_candidates_are_those_of_the_paper(monkeypatch, dtype, weighted):
     rows = pack(X, weights, np.zeros(5, dtype=dtype))
     run_kmeans_parallel(rows, K, weights, np.random.RandomState(0), 2.0, 3)
     (candidates, candidate_weights, *_), random_state = found[0], np.random.RandomState(0)
-    first = parallel_seeding.draw_first_row(len(X), weights, random_state)
+    first = parallel_seeding.draw_row(len(X), weights, random_state)
     ones = np.ones(len(X)) if weights is None else weights.astype("f8")
     expected = naive_candidates(X.astype("f8"), ones, first, K, random_state, 3)
     np.testing.assert_array_equal(candidates, expected[0])

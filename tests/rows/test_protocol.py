@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastclust._algorithms.kmeans.lloyd import run_lloyd
+from fastclust._algorithms.kmeans.lloyd import LloydOptions, run_lloyd
 from fastclust._algorithms.kmeans.parallel_seeding import run_kmeans_parallel
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._algorithms.mixture.components import Components
@@ -227,7 +227,7 @@ def test_algorithms_run_on_parts(container, dtype):
         pickle.loads(pickle.dumps(rows.cluster_statistics(starts))) for rows in in_parts
     )
     assert_same_bits(first + second, parts.cluster_statistics(starts))
-    ours, theirs = (run_lloyd(rows, starts, max_iter=100, tol=0.0) for rows in (parts, whole))
+    ours, theirs = (run_lloyd(rows, starts, LloydOptions(100, tol=0.0)) for rows in (parts, whole))
     assert ours.n_iter == theirs.n_iter > 2
     np.testing.assert_array_equal(ours.labels, theirs.labels)
     # Sums of some 150 rows in another order; the centers are rounded to the rows' type.

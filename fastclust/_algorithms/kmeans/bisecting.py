@@ -6,18 +6,44 @@ their own: so it costs as much as these rows, and is exact however far they are 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from fastclust._algorithms.kmeans.inference import blocks_in_range
-from fastclust._algorithms.kmeans.lloyd import find_best_run, is_clearly_smaller
+from fastclust._algorithms.kmeans.lloyd import (
+    LloydOptions,
+    find_best_run,
+    is_clearly_smaller,
+)
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack_for_distances, pack_part
 
 NEVER_SPLIT = -math.inf, 0.0
 """Priority of a leaf that has less than two rows; scikit-learn fails where it chooses one."""
+
+
+@dataclass(frozen=True)
+class BisectingOptions:
+    """How rows are divided.
+
+    Attributes
+    ----------
+    n_clusters : int
+        Number of leaves.
+    by_inertia : bool
+        Whether the greatest leaf is that of the largest inertia, or of the most rows.
+    n_init : int
+        Runs for each split, of which the best is kept.
+    lloyd : LloydOptions
+        Options of each run; its `tol` is in the units of X squared.
+    """
+
+    n_clusters: int
+    by_inertia: bool
+    n_init: int
+    lloyd: LloydOptions
 
 
 class Tree(NamedTuple):
@@ -117,10 +143,7 @@ class _Splits:
         )
 
 
-def run_bisecting(
-    X, sample_weight, mean, n_clusters, starts, n_init, *, by_inertia, tol, verbose,
-    weight_exponent=0, **options,
-):  # fmt: skip
+def run_bisecting(X, sample_weight, mean, starts, options, weight_exponent=0):
     """Split the rows in two, and again the greatest leaf, until there are n_clusters.
 
     Among equals the leftmost is split. A leaf without two rows is never split.
@@ -133,24 +156,14 @@ def run_bisecting(
         Weight of each row, of X's dtype, not 0; None for ones.
     mean : ndarray of shape (n_features,)
         Mean of the rows, as of `find_mean`.
-    n_clusters : int
-        Number of leaves.
     starts : callable
         ``starts(rows, exponent, numbers, sample_weight, mean)`` is `draw_start` of `find_best_run`
         for two centers in these rows, which are those of X that have the numbers (None for all)
         times 2^-exponent. The weights are theirs; the mean is that of all rows, finite.
-    n_init : int
-        Runs for each split, of which the best is kept.
-    by_inertia : bool
-        Whether the greatest leaf is that of the largest inertia, or of the most rows.
-    tol : float
-        Sum of the squared shifts of two centers at which a run stops, in the units of X squared.
-    verbose : bool
-        Print scikit-learn's lines.
+    options : BisectingOptions
+        How the rows are divided.
     weight_exponent : int, default=0
         The weights are those given times 2^-weight_exponent; the inertia is that of those given.
-    **options
-        Others of `run_lloyd`.
 
     Returns
     -------
@@ -162,17 +175,19 @@ def run_bisecting(
     ValueError
         If the inertia is above the largest float.
     """
+    n_init = options.n_init
+    lloyd = replace(options.lloyd, with_inertia=n_init > 1)
     in_range = pack_for_distances(X, sample_weight, mean)
     rows = memory = in_range.rows
     exponent = in_range.exponent
     mean = scale.scaled(in_range.mean, exponent).astype(X.dtype, copy=False)
     dtype, are_usual = X.dtype, True
-    if n_clusters == 1:
+    if options.n_clusters == 1:
         root = _root(rows, exponent, dtype)
     else:  # its center and inertia are not asked for
         root = _Leaf(mean, None, math.nan, exponent)
     leaves, splits, priorities = [root], _Splits(), [(0.0, 0.0)]
-    while len(leaves) < n_clusters:
+    while len(leaves) < options.n_clusters:
         greatest = max(range(len(leaves)), key=priorities.__getitem__)  # the first of equals
         leaf = leaves[greatest]
         weights = sample_weight
@@ -182,13 +197,13 @@ def run_bisecting(
             weights = None if sample_weight is None else sample_weight[leaf.numbers]
         draw_start = starts(rows, exponent, leaf.numbers, weights, mean)
         best = find_best_run(
-            rows, draw_start, n_init, 2, is_clearly_smaller,
-            tol=float(scale.scaled(tol, -2 * exponent)), verbose=verbose, exponent=exponent,
-            weight_exponent=weight_exponent,
-            dtype=dtype, with_inertia=n_init > 1, **options,
+            rows, draw_start, n_init, 2,
+            replace(lloyd, tol=float(scale.scaled(lloyd.tol, -2 * exponent))),
+            scale.Units(exponent, weight_exponent, dtype),
+            is_better=is_clearly_smaller,
         )  # fmt: skip
         centers = scale.scaled(best.centers, exponent)
-        if verbose:  # as scikit-learn, relative to the mean of all rows
+        if lloyd.verbose:  # as scikit-learn, relative to the mean of all rows
             print(f"New centroids from bisection: {centers - mean}")
         relative = best.centers.astype(rows.dtype, copy=False) - rows.origin
         inertias = rows.label_inertias(relative, best.labels)
@@ -200,7 +215,7 @@ def run_bisecting(
             for side in (0, 1)
         ]
         leaves[greatest : greatest + 1] = sides
-        priorities[greatest : greatest + 1] = [child.priority(by_inertia) for child in sides]
+        priorities[greatest : greatest + 1] = [leaf.priority(options.by_inertia) for leaf in sides]
     tree = splits.as_tree(leaves, X.shape[1], dtype)
     labels = _labels_of(leaves, X.shape[0]) if are_usual else predict_labels(X, tree)
     centers = np.array([leaf.center for leaf in leaves])
@@ -221,7 +236,7 @@ def _total_inertia(leaves, weight_exponent):
     """Sum of the inertias, which may have any units, times 2^weight_exponent."""
     unit = max((leaf.exponent for leaf in leaves if leaf.inertia > 0), default=0)
     inertias = (math.ldexp(leaf.inertia, 2 * (leaf.exponent - unit)) for leaf in leaves)
-    return scale.scaled_up(math.fsum(inertias), 2 * unit + weight_exponent, "The inertia")
+    return scale.Units(unit, weight_exponent).inertia_of_X(math.fsum(inertias))
 
 
 def _numbers_of_sides(numbers, labels):

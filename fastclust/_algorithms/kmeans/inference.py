@@ -94,7 +94,7 @@ def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
         X, sample_weight, centers, origin, unit=unit
     ):
         labels[part], block_inertia = rows.assign_with_inertia(*tiled)
-        inertia += scale.scaled_up(block_inertia, 2 * exponent, "The inertia")
+        inertia += scale.Units(exponent).inertia_of_X(block_inertia)
     return labels, inertia / 2 if unit else inertia
 
 
@@ -104,7 +104,7 @@ def cluster_statistics(X, centers, origin, sample_weight):
     for _, rows, (relative, _), exponent in blocks_in_range(X, sample_weight, centers, origin):
         block = rows.cluster_statistics(relative)
         block.sums = scale.scaled(block.sums, exponent)
-        block.inertia = scale.scaled_up(block.inertia, 2 * exponent, "The inertia")
+        block.inertia = scale.Units(exponent).inertia_of_X(block.inertia)
         total = block if total is None else total + block
     return total
 

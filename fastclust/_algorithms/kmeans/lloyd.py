@@ -1,11 +1,39 @@
 """Lloyd's algorithm, and its restarts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fastclust import _threads
-from fastclust._algorithms.rows.scale import scaled, scaled_up
+from fastclust._algorithms.rows.scale import UNITS_OF_X, scaled, scaled_up
+
+
+@dataclass(frozen=True)
+class LloydOptions:
+    """When a run stops, and what it prints.
+
+    Attributes
+    ----------
+    max_iter : int
+        Limit of the iterations.
+    tol : float
+        Sum of the squared shifts of the centers at which to stop, in the units of the rows.
+    verbose : bool, default=False
+        Print scikit-learn's lines.
+    start_line : str, default=None
+        Line before the iterations of each run, if verbose.
+    line_end : str, default="."
+        End of the line of an iteration (scikit-learn's "elkan" has none).
+    with_inertia : bool, default=True
+        Whether the result is to have its inertia; it may be NaN otherwise.
+    """
+
+    max_iter: int
+    tol: float
+    verbose: bool = False
+    start_line: str | None = None
+    line_end: str = "."
+    with_inertia: bool = True
 
 
 @dataclass
@@ -31,10 +59,7 @@ class LloydResult:
     n_iter: int
 
 
-def run_lloyd(
-    rows, centers, *, max_iter, tol, verbose=False, line_end=".", exponent=0,
-    weight_exponent=0, dtype=None, with_inertia=True,
-):  # fmt: skip
+def run_lloyd(rows, centers, options, units=UNITS_OF_X):
     """Alternate labels and means until the labels repeat or the centers stand still.
 
     Parameters
@@ -43,29 +68,18 @@ def run_lloyd(
         The rows.
     centers : ndarray of shape (n_clusters, n_features)
         First centers, relative to the origin of the rows.
-    max_iter : int
-        Limit of the iterations.
-    tol : float
-        Sum of squared center shifts at which to stop.
-    verbose : bool, default=False
-        Print scikit-learn's lines.
-    line_end : str, default="."
-        End of the line of an iteration (scikit-learn's "elkan" has none).
-    exponent : int, default=0
-        The rows, centers and tol are those of X times 2^-exponent, and so is the result;
-        what is printed is not.
-    weight_exponent : int, default=0
-        The weights are those of X times 2^-weight_exponent, and so is the inertia of the result.
-    dtype : dtype, default=None
-        Type of the resulting centers; that of the rows by default.
-    with_inertia : bool, default=True
-        Whether the result is to have its inertia; it may be NaN otherwise.
+    options : LloydOptions
+        When to stop, and what to print.
+    units : Units, default=UNITS_OF_X
+        Units of the rows, and so of the result. What is printed is in those of X.
 
     Returns
     -------
     result : LloydResult
-        The labels are made with the centers that are returned, by the same arithmetic as predict's.
+        The centers are of X's type. The labels are made with them, by the same arithmetic as
+        predict's.
     """
+    max_iter, tol, verbose = options.max_iter, options.tol, options.verbose
     state = rows.start_lloyd(centers)
     share = 0.5 if rows.unit else 1.0  # of the squared distances in the inertia
     n_iter = 0
@@ -74,9 +88,8 @@ def run_lloyd(
         done = state.advance(n_iter, 1 if verbose else max_iter - n_iter, tol)
         n_iter += done.n_iter
         if verbose:
-            inertia = share * state.inertia(centers_before)
-            inertia = scaled_up(inertia, 2 * exponent + weight_exponent, "The inertia")
-            print(f"Iteration {n_iter - 1}, inertia {inertia}{line_end}")
+            inertia = units.inertia_of_X(share * state.inertia(centers_before))
+            print(f"Iteration {n_iter - 1}, inertia {inertia}{options.line_end}")
         if done.n_changed == 0:
             if verbose:
                 print(f"Converged at iteration {n_iter - 1}: strict convergence.")
@@ -84,7 +97,8 @@ def run_lloyd(
         if done.shift_sq <= tol:
             if verbose:
                 shift_sq, limit = (
-                    scaled_up(value, 2 * exponent, "The shift") for value in (done.shift_sq, tol)
+                    scaled_up(value, 2 * units.exponent, "The shift")
+                    for value in (done.shift_sq, tol)
                 )
                 print(
                     f"Converged at iteration {n_iter - 1}: center shift "
@@ -92,9 +106,9 @@ def run_lloyd(
                 )
             break
     state.settle()
-    public_centers = (state.centers + rows.origin).astype(dtype or rows.dtype, copy=False)
+    public_centers = (state.centers + rows.origin).astype(units.dtype or rows.dtype, copy=False)
     final_centers = public_centers.astype(rows.dtype, copy=False) - rows.origin
-    labels, inertia = state.finish(final_centers, with_inertia)
+    labels, inertia = state.finish(final_centers, options.with_inertia)
     return LloydResult(public_centers, labels, share * inertia, n_iter)
 
 
@@ -114,30 +128,19 @@ def is_clearly_smaller(result, best):
     return result.inertia < best.inertia * (1 - 1e-6)
 
 
-def run_restarts(
-    rows,
-    draw_start,
-    n_init,
-    n_clusters,
-    on_result=None,
-    *,
-    is_better=is_smaller_and_other,
-    **options,
-):
-    """Best of n_init runs; see `find_best_run`.
-
-    The rows and weights may be scaled by powers of two, where these are options; the result is not.
-    """
-    best = find_best_run(
-        rows, draw_start, n_init, n_clusters, is_better, on_result,
-        start_line="Initialization complete", **options,
-    )  # fmt: skip
-    return scaled_back(best, options.get("exponent", 0), options.get("weight_exponent", 0))
+def run_restarts(rows, draw_start, n_init, n_clusters, options, units=UNITS_OF_X, **choice):
+    """Best of n_init runs, in the units of X; see `find_best_run`, whose arguments these are."""
+    best = find_best_run(rows, draw_start, n_init, n_clusters, options, units, **choice)
+    if units.exponent == units.weight_exponent == 0:
+        return best
+    centers, inertia = scaled(best.centers, units.exponent), units.inertia_of_X(best.inertia)
+    return replace(best, centers=centers, inertia=inertia)
 
 
 def find_best_run(
-    rows, draw_start, n_init, n_clusters, is_better, on_result=None, start_line=None, **options
-):
+    rows, draw_start, n_init, n_clusters, options, units=UNITS_OF_X, *,
+    is_better=is_smaller_and_other, on_result=None,
+):  # fmt: skip
     """Best of n_init runs, in the units of the rows.
 
     On few rows, runs take a thread each.
@@ -150,24 +153,29 @@ def find_best_run(
         Makes the random draws of a run and returns a function that returns its first centers.
     n_init, n_clusters : int
         Number of runs, and of centers.
-    is_better : callable
+    options : LloydOptions
+        When a run stops, and what it prints.
+    units : Units, default=UNITS_OF_X
+        Units of the rows.
+    is_better : callable, default=is_smaller_and_other
         Says of two results whether the first, of a later run, is the better one.
     on_result : callable, default=None
         Is called with the result of each run.
-    start_line : str, default=None
-        Printed, where verbose, before the iterations of each run.
-    **options
-        Those of `run_lloyd`.
+
+    Returns
+    -------
+    best : LloydResult
+        The best run.
     """
 
     def run(start):
         centers = start()
-        if options["verbose"] and start_line:
-            print(start_line)
-        return run_lloyd(rows, centers, **options)
+        if options.verbose and options.start_line:
+            print(options.start_line)
+        return run_lloyd(rows, centers, options, units)
 
     starts = (draw_start() for _ in range(n_init))
-    side_by_side = n_init > 1 and not options["verbose"] and rows.is_small(n_clusters, n_init)
+    side_by_side = n_init > 1 and not options.verbose and rows.is_small(n_clusters, n_init)
     results = _threads.map_in_order(run, starts) if side_by_side else map(run, starts)
     best = None
     for result in results:
@@ -176,20 +184,6 @@ def find_best_run(
         if best is None or is_better(result, best):
             best = result
     return best
-
-
-def scaled_back(result, exponent, weight_exponent=0):
-    """Result for rows times 2^exponent, and weights times 2^weight_exponent.
-
-    Raises
-    ------
-    ValueError
-        If its inertia is above the largest float.
-    """
-    if exponent == weight_exponent == 0:
-        return result
-    inertia = scaled_up(result.inertia, 2 * exponent + weight_exponent, "The inertia")
-    return LloydResult(scaled(result.centers, exponent), result.labels, inertia, result.n_iter)
 
 
 def is_same_clustering(labels, other_labels, n_clusters):

@@ -11,7 +11,7 @@ from fastclust._algorithms.kmeans.m_step import (
     move_gradually,
     place_centers,
 )
-from fastclust._algorithms.rows.scale import scaled_up
+from fastclust._algorithms.rows.scale import Units
 from fastclust._algorithms.rows.source import take_rows
 
 MOST_REASSIGNED = 0.5
@@ -19,6 +19,34 @@ MOST_REASSIGNED = 0.5
 
 REASSIGN_ROWS = 10
 """Rows for each cluster after which clusters of little weight are looked for."""
+
+
+@dataclass(frozen=True)
+class MiniBatchOptions:
+    """How many batches there are, when these stop, and what is printed.
+
+    Attributes
+    ----------
+    batch_size : int
+        Rows of a batch.
+    n_steps : int
+        Limit of the steps, each with a batch.
+    tol : float
+        Sum of the squared shifts of the centers at which to stop; 0 for never.
+    max_no_improvement : int or None
+        Steps without a new least smoothed inertia after which to stop.
+    reassignment_ratio : float
+        Share of the largest weight of a cluster below which a cluster is moved to a row.
+    verbose : bool
+        Print scikit-learn's lines.
+    """
+
+    batch_size: int
+    n_steps: int
+    tol: float
+    max_no_improvement: int | None
+    reassignment_ratio: float
+    verbose: bool
 
 
 @dataclass
@@ -88,14 +116,10 @@ class Convergence:
 
     Parameters
     ----------
-    n_samples, batch_size, n_steps : int
-        Rows, rows of a batch, and limit of the steps.
-    tol : float
-        Sum of the squared shifts of the centers at which to stop; 0 for never.
-    max_no_improvement : int or None
-        Steps without a new least smoothed inertia after which to stop.
-    verbose : bool
-        Print scikit-learn's lines.
+    options : MiniBatchOptions
+        When to stop, and what to print.
+    n_samples : int
+        Number of rows.
     exponent : int
         The rows are X times 2^-exponent.
 
@@ -105,11 +129,9 @@ class Convergence:
         Exponentially weighted average of the mean squared distance of the rows of a batch.
     """
 
-    def __init__(self, n_samples, batch_size, n_steps, tol, max_no_improvement, verbose, exponent):
-        self._batch_size, self._n_steps = batch_size, n_steps
-        self._alpha = min(batch_size * 2.0 / (n_samples + 1), 1)
-        self._tol, self._patience = tol, max_no_improvement
-        self._verbose, self._exponent = verbose, exponent
+    def __init__(self, options, n_samples, exponent):
+        self._options, self._units = options, Units(exponent)
+        self._alpha = min(options.batch_size * 2.0 / (n_samples + 1), 1)
         self.smoothed = self._first = None
         self._least = None
         self._n_no_better = 0
@@ -121,8 +143,9 @@ class Convergence:
 
     def is_reached(self, step, inertia, shift_sq):
         """Whether to stop after this step, numbered from 1."""
-        inertia /= self._batch_size
-        at = f"step {step}/{self._n_steps}"
+        options = self._options
+        inertia /= options.batch_size
+        at = f"step {step}/{options.n_steps}"
         if step == 1:  # its inertia is that of the first centers
             self._first = inertia
             self._print(f"Minibatch {at}: mean batch inertia: ", inertia)
@@ -132,7 +155,7 @@ class Convergence:
         else:
             self.smoothed = self.smoothed * (1 - self._alpha) + inertia * self._alpha
         self._print(f"Minibatch {at}: mean batch inertia: ", inertia, self.smoothed)
-        if self._tol > 0.0 and shift_sq <= self._tol:
+        if options.tol > 0.0 and shift_sq <= options.tol:
             self._print(f"Converged (small centers change) at {at}")
             return True
         if self._least is None or self.smoothed < self._least:
@@ -140,14 +163,15 @@ class Convergence:
             self._least = self.smoothed
         else:
             self._n_no_better += 1
-        if self._patience is not None and self._n_no_better >= self._patience:
+        patience = options.max_no_improvement
+        if patience is not None and self._n_no_better >= patience:
             self._print(f"Converged (lack of improvement in inertia) at {at}")
             return True
         return False
 
     def _print(self, text, *inertias):
-        if self._verbose:
-            values = [scaled_up(float(i), 2 * self._exponent, "The inertia") for i in inertias]
+        if self._options.verbose:
+            values = [self._units.inertia_of_X(float(inertia)) for inertia in inertias]
             print(text + ", ewa inertia: ".join(map(str, values)))
 
 
@@ -170,10 +194,7 @@ class MiniBatchResult:
     mean_inertia: float
 
 
-def run_minibatch(
-    batches, centers, sample_weight, random_state, *, batch_size, n_steps, tol,
-    max_no_improvement, reassignment_ratio, verbose, exponent,
-):  # fmt: skip
+def run_minibatch(batches, centers, sample_weight, random_state, options, exponent):
     """Move centers by batches until these fit no better, or the centers stand still.
 
     Parameters
@@ -186,21 +207,20 @@ def run_minibatch(
         Weights by which rows are drawn; those of a batch count alike.
     random_state : RandomState
         Source of the draws: in the end it stands where scikit-learn leaves it.
-    batch_size, n_steps, tol, max_no_improvement, verbose, exponent
-        As in `Convergence`.
-    reassignment_ratio : float
-        Share of the largest weight below which a cluster is moved to a row.
+    options : MiniBatchOptions
+        When to stop, and what to print.
+    exponent : int
+        The rows, centers and `tol` are those of X times 2^-exponent.
 
     Returns
     -------
     result : MiniBatchResult
         The outcome.
     """
+    batch_size, n_steps = options.batch_size, options.n_steps
     at_once = batches.steps_at_once(batch_size)
     draws = BatchDraws(random_state, sample_weight, batch_size, n_steps, at_once)
-    convergence = Convergence(
-        batches.n_samples, batch_size, n_steps, tol, max_no_improvement, verbose, exponent
-    )
+    convergence = Convergence(options, batches.n_samples, exponent)
     state = MiniBatchState(centers, np.zeros(len(centers)))
     run = batches.start(centers, state.weights, batch_size)
     n_done, last, stops = 0, 0, False
@@ -212,16 +232,16 @@ def run_minibatch(
                 n_done += 1
                 looks = state.looks_for_light_clusters(batch_size)
                 state.weights = steps.weights[i]
-                light = looks and state.find_light_clusters(reassignment_ratio, batch_size)
+                light = looks and state.find_light_clusters(options.reassignment_ratio, batch_size)
                 moves = bool(np.any(light))
                 last = 0 if moves else i
                 if moves:
                     draws.take_back()
-                    places = draw_places(light.sum(), batch_size, random_state, verbose)
+                    places = draw_places(light.sum(), batch_size, random_state, options.verbose)
                     state.raise_weights(light)
                     run.move(i, light, run.take(i, places), state.weights)
                 shift_sq = 0.0
-                if tol > 0:
+                if options.tol > 0:
                     before, state.centers = state.centers, run.centers_after(last)
                     shift_sq = np.sum((state.centers - before) ** 2)
                 stops = convergence.is_reached(n_done, inertia, shift_sq) or n_done == n_steps
@@ -255,7 +275,7 @@ def run_step(
     batch_size : int
         Rows that count as seen, for the next search for clusters of little weight.
     reassignment_ratio, verbose
-        As in `run_minibatch`.
+        As in `MiniBatchOptions`.
     """
     statistics = cluster_statistics(X, state.centers, origin, sample_weight)
     looks = state.looks_for_light_clusters(batch_size)

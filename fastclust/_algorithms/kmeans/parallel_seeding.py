@@ -11,9 +11,10 @@ import contextlib
 import numpy as np
 
 from fastclust._algorithms.kmeans import seeding
-from fastclust._algorithms.kmeans.lloyd import run_lloyd
+from fastclust._algorithms.kmeans.lloyd import LloydOptions, run_lloyd
 from fastclust._algorithms.kmeans.precision import search_tiles
-from fastclust._algorithms.kmeans.seeding import draw_first_row, run_kmeans_plusplus
+from fastclust._algorithms.kmeans.row_draws import draw_row, find_in_running_sum
+from fastclust._algorithms.kmeans.seeding import run_kmeans_plusplus
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
@@ -127,7 +128,7 @@ class Candidates:
 
     def draw_first(self, random_state):
         """Number of a row, drawn by the weights."""
-        return draw_first_row(self._rows.n_samples, self._weights, random_state)
+        return draw_row(self._rows.n_samples, self._weights, random_state)
 
     def add(self, indices):
         """Add rows by number, in one pass over the others for their distances."""
@@ -173,14 +174,8 @@ class Candidates:
 
     def draw_one(self, place):
         """Number of the row at which the running sum of the squared distances passes a value."""
-        last = 0
-        for part, squares in self._parts():
-            running = np.cumsum(squares)
-            if place < running[-1]:
-                return np.array([part.start + np.searchsorted(running, place, side="right")])
-            place -= running[-1]
-            last = part.start + np.flatnonzero(squares)[-1] if squares.any() else last
-        return np.array([last])  # rounding of the sums
+        parts = ((part.start, squares) for part, squares in self._parts())
+        return np.array([find_in_running_sum(parts, place)])
 
     def weighted(self):
         """The candidates that are nearest to any row, and the sums of these rows' weights."""
@@ -198,5 +193,5 @@ def _cluster(candidates, weights, n_clusters, random_state, unit):
     source = UnitRows(candidates) if unit else ArrayRows(candidates)
     panels = Panels(source, weights, np.zeros_like(candidates[0]))
     seeds = run_kmeans_plusplus(panels, n_clusters, weights, random_state)
-    options = {"max_iter": LLOYD_ITERATIONS, "tol": 0.0, "with_inertia": False}
-    return run_lloyd(panels, panels.take(seeds), **options).centers
+    options = LloydOptions(LLOYD_ITERATIONS, tol=0.0, with_inertia=False)
+    return run_lloyd(panels, panels.take(seeds), options).centers

@@ -215,6 +215,28 @@ def _singular_message(dtype):
     return message
 
 
+@dataclass(frozen=True)
+class EMOptions:
+    """When a run stops, and what it prints.
+
+    Attributes
+    ----------
+    tol : float
+        Change of the lower bound from one iteration to the next below which to stop.
+    max_iter : int
+        Limit of the iterations.
+    verbose : int, default=0
+        0 for nothing, 1 for the steps, more for times and changes too.
+    verbose_interval : int, default=10
+        Iterations between lines.
+    """
+
+    tol: float
+    max_iter: int
+    verbose: int = 0
+    verbose_interval: int = 10
+
+
 @dataclass
 class EMResult:
     """Outcome of one run.
@@ -239,14 +261,12 @@ class VerboseLog:
 
     Parameters
     ----------
-    verbose : int
-        0 for nothing, 1 for the steps, more for times and changes too.
-    interval : int
-        Iterations between lines.
+    options : EMOptions
+        Whether and when to print.
     """
 
-    def __init__(self, verbose, interval):
-        self._verbose, self._interval = verbose, interval
+    def __init__(self, options):
+        self._verbose, self._interval = options.verbose, options.verbose_interval
 
     def start(self, n_init):
         """Print the line of a new run."""
@@ -279,7 +299,7 @@ class VerboseLog:
             )
 
 
-def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
+def run_em(rows, m_step, options, lower_bound, log):
     """Alternate E and M steps until the lower bound of an iteration changes by less than tol.
 
     Parameters
@@ -288,10 +308,8 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
         The rows.
     m_step : MStep
         The M step, with the components to start from.
-    tol : float
-        Change at which to stop.
-    max_iter : int
-        Limit of the iterations.
+    options : EMOptions
+        When to stop.
     lower_bound : float
         That of a fit that is continued, or -inf.
     log : VerboseLog
@@ -304,16 +322,16 @@ def run_em(rows, m_step, *, tol, max_iter, lower_bound, log):
     """
     lower_bounds = []
     converged = False
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, options.max_iter + 1):
         moments = rows.moments(m_step.components)
         if rows.is_separated():
             m_step.components.separate()
         before, lower_bound = lower_bound, m_step.iterate(moments)
         lower_bounds.append(lower_bound)
         log.step(n_iter, lower_bound - before)
-        if abs(lower_bound - before) < tol:
+        if abs(lower_bound - before) < options.tol:
             converged = True
             break
-    if max_iter > 0:
+    if options.max_iter > 0:
         log.end(lower_bound, converged)
     return EMResult(m_step, lower_bounds, converged)

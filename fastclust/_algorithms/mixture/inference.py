@@ -1,6 +1,7 @@
 """New rows under a given mixture, block by block: constant extra memory."""
 
 import contextlib
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,9 +20,31 @@ MOST_OF_LEAST = {np.dtype(np.float32): 2.0**6, np.dtype(np.float64): 2.0**20}
 rows there 6 or 20 bits at most."""
 
 
-def infer(
-    X, covariance, weights, means, factors, labels_out, log_density_out, resp_out, log_weights=None
-):
+class Mixture(NamedTuple):
+    """Parameters of a mixture, in the coordinates of X.
+
+    Attributes
+    ----------
+    covariance : object
+        One of COVARIANCE_TYPES.
+    weights : ndarray of shape (n_components,), float64
+        Mixing proportions.
+    means : ndarray of shape (n_components, n_features), float64
+        Means.
+    factors : ndarray, float64
+        Cholesky factors of the precisions, shaped as the covariance type has them.
+    log_weights : ndarray of shape (n_components,), default=None
+        What is added to the log-densities of the components; None for the logarithms of `weights`.
+    """
+
+    covariance: Any
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+    log_weights: np.ndarray | None = None
+
+
+def infer(X, mixture, labels_out, log_density_out, resp_out):
     """Run the E step on new rows, block by block.
 
     The rows are taken relative to a point that follows from the parameters, so that the answer
@@ -31,34 +54,31 @@ def infer(
     ----------
     X : ndarray or RowSource of shape (n_samples, n_features)
         The rows.
-    covariance : object
-        One of COVARIANCE_TYPES.
-    weights, means, factors : ndarray, float64
-        Parameters of the components, in the coordinates of X.
+    mixture : Mixture
+        Its parameters.
     labels_out : ndarray of shape (n_samples,), int64
         The most probable component of each row.
     log_density_out : ndarray of shape (n_samples,)
         log p(x) of each row.
     resp_out : ndarray of shape (n_samples, n_components) or (0, n_components)
         The responsibilities, or none.
-    log_weights : ndarray of shape (n_components,), default=None
-        What is added to the log-densities of the components; None for the logarithms of `weights`.
     """
     if isinstance(X, RowSource):
         with contextlib.closing(X.blocks()) as blocks:
             for part, rows in blocks:
                 outputs = labels_out[part], log_density_out[part], resp_out[part]
-                infer(rows, covariance, weights, means, factors, *outputs, log_weights)
+                infer(rows, mixture, *outputs)
         return
+    covariance, weights, means, factors, log_weights = mixture
     shift = find_shift(weights, means, X.dtype)
     means = means - shift
-    ordinary = lay_out(covariance, weights, log_weights, means, factors, X.dtype)
+    mixture = mixture._replace(means=means)
+    ordinary = lay_out(mixture, X.dtype)
     for first, panels in Panels.blocks(X, None, shift):
         part = slice(first, first + panels.n_samples)
         components = ordinary
         if not is_in_range(panels.largest_square, X.dtype):
-            other, other_factors = _as_factors_of_features(covariance, factors, means.shape)
-            components = lay_out(other, weights, log_weights, means, other_factors, X.dtype)
+            components = lay_out(_with_factors_of_features(mixture), X.dtype)
         labels, log_density = _run(components, panels, resp_out[part])
         labels_out[part] = panels.unpadded(labels)
         log_density_out[part] = panels.unpadded(log_density)
@@ -87,24 +107,26 @@ def find_shift(weights, means, dtype):
     return np.where(is_near, mean, least).astype(dtype)
 
 
-def lay_out(covariance, weights, log_weights, means, factors, dtype):
-    """Components with these parameters, none of which is ever negligible."""
-    k, d = means.shape
-    components = Components(covariance, k, d, dtype)
-    components.weights[:], components.means[:], components.factors[:] = weights, means, factors
-    components.lay_out(log_weights)
+def lay_out(mixture, dtype):
+    """Components with the parameters of a mixture, none of which is ever negligible."""
+    k, d = mixture.means.shape
+    components = Components(mixture.covariance, k, d, dtype)
+    components.weights[:], components.means[:] = mixture.weights, mixture.means
+    components.factors[:] = mixture.factors
+    components.lay_out(mixture.log_weights)
     components.layout.cuts.fill(-np.inf)
     return components
 
 
-def _as_factors_of_features(covariance, factors, shape):
-    """A covariance type that multiplies differences by factors before it squares them, and these.
+def _with_factors_of_features(mixture):
+    """The same mixture, of a type that multiplies differences by factors before it squares them.
 
     The spherical type squares first, which overflows where rows are far, whatever their variance.
     """
-    if covariance.name != "spherical":
-        return covariance, factors
-    return COVARIANCE_TYPES["diag"], np.broadcast_to(factors[:, np.newaxis], shape)
+    if mixture.covariance.name != "spherical":
+        return mixture
+    factors = np.broadcast_to(mixture.factors[:, np.newaxis], mixture.means.shape)
+    return mixture._replace(covariance=COVARIANCE_TYPES["diag"], factors=factors)
 
 
 def _run(components, panels, resp_out):

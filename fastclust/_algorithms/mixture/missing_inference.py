@@ -12,7 +12,7 @@ BLOCK_ROWS = 2**16
 """Rows that are grouped and packed at a time."""
 
 
-def infer_observed(X, covariance, weights, means, factors, labels_out, log_density_out, resp_out):
+def infer_observed(X, mixture, labels_out, log_density_out, resp_out):
     """Run the E step on new rows, by the values that they have.
 
     A row of which nothing is known has the weights as probabilities, and a log-density of 0.
@@ -21,13 +21,14 @@ def infer_observed(X, covariance, weights, means, factors, labels_out, log_densi
     ----------
     X : ndarray of shape (n_samples, n_features)
         The rows; NaN is missing.
-    covariance, weights, means, factors, labels_out, log_density_out, resp_out : object, ndarray
+    mixture, labels_out, log_density_out, resp_out : Mixture, ndarray
         As of `inference.infer`.
     """
     missing = find_missing(X)
     if missing is None:
-        infer(X, covariance, weights, means, factors, labels_out, log_density_out, resp_out)
+        infer(X, mixture, labels_out, log_density_out, resp_out)
         return
+    covariance, weights, means = mixture.covariance, mixture.weights, mixture.means
     with_resp = len(resp_out) > 0
     n_missing = missing.sum(axis=1)
     empty = n_missing == X.shape[1]
@@ -43,10 +44,10 @@ def infer_observed(X, covariance, weights, means, factors, labels_out, log_densi
     whole = np.flatnonzero(n_missing == 0)
     if len(whole):
         outputs = _outputs(len(whole), len(weights), X.dtype, with_resp)
-        infer(X[whole], covariance, weights, means, factors, *outputs)
+        infer(X[whole], mixture, *outputs)
         write(whole, *outputs)
     shift = find_shift(weights, means, X.dtype)
-    components = lay_out(covariance, weights, None, means - shift, factors, X.dtype)
+    components = lay_out(mixture._replace(means=means - shift), X.dtype)
     rest = np.flatnonzero((n_missing > 0) & (n_missing < X.shape[1]))
     for first in range(0, len(rest), BLOCK_ROWS):
         rows = rest[first : first + BLOCK_ROWS]
@@ -55,7 +56,7 @@ def infer_observed(X, covariance, weights, means, factors, labels_out, log_densi
         write(rows, *completed.posterior(components, with_resp))
         far = rows[find_far_rows(log_density_out[rows])]
         for i in far:
-            write(i, *_infer_far_row(X[i], covariance, weights, means, factors))
+            write(i, *_infer_far_row(X[i], mixture))
 
 
 def _outputs(n_samples, k, dtype, with_resp):
@@ -64,15 +65,15 @@ def _outputs(n_samples, k, dtype, with_resp):
     return np.empty(n_samples, dtype=np.int64), np.empty(n_samples, dtype=dtype), resp
 
 
-def _infer_far_row(x, covariance, weights, means, factors):
+def _infer_far_row(x, mixture):
     """Label, log-density and responsibilities of a row that is far from all components."""
-    observed = ~np.isnan(x)
-    inverses = np.linalg.inv(covariance.matrices(factors, *means.shape))
+    means, observed = mixture.means, ~np.isnan(x)
+    inverses = np.linalg.inv(mixture.covariance.matrices(mixture.factors, *means.shape))
     matrices = (inverses.swapaxes(-1, -2) @ inverses)[:, observed][:, :, observed]
     matrices = COVARIANCE_TYPES["full"].factorise_precisions(np.linalg.inv(matrices))
     with np.errstate(divide="ignore", over="ignore", under="ignore"):
         x, means = x[observed].astype(np.float64), means[:, observed]
-        log_density, log_resp = infer_far_row(x, np.log(weights), means, matrices)
+        log_density, log_resp = infer_far_row(x, np.log(mixture.weights), means, matrices)
         return np.argmax(log_resp), log_density, np.exp(log_resp)
 
 

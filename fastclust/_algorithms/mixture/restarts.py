@@ -1,13 +1,20 @@
 """Runs of EM, each from a start of its own, and the choice of the best."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastclust._algorithms.mixture import em, start
-from fastclust._algorithms.mixture.block_passes import mixture_rows
-from fastclust._algorithms.mixture.missing import MissingMixtureRows
+from fastclust._algorithms.mixture import em
+from fastclust._algorithms.mixture.start import (
+    draw_seeds,
+    run_kmeans,
+    start_from_kmeans,
+    start_from_noise,
+    start_from_seeds,
+)
+from fastclust._algorithms.rows.source import RowsInRange
 
 
 @dataclass
@@ -39,78 +46,61 @@ class BestRun:
     recovered: set[int]
 
 
-def run_restarts(
-    in_range,
-    sample_weight,
-    make_m_step,
-    random_state,
-    *,
-    covariance,
-    n_components,
-    n_init,
-    init_params,
-    on_kmeans,
-    tol,
-    max_iter,
-    lower_bound,
-    verbose,
-    verbose_interval,
-    missing=None,
-):
-    """Best of n_init runs: the one whose lower bound is the largest in the end.
+class StartOptions(NamedTuple):
+    """What the first components of each run are made of, and how.
 
-    Parameters
+    Attributes
     ----------
     in_range : RowsInRange
         The rows, scaled if they must be.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype; None for ones.
-    make_m_step : callable
-        Returns the M step of a run, an `MStep`, for a `MixtureRows`.
     random_state : RandomState
-        Source of the draws of the starts.
-    covariance : object
-        One of COVARIANCE_TYPES.
-    n_components : int
-        Number of components.
-    n_init : int
-        Number of runs.
+        Source of the draws.
     init_params : str
         How first components are made: one of the estimator's.
     on_kmeans : callable
         Is called with the labels of each k-means that a run starts with.
-    tol : float
-        Change of the lower bound at which a run ends.
-    max_iter : int
-        Limit of the iterations of one run.
-    lower_bound : float
-        That of a fit that is continued, or -inf.
-    verbose, verbose_interval : int
-        As in `VerboseLog`.
-    missing : ndarray of shape (n_samples, n_features), bool, default=None
-        Which values of the rows were missing and have been filled; None if all were there.
+    """
+
+    in_range: RowsInRange
+    sample_weight: np.ndarray | None
+    random_state: np.random.RandomState
+    init_params: str
+    on_kmeans: Callable[[np.ndarray], None]
+
+
+def run_restarts(rows, make_m_step, start, n_init, options, lower_bound=-np.inf):
+    """Best of n_init runs: the one whose lower bound is the largest in the end.
+
+    Parameters
+    ----------
+    rows : MixtureRows
+        The rows.
+    make_m_step : callable
+        Returns the M step of a run, an `MStep`, for these rows.
+    start : StartOptions
+        How the first components of a run are made.
+    n_init : int
+        Number of runs.
+    options : EMOptions
+        When a run stops, and what it prints.
+    lower_bound : float, default=-inf
+        That of a fit that is continued.
 
     Returns
     -------
     best : BestRun
         The best run.
     """
-    if missing is None:
-        rows = mixture_rows(in_range.rows, covariance, n_components)
-    else:
-        rows = MissingMixtureRows(in_range, sample_weight, missing, covariance, n_components)
-    log = em.VerboseLog(verbose, verbose_interval)
+    log = em.VerboseLog(options)
     best: Any = None
     best_bound = -np.inf
     for init in range(n_init):
         log.start(init)
         m_step = make_m_step(rows)
-        start_components(
-            rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans
-        )
-        result = em.run_em(
-            rows, m_step, tol=tol, max_iter=max_iter, lower_bound=lower_bound, log=log
-        )
+        start_components(rows, m_step, start)
+        result = em.run_em(rows, m_step, options, lower_bound, log)
         bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
         if bound > best_bound or best_bound == -np.inf:
             best, best_bound = result, bound
@@ -119,33 +109,32 @@ def run_restarts(
         best.converged,
         best_bound,
         best.lower_bounds,
-        np.ldexp(best.m_step.reg_covar, 2 * in_range.exponent),
+        np.ldexp(best.m_step.reg_covar, 2 * start.in_range.exponent),
         best.m_step.recovered,
     )
 
 
-def start_components(rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans):
+def start_components(rows, m_step, start):
     """Set the first components: by `init_params`, then overwrite those that the user gave."""
     rows.start_run()
     if m_step.needs_init:
-        _start_from_init(
-            rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans
-        )
+        _start_from_init(rows, m_step, start)
     m_step.take_given()
 
 
-def _start_from_init(rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans):
-    _, X, mean, _ = in_range
+def _start_from_init(rows, m_step, start):
+    """Set the first components by `init_params`."""
+    (_, X, mean, _), sample_weight, random_state, init_params, on_kmeans = start
     if init_params == "kmeans":
-        kmeans = start.run_kmeans(rows, X, mean, sample_weight, random_state)
+        kmeans = run_kmeans(rows, X, mean, sample_weight, random_state)
         on_kmeans(kmeans.labels)
-        start.start_from_kmeans(rows, m_step, kmeans)
+        start_from_kmeans(rows, m_step, kmeans)
     elif init_params == "random":
-        start.start_from_noise(rows, m_step, X, sample_weight, random_state)
+        start_from_noise(rows, m_step, X, sample_weight, random_state)
     elif init_params == "k-means++":
-        seeds = start.draw_seeds(rows, X, mean, sample_weight, random_state)
-        start.start_from_seeds(rows, m_step, seeds)
+        seeds = draw_seeds(rows, X, mean, sample_weight, random_state)
+        start_from_seeds(rows, m_step, seeds)
     else:
         p = None if sample_weight is None else sample_weight / sample_weight.sum()
         indices = random_state.choice(X.shape[0], size=rows.n_components, replace=False, p=p)
-        start.start_from_seeds(rows, m_step, rows.panels.take(indices))
+        start_from_seeds(rows, m_step, rows.panels.take(indices))

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.lloyd import run_restarts
+from fastclust._algorithms.kmeans.lloyd import LloydOptions, run_restarts
 from fastclust._algorithms.kmeans.parallel_seeding import default_starts
 from fastclust._algorithms.kmeans.seeding import run_kmeans_plusplus
 from fastclust._algorithms.mixture.em import SUM_FLOOR
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
-from fastclust._algorithms.rows.scale import scaled
+from fastclust._algorithms.rows.scale import Units, scaled
 from fastclust._algorithms.rows.source import pack_in_range, row_slices
 
 KMEANS_TOL, KMEANS_MAX_ITER = 1e-4, 300
@@ -25,11 +25,8 @@ def run_kmeans(rows, X, mean, sample_weight, random_state):
     in_range = pack_in_range(X, sample_weight, mean, rows.panels)
     panels = in_range.rows
     draw_start = default_starts(panels, n_components, sample_weight, random_state)
-    result = run_restarts(
-        panels, draw_start, 1, n_components,
-        max_iter=KMEANS_MAX_ITER, tol=KMEANS_TOL * in_range.variance, verbose=False, line_end=".",
-        exponent=in_range.exponent,
-    )  # fmt: skip
+    options = LloydOptions(KMEANS_MAX_ITER, tol=KMEANS_TOL * in_range.variance)
+    result = run_restarts(panels, draw_start, 1, n_components, options, Units(in_range.exponent))
     rows.take_over()
     return result
 

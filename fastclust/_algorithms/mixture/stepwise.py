@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.mixture.block_passes import mixture_rows
-from fastclust._algorithms.mixture.em import MStep
+from fastclust._algorithms.mixture.em import MStep, VerboseLog
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.restarts import BestRun
 from fastclust._algorithms.rows.scale import scaled
@@ -28,6 +28,8 @@ class State(NamedTuple):
         Mixing proportions, means, covariances and Cholesky factors of the precisions.
     reg_covar : ndarray of shape (n_components,)
         What was added to the variances of each component.
+    n_steps : int
+        Number of batches that it has seen.
     """
 
     weights: np.ndarray
@@ -35,10 +37,11 @@ class State(NamedTuple):
     covariances: np.ndarray
     factors: np.ndarray
     reg_covar: np.ndarray
+    n_steps: int
 
     @classmethod
-    def of_run(cls, run, in_range):
-        """State after a run on rows in range."""
+    def of_run(cls, run, in_range, n_steps):
+        """State after a run on rows in range, the last of n_steps batches."""
         components, exponent = run.m_step.components, in_range.exponent
         return cls(
             components.weights,
@@ -46,6 +49,7 @@ class State(NamedTuple):
             scaled(components.covariances, 2 * exponent),
             scaled(components.factors, -exponent),
             run.reg_covar,
+            n_steps,
         )
 
     def scaled(self, exponent):
@@ -56,6 +60,7 @@ class State(NamedTuple):
             scaled(self.covariances, -2 * exponent),
             scaled(self.factors, exponent),
             scaled(self.reg_covar, -2 * exponent),
+            self.n_steps,
         )
 
 
@@ -168,40 +173,27 @@ def run_batch(
     return BestRun(m_step, False, lower_bound, [lower_bound], added, m_step.recovered)
 
 
-def run_passes(
-    pack, state, n_steps, n_samples, sample_weight, random_state, *,
-    batch_size, learning, run, tol, max_iter, lower_bound, log,
-):  # fmt: skip
+def run_passes(pack, run, state, row_weights, random_state, *, batch_size, options, lower_bound):
     """Pass over the rows batch by batch, until the lower bound of a pass changes by less than tol.
 
     Parameters
     ----------
     pack : callable
         Returns the rows with some numbers as `RowsInRange`.
+    run : callable
+        Runs a step, as `run_batch`: run(in_range, state, batch_weight).
     state : State
         The mixture to start from.
-    n_steps : int
-        Batches that it has seen.
-    n_samples : int
-        Number of rows.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weight of each row; None for ones.
+    row_weights : ndarray of shape (n_samples,), float64
+        Weight of each row.
     random_state : RandomState
         Source of the order of the rows in each pass.
     batch_size : int
         Most rows of a batch.
-    learning : tuple of float
-        Decay and offset of the `learning_rate`.
-    run : callable
-        Runs a step, as `run_batch`: run(in_range, state, rate, batch_weight).
-    tol : float
-        Change at which to stop.
-    max_iter : int
-        Limit of the passes, at least 1.
+    options : EMOptions
+        When to stop, after one pass at the earliest, and what to print of the passes.
     lower_bound : float
         That of a fit that is continued, or -inf.
-    log : VerboseLog
-        Prints the lines of the passes.
 
     Returns
     -------
@@ -213,31 +205,29 @@ def run_passes(
     n_steps : int
         Batches in the end.
     """
+    n_samples, log = len(row_weights), VerboseLog(options)
     n_batches = -(-n_samples // batch_size)
-    weights = np.ones(n_samples) if sample_weight is None else sample_weight.astype(np.float64)
-    total_weight = float(weights.sum())
+    total_weight = float(row_weights.sum())
     result: Any = None
     in_range: Any = None
     lower_bounds, converged = [], False
     log.start(0)
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, options.max_iter + 1):
         numbers = random_state.permutation(n_samples)
         log_likelihood = 0.0
         for part in np.array_split(numbers, n_batches):
             in_range = pack(np.sort(part))  # in the order of X, which memory likes
-            rate = learning_rate(n_steps, *learning)
-            result = run(in_range, state, rate, total_weight / n_batches)
-            state = State.of_run(result, in_range)
-            n_steps += 1
-            log_likelihood += float(weights[part].sum()) * result.lower_bound
+            result = run(in_range, state, total_weight / n_batches)
+            state = State.of_run(result, in_range, state.n_steps + 1)
+            log_likelihood += float(row_weights[part].sum()) * result.lower_bound
         before, lower_bound = lower_bound, log_likelihood / total_weight
         lower_bounds.append(lower_bound)
         log.step(n_iter, lower_bound - before)
-        if abs(lower_bound - before) < tol:
+        if abs(lower_bound - before) < options.tol:
             converged = True
             break
     log.end(lower_bound, converged)
     result = replace(
         result, converged=converged, lower_bound=lower_bound, lower_bounds=lower_bounds
     )
-    return result, in_range, n_steps
+    return result, in_range, state.n_steps

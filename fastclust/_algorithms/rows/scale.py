@@ -6,6 +6,7 @@ those of the rows in other units. Ordinary rows are not scaled, and pay for a co
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,6 +38,33 @@ RANGE_OF_COUNTS = {
     np.dtype(np.float64): (2.0**-900, 2.0**900),
 }
 """Largest weights of a row, from and to, where a row counts as often as its weight says."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """How packed rows and their weights differ from what the user gave, but for an origin.
+
+    Attributes
+    ----------
+    exponent : int, default=0
+        The rows are those of X times 2^-exponent.
+    weight_exponent : int, default=0
+        The weights are those given times 2^-weight_exponent.
+    dtype : dtype, default=None
+        Type of X; None if it is that of the rows.
+    """
+
+    exponent: int = 0
+    weight_exponent: int = 0
+    dtype: np.dtype | None = None
+
+    def inertia_of_X(self, inertia):
+        """Inertia of X from that of the rows; ValueError if it is above the largest float."""
+        return scaled_up(inertia, 2 * self.exponent + self.weight_exponent, "The inertia")
+
+
+UNITS_OF_X = Units()
+"""Those of rows and weights that are not scaled."""
 
 
 def is_in_range(largest_square, dtype):

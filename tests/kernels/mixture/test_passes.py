@@ -9,7 +9,7 @@ from fastclust._algorithms.mixture import passes
 from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, unpack_products
 from fastclust._algorithms.mixture.em import MStep
-from fastclust._algorithms.mixture.inference import infer
+from fastclust._algorithms.mixture.inference import Mixture, infer
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.rows.panels import Panels
@@ -91,7 +91,7 @@ def test_estimate_posterior(rng, covariance, dtype, n_components, n_features):
     weights, means, factors, precisions = make_parameters(rng, covariance, n_components, n_features)
     labels, log_density = np.empty(100, dtype=np.int64), np.empty(100, dtype=dtype)
     resp = np.empty((100, n_components), dtype=dtype)
-    infer(X, covariance, weights, means, factors, labels, log_density, resp)
+    infer(X, Mixture(covariance, weights, means, factors), labels, log_density, resp)
     expected = reference.estimate_posterior(X, weights, means, precisions)
     atol = 100 * tolerance(dtype, n_features)  # as above
     np.testing.assert_allclose(log_density, expected[1], rtol=0, atol=atol)
