@@ -170,12 +170,13 @@ def test_ordinary_rows_between_huge_ones(rng, dtype, huge, estimator, share):
 
 
 def test_an_origin_costs_no_digits(rng):
-    """Most values are 5, the others too small to be told apart when 5 is subtracted."""
-    X = np.full((1000, 2), 5, dtype=np.float32)
+    """Most values are 5, the others too small to be told apart when 5 is subtracted; or all 0."""
+    X = np.full((1000, 3), 5, dtype=np.float32)
+    X[:, 2] = 0
     X[:300, 0] = np.where(np.arange(300) % 2, 1e-6, 3e-6)
     X[:300, 1] = 1e20
     origin = find_origin(X, find_mean(X))
-    np.testing.assert_array_equal(origin, [0, 5])
+    np.testing.assert_array_equal(origin, [0, 5, 0])
     kmeans = KMeans(3, n_init=5, random_state=0).fit(X[:, :1])
     assert len(np.unique(kmeans.labels_)) == 3
     assert kmeans.inertia_ < 1e-15

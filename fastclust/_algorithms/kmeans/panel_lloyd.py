@@ -76,7 +76,7 @@ class PanelLloyd:
         self._run = Launcher(panels, centers, len(self._chunks), policy)
         # Runs of one chunk may be in parallel threads on the same panels, which none may reorder.
         may_skip = skip and len(self._chunks) > 1 and panels.can_be_reordered
-        bounds_bytes = BlockBounds.n_bytes(panels, k)
+        bounds_bytes = BlockBounds.n_bytes(panels, k) if may_skip else 0
         may_skip = may_skip and is_available(bounds_bytes)
         self._filter = None
         if may_skip or filters:

@@ -95,7 +95,7 @@ def may_be_far_from_means(center_sq):
 def may_keep_rounding(centers, center_sq):
     """Whether sums that huge values were added to and taken from may have kept rounding of these.
 
-    So it is where some coordinate is next to nothing beside another of the same feature.
+    So it is where some coordinate is next to nothing beside another of its feature, but not 0.
 
     Parameters
     ----------
@@ -105,10 +105,11 @@ def may_keep_rounding(centers, center_sq):
         Their squared norms.
     """
     sizes = np.abs(centers)
-    if math.sqrt(max(center_sq.tolist())) <= MOST_COORDINATES * sizes.min():  # as a rule
+    least = float(np.minimum.reduce(sizes, axis=None))
+    if math.sqrt(max(center_sq.tolist())) <= MOST_COORDINATES * least:  # as a rule
         return False
-    small = sizes.max(axis=0) / MOST_COORDINATES
-    return bool(((sizes < small) & (sizes > 0)).any())
+    is_small = sizes < np.maximum.reduce(sizes) / MOST_COORDINATES
+    return np.count_nonzero(sizes[is_small]) > 0
 
 
 def move_to_means(centers, mean_differences):

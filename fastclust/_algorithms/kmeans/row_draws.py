@@ -114,7 +114,11 @@ def draw_row(n_samples, sample_weight, random_state):
     """
     if sample_weight is not None:
         return random_state.choice(n_samples, p=_probabilities(n_samples, sample_weight))
-    return int(look_up_even(n_samples, random_state.random_sample(1), _search_ones(n_samples))[0])
+    uniform = random_state.random_sample()
+    position = uniform * n_samples  # as in `look_up_even`, whose arrays take longer than one number
+    if abs(position - round(position)) > ROUNDING * n_samples**2:
+        return int(position)
+    return int(_search_ones(n_samples)(np.array([uniform]))[0])
 
 
 def draw_different_rows(n_samples, n_rows, sample_weight, random_state):
@@ -135,8 +139,8 @@ def draw_different_rows(n_samples, n_rows, sample_weight, random_state):
             p = _probabilities(n_samples, None)
             p[numbers] = 0
             new = np.searchsorted(_cumulative(p), uniforms, side="right")
-        firsts = np.sort(np.unique(new, return_index=True)[1])
-        numbers = np.concatenate([numbers, new[firsts]])
+        different = np.array(list(dict.fromkeys(new.tolist())))  # np.unique is slow for few
+        numbers = np.concatenate([numbers, different])
     return numbers
 
 

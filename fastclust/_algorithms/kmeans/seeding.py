@@ -4,6 +4,8 @@ The draws come from the same RandomState by the same calls in the same order as 
 the same random_state gives the same seeds.
 """
 
+import math
+
 import numpy as np
 
 from fastclust._algorithms.kmeans.row_draws import draw_different_rows, draw_row
@@ -43,9 +45,9 @@ def draw_kmeans_plusplus(rows, n_clusters, sample_weight, random_state, n_local_
     uniforms : ndarray of shape (n_clusters - 1, n_local_trials)
         Draws from [0, 1), a row for each round.
     """
-    n_trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else n_local_trials
+    n_trials = 2 + int(math.log(n_clusters)) if n_local_trials is None else n_local_trials
     first = draw_row(rows.n_samples, sample_weight, random_state)
-    return first, random_state.uniform(size=(n_clusters - 1, n_trials))
+    return first, random_state.random_sample((n_clusters - 1, n_trials))
 
 
 def kmeans_plusplus_starts(rows, n_clusters, sample_weight, random_state):

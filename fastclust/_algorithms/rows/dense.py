@@ -98,7 +98,7 @@ class ArrayRows:
         Parameters
         ----------
         order : ndarray of shape (n_panels, lanes) or (0, lanes), int32
-            Number of the row at each place; empty for the order that the rows have.
+            Number of the row at each place, any at padding; empty for the order that the rows have.
         origin : ndarray of shape (n_features,)
             What is subtracted; 0 where rows are divided by their norms.
         panels_out : ndarray of shape (n_panels, n_features, lanes)
@@ -111,10 +111,10 @@ class ArrayRows:
         squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
         n_zero = np.zeros(len(chunks), dtype=np.int64)
         pack_rows(
-            chunks, self._X, origin, order, int(self.unit), numbers, norms, panels_out, squares,
-            largest, n_zero, work=PACK_WORK * panels_out.size,
+            chunks, self._X, self.n_samples, origin, order, int(self.unit), numbers, norms,
+            panels_out, squares, largest, n_zero, work=PACK_WORK * panels_out.size,
         )  # fmt: skip
-        return Packed(float(squares.sum()), float(largest.max()), int(n_zero.sum()))
+        return Packed(float(squares.sum()), max(largest.tolist()), sum(n_zero.tolist()))
 
 
 class UnitRows(ArrayRows):
@@ -164,10 +164,8 @@ class PartOfRows(ArrayRows):
             numbers_in_X = self._numbers
         order = np.empty((n_panels, lanes), dtype=np.int32)
         order.ravel()[: self.n_samples] = numbers_in_X
-        order.ravel()[self.n_samples :] = self._numbers[-1]  # stands in for padding
-        packed = super().pack(order, origin, panels_out)
-        added = _clear_padding(panels_out, self.n_samples)
-        return packed._replace(total_square=packed.total_square - added)
+        order.ravel()[self.n_samples :] = 0
+        return super().pack(order, origin, panels_out)
 
 
 def part_of(X, numbers):
@@ -175,21 +173,6 @@ def part_of(X, numbers):
     if len(X) > MOST_ROWS:
         return ArrayRows(X.take(numbers, axis=0))
     return PartOfRows(X, numbers)
-
-
-def _clear_padding(panels, n_samples):
-    """Fill the padding with zeros; return the sum of the squares that were there.
-
-    The kernel does so after the last row of an array, but not after the last of a part of it.
-    """
-    n_padding = panels.shape[0] * panels.shape[2] - n_samples
-    if n_padding == 0:
-        return 0.0
-    padding = panels[-1, :, -n_padding:]
-    with np.errstate(over="ignore"):  # such rows are scaled
-        square = float(np.square(padding, dtype=np.float64).sum())
-    padding[:] = 0
-    return square if square < math.inf else 0.0
 
 
 class PanelMemory:

@@ -70,23 +70,24 @@ def find_origin(X, mean, numbers=None):
         return mean
 
     sizes = np.abs(sample)
-    is_some = sizes > 0  # neither zero nor missing
 
     def grown(point):
         """Which of the sampled values lose too many bits when this point is subtracted."""
-        return (np.abs(sample - point) > MOST_LOST[X.dtype] * sizes) & is_some
+        return (np.abs(sample - point) > MOST_LOST[X.dtype] * sizes) & (sizes > 0)
 
     with np.errstate(over="ignore", invalid="ignore"):
         dense = np.minimum(high - middle, middle - low)
         is_near = np.abs(mean - middle) <= MOST_DRAGGED * dense
-        # Values lose so many bits only where they are that much smaller than the mean.
-        small = 2 * np.abs(mean).max() / MOST_LOST[X.dtype]
-        if (is_some & (sizes < small)).any():
+        instead = middle
+        # Values lose so many bits only where they are that much smaller than what is subtracted,
+        # and where that is no number. Neither zeros nor missing values count.
+        small = np.maximum(np.abs(mean), np.abs(middle)) * (2 / MOST_LOST[X.dtype])
+        if np.count_nonzero(~(sizes >= small) & (sizes > 0)):
             is_near &= grown(mean).sum(axis=0) <= n // FEW_GROWN
+            instead = np.where(grown(middle).any(axis=0), 0, middle)
         if isinstance(X, IncompleteArray):
             # What rows that become first centers are missing is the origin: the mean if it may be.
             is_near |= ~grown(mean).any(axis=0)
-        if is_near.all():
-            return mean
-        instead = np.where(grown(middle).any(axis=0), 0, middle)
+    if is_near.all():
+        return mean
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)

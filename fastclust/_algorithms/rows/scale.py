@@ -199,7 +199,9 @@ def widened(values):
 
 
 def scaled(values, exponent):
-    """Values times 2^exponent, in their type: exact, but for what leaves its range."""
+    """Values times 2^exponent, in their type: a copy, exact but for what leaves its range."""
+    if exponent == 0:
+        return np.positive(values)
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(values, exponent)
 

@@ -103,7 +103,7 @@ def _normalize_panel(p, n_rows, norms_out, panels_out):
 
 
 @inner
-def _pack_chunk(X, mean, order, chunks, s, unit, numbers_out, norms_out, panels_out):
+def _pack_chunk(X, n_samples, mean, order, chunks, s, unit, numbers_out, norms_out, panels_out):
     """Pack the rows of a chunk.
 
     Return the sum and the largest of their squared norms, and how many are zero, if they are to be
@@ -113,10 +113,10 @@ def _pack_chunk(X, mean, order, chunks, s, unit, numbers_out, norms_out, panels_
     square, largest, n_zero = 0.0, 0.0, 0
     lanes = panels_out.shape[2]
     for p in range(chunks[s, 1], stop):
-        _number_rows(order, p, X.shape[0], chunk, numbers_out)
+        _number_rows(order, p, n_samples, chunk, numbers_out)
         if order.shape[0] > 0:
             prefetch_rows(X, order, min(p + PREFETCH_PANELS, stop - 1))
-        n_rows = min(lanes, X.shape[0] - p * lanes)
+        n_rows = min(lanes, n_samples - p * lanes)
         pack_panel(X, mean, numbers_out, chunk, n_rows, panels_out, p)
         if unit:
             n_zero += _normalize_panel(p, n_rows, norms_out[chunk], panels_out)
@@ -129,13 +129,14 @@ def _pack_chunk(X, mean, order, chunks, s, unit, numbers_out, norms_out, panels_
 
 @kernel
 def pack_rows(
-    chunks, X: real[:, :], mean: real[:], order: int32[:, :], unit: int64, numbers_out: int64[:, :],
-    norms_out: float64[:, :], panels_out: real[:, :, :], squares_out: float64[:],
-    largest_out: float64[:], n_zero_out: int64[:],
+    chunks, X: real[:, :], n_samples: int64, mean: real[:], order: int32[:, :], unit: int64,
+    numbers_out: int64[:, :], norms_out: float64[:, :], panels_out: real[:, :, :],
+    squares_out: float64[:], largest_out: float64[:], n_zero_out: int64[:],
 ):  # fmt: skip
     """Pack X - mean into panels, or the rows of X - mean divided by their norms.
 
-    X : (n_samples, n_features)                      # IN
+    X : (n_rows, n_features)                         # IN
+    n_samples : rows to pack                         # IN
     mean : (n_features,), X's dtype                  # IN
     order : (n_panels, LANES), int32: numbers of     # IN
         the rows in X, or (0, LANES) for X's order
@@ -150,7 +151,7 @@ def pack_rows(
     for s in prange(chunks.shape[0]):
         chunk = chunks[s, 0]
         squares_out[chunk], largest_out[chunk], n_zero_out[chunk] = _pack_chunk(
-            X, mean, order, chunks, s, unit != 0, numbers_out, norms_out, panels_out
+            X, n_samples, mean, order, chunks, s, unit != 0, numbers_out, norms_out, panels_out
         )
 
 

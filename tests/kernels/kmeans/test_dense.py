@@ -100,7 +100,8 @@ def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order, unit
     n_zero = np.full(len(chunks), 7)
     given = order[:0] if in_order else order
     pack_rows(
-        chunks, X, mean, given, int(unit), numbers, norms, panels, squares, largest, n_zero
+        chunks, X, n_samples, mean, given, int(unit), numbers, norms, panels, squares, largest,
+        n_zero,
     )  # fmt: skip
     assert not n_zero.any()
     if unit:  # norms are rounded sums, and what is divided by them is rounded again
