@@ -136,6 +136,20 @@ def _add_row(panels, p, i, f, weight, sums_out, feature_weights_out):
 
 
 @inner
+def _move_row(panels, p, i, weight, old, new, sums_out, feature_weights_out):
+    """Move the values of a row, times its weight, from the sums of one cluster to another's."""
+    for f in range(panels.shape[1]):
+        x = panels[p, f, i]
+        is_there = x == x
+        value = weight * x if is_there else 0.0
+        own = weight if is_there else 0.0
+        sums_out[new, f] += value
+        feature_weights_out[new, f] += own
+        sums_out[old, f] -= value
+        feature_weights_out[old, f] -= own
+
+
+@inner
 def _add_panel(panels, weights, p, labels, sums_out, feature_weights_out):
     """Add the values of a panel without padding to the sums of the clusters of its rows."""
     whole, weighted = panels.shape[1] // WIDE * WIDE, weights.shape[0] > 0
@@ -188,22 +202,21 @@ def move_observed(
             n_changed, n_new = _count_changed(labels_old, labels, p, n_rows)
             if n_changed == 0:
                 continue
-            first = 0
             if n_new == lanes:
                 _add_panel(panels, weights, p, labels, sums, feature_weights)
-                first = panels.shape[1]
             for i in range(n_rows):
                 old, new = labels_old[p, i], labels[p, i]
                 if old == new:
                     continue
                 weight = float(weights[p, i]) if weights.shape[0] > 0 else 1.0
-                _add_row(panels, p, i, first, weight, sums[new], feature_weights[new])
                 weights_out[chunk, new] += weight
                 counts_out[chunk, new] += weight > 0
                 if old >= 0:
-                    _add_row(panels, p, i, 0, -weight, sums[old], feature_weights[old])
+                    _move_row(panels, p, i, weight, old, new, sums, feature_weights)
                     weights_out[chunk, old] -= weight
                     counts_out[chunk, old] -= weight > 0
+                elif n_new < lanes:
+                    _add_row(panels, p, i, 0, weight, sums[new], feature_weights[new])
 
 
 # -- distances -----------------------------------------------------------------------------------
