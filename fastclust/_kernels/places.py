@@ -36,6 +36,9 @@ KERNELS = {
         "transform_observed",
     ),
     "mixture.patterns": ("estimate_pattern_moments", "estimate_pattern_posterior"),
+    "mixture.tied_patterns": (
+        "estimate_tied_pattern_moments", "estimate_tied_pattern_posterior",
+    ),
     "mixture.masked": ("estimate_masked_moments", "estimate_masked_posterior"),
     "metrics.silhouette": ("add_distances",),
 }  # fmt: skip

@@ -23,6 +23,7 @@ class MaskedPanels:
     """
 
     covariance = COVARIANCE_TYPES["diag"]
+    scatter = np.empty((0, 0))  # which the M step does not need
 
     def __init__(self, X, missing, sample_weight, origin, n_components):
         if sample_weight is None:

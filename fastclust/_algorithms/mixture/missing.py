@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
-from fastclust._algorithms.mixture.covariance import unpack_products
 from fastclust._algorithms.mixture.masked import MaskedPanels
-from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.mixture.patterns import PatternPanels
+from fastclust._algorithms.mixture.tied_patterns import TiedPatternPanels
 from fastclust._algorithms.rows.origin import find_mean
+
+KINDS = {"full": PatternPanels, "tied": TiedPatternPanels}
+"""Panels of rows for each covariance type that is a matrix."""
 
 
 class FilledRows(NamedTuple):
@@ -95,8 +97,7 @@ def find_missing(X, mean=None):
 class Completed:
     """Passes over rows with missing values, for a covariance type.
 
-    Covariances that components share, and those of one variance, are passed over as such of each
-    component, or of each feature.
+    Components of one variance are passed over as such with a variance for each feature.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ class Completed:
 
     def __init__(self, X, missing, sample_weight, origin, covariance, n_components):
         self._covariance = covariance
-        kind = PatternPanels if covariance.name in ("full", "tied") else MaskedPanels
+        kind = KINDS.get(covariance.name, MaskedPanels)
         self._panels = kind(X, missing, sample_weight, origin, n_components)
         self._components = Components(kind.covariance, n_components, X.shape[1], X.dtype)
 
@@ -118,46 +119,22 @@ class Completed:
         The next call overwrites them. The scatter is (0, 0) where the M step does not need it.
         """
         moments = self._panels.moments(self._of_each(components))
-        if not self._covariance.is_shared:
-            return moments, np.empty((0, 0))
-        scatter = _scatter_about_origin(moments.merged(), components.about)
-        return _without_second(moments), scatter
+        return moments, self._panels.scatter
 
     def posterior(self, components, with_resp):
         """Label, log-density and responsibilities of each row; see `PatternPanels.posterior`."""
         return self._panels.posterior(self._of_each(components), with_resp)
 
     def _of_each(self, components):
-        """The components, with matrices or variances of their own."""
+        """The components, with variances of their own where they have one."""
         own = self._components
         if own.covariance is self._covariance:
             return components
-        k, d = components.means.shape
         own.weights[:], own.means[:] = components.weights, components.means
-        if own.covariance.name == "full":
-            own.factors[:] = components.factors
-        else:
-            own.factors[:] = np.broadcast_to(components.factors[:, np.newaxis], (k, d))
+        own.factors[:] = components.factors[:, np.newaxis]
         own.lay_out()
         own.layout.cuts[:] = components.layout.cuts
         return own
-
-
-def _without_second(moments):
-    """The moments as those of type `tied` are, without second ones."""
-    return MixtureMoments(
-        moments.nk, moments.first, moments.second[:, :, :0], moments.log_likelihood
-    )
-
-
-def _scatter_about_origin(moments, about):
-    """Sum of x x' over the rows, by their moments of type `full` about these means."""
-    d = about.shape[1]
-    about = about.astype(np.float64)
-    first = moments.first[0, :, :d]
-    cross = about.T @ first
-    squares = (about * moments.nk[0][:, np.newaxis]).T @ about
-    return unpack_products(moments.second[0], d).sum(axis=0) + cross + cross.T + squares
 
 
 class MissingMixtureRows:

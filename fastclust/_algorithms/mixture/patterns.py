@@ -11,6 +11,7 @@ from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MIN_CHUNKS, MIN_PARALLEL_WORK, SCRATCH_BYTES
 from fastclust._calls import estimate_pattern_moments, estimate_pattern_posterior
+from fastclust._kernels.mixture.arguments import MomentScratch
 from fastclust._kernels.mixture.layout import BLOCK_PANELS
 from fastclust._kernels.simd.sizes import MOMENT_WIDTH, PANELS, VECTOR_BYTES, WIDTH
 
@@ -65,6 +66,7 @@ class PatternPanels:
     """
 
     covariance = COVARIANCE_TYPES["full"]
+    scatter = np.empty((0, 0))  # which the M step does not need
 
     def __init__(self, X, missing, sample_weight, origin, n_components):
         n_samples, d = X.shape
@@ -93,28 +95,32 @@ class PatternPanels:
         k, d, lanes = self._k, self._values.shape[1], self._lanes
         n_missing = self._patterns.sum(axis=1, dtype=np.float64)[self._blocks[:, 2]]
         n_panels = self._blocks[:, 1] - self._blocks[:, 0]
-        of_pattern = SCALAR_WORK * k * (n_missing**2 * d + d * d)
-        work = n_panels * lanes * self.covariance.work(k, d) + of_pattern
+        work = n_panels * lanes * self.covariance.work(k, d) + self._pattern_work(n_missing)
         n_tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH
         gathered = 2 * math.prod((n_tiles, BLOCK_PANELS, MOMENT_WIDTH, lanes))
-        chunk_bytes = 8 * (gathered + BLOCK_PANELS * padded(k, WIDTH) * lanes + 3 * k * d * d)
+        chunk_bytes = 8 * (
+            gathered + BLOCK_PANELS * padded(k, WIDTH) * lanes + self._extra_values()
+        )
         most = min(MAX_CHUNKS, max(MIN_CHUNKS, SCRATCH_BYTES // chunk_bytes))
         total = float(work.sum())
         return split_by_work(work, 1 if total < MIN_PARALLEL_WORK else most), total
+
+    def _pattern_work(self, n_missing):
+        """Multiply-adds for a pattern that lacks so many features."""
+        k, d = self._k, self._values.shape[1]
+        return SCALAR_WORK * k * (n_missing**2 * d + d * d)
+
+    def _extra_values(self):
+        """Number of values of a chunk beside rows and responsibilities."""
+        return 3 * self._k * self._values.shape[1] ** 2
 
     def moments(self, components):
         """Moments of the completed rows, for components of type `full`; overwritten by the next."""
         n_chunks, k, d = len(self._chunks), self._k, self._values.shape[1]
         if self._moments is None:
             self._moments = MixtureMoments.zeros(self.covariance, n_chunks, k, d)
-            tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH, BLOCK_PANELS, MOMENT_WIDTH
-            self._scratch = (
-                *self._e_scratch(),
-                np.empty((n_chunks, BLOCK_PANELS), dtype=np.int64),
-                aligned_filled((n_chunks, *tiles, self._lanes), self._dtype, 0.0),
-                aligned_filled((n_chunks, *tiles, self._lanes), self._dtype, 0.0),
-                np.empty((n_chunks, k)),
-            )
+            block_nk = np.empty((n_chunks, k))
+            self._scratch = *self._e_scratch(), *self._m_scratch(), block_nk
             self._counts = np.empty((n_chunks, 2), dtype=np.int64)
         moments = self._moments
         means, factors, extras, constants, cuts = components.layout
@@ -132,33 +138,56 @@ class PatternPanels:
 
         There are 0 rows of responsibilities, if not `with_resp`.
         """
-        shape = len(self._values), self._lanes
-        labels = np.empty(shape, dtype=np.int32)
-        log_density = np.empty(shape, dtype=self._dtype)
-        n_rows = math.prod(shape) if with_resp else 0
-        n_bytes = n_rows * self._k * self._dtype.itemsize
-        check_memory(n_bytes, "Responsibilities of rows of many patterns")
-        resp = np.empty((n_rows, self._k), dtype=self._dtype)
+        labels, log_density, resp = self._posterior_arrays(with_resp)
         means, factors, extras, constants, cuts = components.layout
         estimate_pattern_posterior(
             self._chunks, self._values, self._blocks, self._patterns,
             self.covariance.precisions(components.factors), means, factors, extras[:0], constants,
             cuts, *self._e_scratch(), labels, log_density, resp, work=self._work,
         )  # fmt: skip
+        return self._in_order_of_X(labels, log_density, resp)
+
+    def _posterior_arrays(self, with_resp):
+        """Arrays for what `posterior` returns, by the order of the panels."""
+        shape = len(self._values), self._lanes
+        labels = np.empty(shape, dtype=np.int32)
+        log_density = np.empty(shape, dtype=self._dtype)
+        n_rows = math.prod(shape) if with_resp else 0
+        n_bytes = n_rows * self._k * self._dtype.itemsize
+        check_memory(n_bytes, "Responsibilities of rows of many patterns")
+        return labels, log_density, np.empty((n_rows, self._k), dtype=self._dtype)
+
+    def _in_order_of_X(self, labels, log_density, resp):
+        """Such arrays by the order of X."""
         places = self._places
-        resp = resp[places] if with_resp else resp
+        resp = resp[places] if len(resp) else resp
         return labels.ravel()[places], log_density.ravel()[places], resp
 
     def _e_scratch(self):
         """Memory of the E step: rows, log-densities, and what the kernel says of a pattern."""
-        n_chunks, k, d = len(self._chunks), self._k, self._values.shape[1]
-        n_places = padded(k, WIDTH) + 1
+        rows = len(self._chunks), padded(self._values.shape[1], WIDTH), PANELS, self._lanes
+        return aligned_filled(rows, self._dtype, 0.0), *self._pattern_scratch(self._k)
+
+    def _pattern_scratch(self, n_covariances):
+        """Memory for log-densities, and for a pattern and so many covariances."""
+        n_chunks, d = len(self._chunks), self._values.shape[1]
+        n_places = padded(self._k, WIDTH) + 1
+        matrices = n_chunks, n_covariances, d, d
         return (
-            aligned_filled((n_chunks, padded(d, WIDTH), PANELS, self._lanes), self._dtype, 0.0),
             aligned_empty((n_chunks, BLOCK_PANELS, n_places, self._lanes), self._dtype),
             np.empty((n_chunks, d), dtype=np.int64),
-            np.empty((n_chunks, k, d, d)),
-            np.empty((n_chunks, k, d, d), dtype=self._dtype),
+            np.empty(matrices),
+            np.empty(matrices, dtype=self._dtype),
+        )
+
+    def _m_scratch(self):
+        """Memory in which products of features are summed; see `arguments.MomentScratch`."""
+        n_tiles = padded(self._values.shape[1], MOMENT_WIDTH) // MOMENT_WIDTH
+        gathered = len(self._chunks), n_tiles, BLOCK_PANELS, MOMENT_WIDTH, self._lanes
+        return MomentScratch(
+            active_out=np.empty((len(self._chunks), BLOCK_PANELS), dtype=np.int64),
+            differences_out=aligned_filled(gathered, self._dtype, 0.0),
+            scaled_out=aligned_filled(gathered, self._dtype, 0.0),
         )
 
 

@@ -18,6 +18,7 @@ from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.assign import keep_nearest, make_search, none_yet
 from fastclust._kernels.kmeans.distances import make_transform_panel
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.row_vectors import WIDE, add_observed_rows
 from fastclust._kernels.simd.sizes import OBSERVED_TILE
 from fastclust._kernels.simd.tiles import observed_diff_tile
 from fastclust._kernels.simd.vectors import (
@@ -125,13 +126,52 @@ def assign_observed(
 
 
 @inner
-def _add_row(panels, p, i, weight, sums_out, feature_weights_out):
-    """Add the values of a row, times its weight, to the sums of a cluster."""
+def _add_row(panels, p, i, f, weight, sums_out, feature_weights_out):
+    """Add the values of a row from feature f on, times its weight, to the sums of a cluster."""
+    for g in range(f, panels.shape[1]):
+        x = panels[p, g, i]
+        if x == x:
+            sums_out[g] += weight * x
+            feature_weights_out[g] += weight
+
+
+@inner
+def _move_row(panels, p, i, weight, old, new, sums_out, feature_weights_out):
+    """Move the values of a row, times its weight, from the sums of one cluster to another's."""
     for f in range(panels.shape[1]):
         x = panels[p, f, i]
-        if x == x:
-            sums_out[f] += weight * x
-            feature_weights_out[f] += weight
+        is_there = x == x
+        value = weight * x if is_there else 0.0
+        own = weight if is_there else 0.0
+        sums_out[new, f] += value
+        feature_weights_out[new, f] += own
+        sums_out[old, f] -= value
+        feature_weights_out[old, f] -= own
+
+
+@inner
+def _add_panel(panels, weights, p, labels, sums_out, feature_weights_out):
+    """Add the values of a panel without padding to the sums of the clusters of its rows."""
+    whole, weighted = panels.shape[1] // WIDE * WIDE, weights.shape[0] > 0
+    for f in range(0, whole, WIDE):
+        if weighted:
+            weight = load(weights, p)
+            add_observed_rows(sums_out, feature_weights_out, labels, panels, p, f, weight, WIDE)
+        else:
+            add_observed_rows(sums_out, feature_weights_out, labels, panels, p, f, None, WIDE)
+    for i in range(panels.shape[2]):
+        row_weight, j = float(weights[p, i]) if weighted else 1.0, labels[p, i]
+        _add_row(panels, p, i, whole, row_weight, sums_out[j], feature_weights_out[j])
+
+
+@inner
+def _count_changed(labels_old, labels, p, n_rows):
+    """How many of the first n_rows rows of a panel have another label, and how many had none."""
+    n_changed, n_new = 0, 0
+    for i in range(n_rows):
+        n_changed += labels_old[p, i] != labels[p, i]
+        n_new += labels_old[p, i] < 0
+    return n_changed, n_new
 
 
 @kernel
@@ -156,23 +196,27 @@ def move_observed(
     lanes = panels.shape[2]
     for s in prange(chunks.shape[0]):
         chunk = chunks[s, 0]
+        sums, feature_weights = sums_out[chunk], feature_weights_out[chunk]
         for p in range(chunks[s, 1], chunks[s, 2]):
-            for i in range(min(lanes, n_samples - p * lanes)):
+            n_rows = min(lanes, n_samples - p * lanes)
+            n_changed, n_new = _count_changed(labels_old, labels, p, n_rows)
+            if n_changed == 0:
+                continue
+            if n_new == lanes:
+                _add_panel(panels, weights, p, labels, sums, feature_weights)
+            for i in range(n_rows):
                 old, new = labels_old[p, i], labels[p, i]
                 if old == new:
                     continue
                 weight = float(weights[p, i]) if weights.shape[0] > 0 else 1.0
-                _add_row(
-                    panels, p, i, weight, sums_out[chunk, new], feature_weights_out[chunk, new]
-                )
                 weights_out[chunk, new] += weight
                 counts_out[chunk, new] += weight > 0
                 if old >= 0:
-                    _add_row(
-                        panels, p, i, -weight, sums_out[chunk, old], feature_weights_out[chunk, old]
-                    )
+                    _move_row(panels, p, i, weight, old, new, sums, feature_weights)
                     weights_out[chunk, old] -= weight
                     counts_out[chunk, old] -= weight > 0
+                elif n_new < lanes:
+                    _add_row(panels, p, i, 0, weight, sums[new], feature_weights[new])
 
 
 # -- distances -----------------------------------------------------------------------------------

@@ -87,6 +87,36 @@ class MaskedBlock(NamedTuple):
     mask_out: np.ndarray
 
 
+class CompletedBlock(NamedTuple):
+    """A block's rows of one pattern, completed, and the means of components with one covariance.
+
+    n_values counts features, padded to whole tiles of WIDTH; those that pad it are 0 and stay so.
+
+    completed_out : (n_chunks, BLOCK, n_values, LANES), the rows
+    means_out : (n_chunks, n_mean_panels, n_values, LANES), the means, as if they were rows
+    white_out : (n_chunks, n_mean_panels + 1, n_values, LANES), these means times the factor U, and
+        after them the rows of a panel times U
+    """
+
+    completed_out: np.ndarray
+    means_out: np.ndarray
+    white_out: np.ndarray
+
+
+class TiedSums(NamedTuple):
+    """Memory for sums over a block's rows of one pattern, where components share a covariance.
+
+    mean_out : (n_chunks, n_values), the completed mean of a component
+    line_out : (n_chunks, n_features), float64
+    nk_out, first_out : sums of a block, shaped as those of `Moments` of each chunk
+    """
+
+    mean_out: np.ndarray
+    line_out: np.ndarray
+    nk_out: np.ndarray
+    first_out: np.ndarray
+
+
 class MomentScratch(NamedTuple):
     """Memory in which the moments of a block are made.
 

@@ -35,7 +35,7 @@ from fastclust._kernels.simd.vectors import (
 
 
 @inner
-def _weight(panels, weights, p):
+def weight_of(panels, weights, p):
     """Weights of the rows of panel p.
 
     `weights` holds those of all panels, or of the last panel alone if the others have weights of 1.
@@ -55,10 +55,10 @@ def clear(chunk, sums, counts_out):
     counts_out[chunk, 1] = 0
     for j in range(nk_out.shape[1]):
         nk_out[chunk, j] = 0.0
-        for f in range(first_out.shape[2]):
-            first_out[chunk, j, f] = 0.0
-        for f in range(second_out.shape[2]):
-            second_out[chunk, j, f] = 0.0
+    for sums_out in (first_out, second_out):
+        for j in range(sums_out.shape[1]):
+            for f in range(sums_out.shape[2]):
+                sums_out[chunk, j, f] = 0.0
 
 
 @inner
@@ -100,7 +100,7 @@ def _take_labels(panels, weights, labels, block, cuts, log_prob_out):
     """Write responsibilities of 1 for the labels of a block, times the weights."""
     chunk, first, last = block
     for p in range(first, last):
-        weight, b = _weight(panels, weights, p), p - first
+        weight, b = weight_of(panels, weights, p), p - first
         for j in range(cuts.shape[0]):
             for i in range(panels.shape[2]):
                 log_prob_out[chunk, b, j, i] = 1.0 if labels[p, i] == j else 0.0
@@ -115,7 +115,7 @@ def normalise(panels, weights, block, cuts, likelihood, log_prob_out, labels_out
     """
     chunk, first, last = block
     for p in range(first, last):
-        weight, b = _weight(panels, weights, p), p - first
+        weight, b = weight_of(panels, weights, p), p - first
         largest, best = _largest(panels, log_prob_out, chunk, b, cuts)
         if labels_out.shape[0] > 0:
             store(labels_out, p, best)

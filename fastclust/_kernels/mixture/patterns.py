@@ -109,7 +109,7 @@ def _invert(matrix_out, n):
 
 
 @inner
-def _condition(j, precisions, chunk, pattern):
+def condition(j, precisions, chunk, pattern):
     """Write C and -C P_mo of component j; return what they add to its log-densities."""
     features, first, conditional_out, fill_out = pattern
     n_missing = precisions.shape[1] - first
@@ -160,7 +160,7 @@ def _pattern_log_prob(panels, block, components, precisions, pattern, rows_out, 
     for b in range(last - first):
         store(log_prob_out, (chunk, b, largest), splat(panels, -np.inf))
     for j in range(means.shape[0]):
-        constant = constants[j, 0] + _condition(j, precisions, chunk, pattern)
+        constant = constants[j, 0] + condition(j, precisions, chunk, pattern)
         slack = splat(panels, 2.0 * (constant - cuts[j]) + 1.0)
         for p in range(first, last, PANELS):
             for i in range(PANELS):
@@ -221,7 +221,7 @@ def _add_pattern_moments(
 
 
 @inner
-def _open_block(blocks, number, missing, chunk, features_out, conditional_out, fill_out):
+def open_block(blocks, number, missing, chunk, features_out, conditional_out, fill_out):
     """A block, and its pattern."""
     n_observed = _list_features(missing, blocks[number, 2], chunk, features_out)
     block = Block(chunk, blocks[number, 0], blocks[number, 1])
@@ -268,7 +268,7 @@ def estimate_pattern_moments(
         clear(chunk, sums, counts_out)
         likelihood = zero_doubles(panels)
         for number in range(chunks[s, 1], chunks[s, 2]):
-            block, pattern = _open_block(
+            block, pattern = open_block(
                 blocks, number, missing, chunk, features_out, conditional_out, fill_out
             )
             _pattern_log_prob(
@@ -309,7 +309,7 @@ def estimate_pattern_posterior(
         chunk = chunks[s, 0]
         components = Components(means, factors, extras, constants, cuts)
         for number in range(chunks[s, 1], chunks[s, 2]):
-            block, pattern = _open_block(
+            block, pattern = open_block(
                 blocks, number, missing, chunk, features_out, conditional_out, fill_out
             )
             _pattern_log_prob(

@@ -10,7 +10,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastclust._kernels.simd.vectors import emit_address, emit_fmuladd, emit_splat, vector_of
+from fastclust._kernels.simd.vectors import (
+    emit_address,
+    emit_fmuladd,
+    emit_splat,
+    emit_where_observed,
+    vector_of,
+)
 
 WIDE, NARROW = 8, 4
 """Features in a vector."""
@@ -108,6 +114,44 @@ def add_square_diffs(typingctx, acc, panels, p, feature, tile):
     return acc(acc, panels, types.int64, types.int64, tile), codegen
 
 
+def _load_features(context, builder, panels, value, p, feature, width):
+    """Vectors of panel p: those of `width` features from `feature` on."""
+    pair = types.UniTuple(types.int64, 2)
+    place = context.make_tuple(builder, pair, [p, feature])
+    panel_at = emit_address(context, builder, panels, value, pair, place)
+    vector_type = context.get_value_type(vector_of(panels.dtype)).as_pointer()
+    panel_at = builder.bitcast(panel_at, vector_type)
+    return [
+        builder.load(
+            builder.gep(panel_at, [ir.Constant(ir.IntType(32), j)]),
+            align=panels.dtype.bitwidth // 8,
+        )
+        for j in range(width)
+    ]
+
+
+def _emit_add_rows(context, builder, sums, sums_value, labels_at, feature, features, weight):
+    """Add rows, of which there is a vector for each feature, to sums[label of the lane].
+
+    `weight` is None, or their weights and the type of these.
+    """
+    doubles = ir.VectorType(ir.DoubleType(), len(features))
+    i32, pair = ir.IntType(32), types.UniTuple(types.int64, 2)
+    for i, row in enumerate(_rows_of_features(builder, features)):
+        if row.type != doubles:
+            row = builder.fpext(row, doubles)
+        label = builder.sext(builder.load(builder.gep(labels_at, [i32(i)])), feature.type)
+        place = context.make_tuple(builder, pair, [label, feature])
+        sum_at = emit_address(context, builder, sums, sums_value, pair, place, trailing=0)
+        sum_at = builder.bitcast(sum_at, doubles.as_pointer())
+        if weight is not None:
+            scalar = builder.extract_element(weight[0], i32(i))
+            scalar = context.cast(builder, scalar, weight[1].scalar, types.float64)
+            row = builder.fmul(row, emit_splat(builder, scalar, doubles))
+        total = builder.fadd(builder.load(sum_at, align=8), row)
+        builder.store(total, sum_at, align=8)
+
+
 @intrinsic(prefer_literal=True)
 def add_rows(typingctx, sums, labels, panels, p, feature, weight, width):
     """Add the rows of panel p, `width` features from `feature` on, to sums[labels[p, lane]].
@@ -116,31 +160,40 @@ def add_rows(typingctx, sums, labels, panels, p, feature, weight, width):
     """
 
     def codegen(context, builder, signature, args):
-        vector_type = context.get_value_type(vector_of(panels.dtype)).as_pointer()
-        doubles = ir.VectorType(ir.DoubleType(), width.literal_value)
-        i32, pair = ir.IntType(32), types.UniTuple(types.int64, 2)
-        place = context.make_tuple(builder, pair, [args[3], args[4]])
-        panel_at = emit_address(context, builder, panels, args[2], pair, place)
-        panel_at = builder.bitcast(panel_at, vector_type)
-        features = [
-            builder.load(builder.gep(panel_at, [i32(j)]), align=panels.dtype.bitwidth // 8)
-            for j in range(doubles.count)
-        ]
+        features = _load_features(
+            context, builder, panels, args[2], args[3], args[4], width.literal_value
+        )
         labels_at = emit_address(context, builder, labels, args[1], types.int64, args[3])
-        for i, row in enumerate(_rows_of_features(builder, features)):
-            if row.type != doubles:
-                row = builder.fpext(row, doubles)
-            label = builder.sext(builder.load(builder.gep(labels_at, [i32(i)])), args[4].type)
-            place = context.make_tuple(builder, pair, [label, args[4]])
-            sum_at = emit_address(context, builder, sums, args[0], pair, place, trailing=0)
-            sum_at = builder.bitcast(sum_at, doubles.as_pointer())
-            if weight != types.none:
-                scalar = builder.extract_element(args[5], i32(i))
-                scalar = context.cast(builder, scalar, weight.scalar, types.float64)
-                row = builder.fmul(row, emit_splat(builder, scalar, doubles))
-            total = builder.fadd(builder.load(sum_at, align=8), row)
-            builder.store(total, sum_at, align=8)
+        weights = None if weight == types.none else (args[5], weight)
+        _emit_add_rows(context, builder, sums, args[0], labels_at, args[4], features, weights)
         return context.get_dummy_value()
 
     signature = types.void(sums, labels, panels, types.int64, types.int64, weight, width)
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def add_observed_rows(
+    typingctx, sums, feature_weights, labels, panels, p, feature, weight, width
+):  # fmt: skip
+    """As `add_rows`, of values that are not NaN; their weights go to feature_weights likewise."""
+
+    def codegen(context, builder, signature, args):
+        features = _load_features(
+            context, builder, panels, args[3], args[4], args[5], width.literal_value
+        )
+        one = emit_splat(builder, ir.Constant(features[0].type.element, 1.0), features[0].type)
+        labels_at = emit_address(context, builder, labels, args[2], types.int64, args[4])
+        weights = None if weight == types.none else (args[6], weight)
+        for total, value in ((sums, None), (feature_weights, one)):
+            observed = [emit_where_observed(builder, value or x, x) for x in features]
+            _emit_add_rows(
+                context, builder, total, args[0 if value is None else 1], labels_at, args[5],
+                observed, weights,
+            )  # fmt: skip
+        return context.get_dummy_value()
+
+    signature = types.void(
+        sums, feature_weights, labels, panels, types.int64, types.int64, weight, width
+    )
     return signature, codegen

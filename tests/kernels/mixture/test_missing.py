@@ -7,11 +7,12 @@ from fastclust._algorithms.chunks import split_by_work
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, unpack_products
 from fastclust._algorithms.mixture.masked import MaskedPanels
 from fastclust._algorithms.mixture.patterns import PatternPanels, group_rows
+from fastclust._algorithms.mixture.tied_patterns import TiedPatternPanels
 from tests import reference
 from tests.kernels.conftest import tolerance
 from tests.kernels.mixture.test_passes import make_components, make_parameters
 
-KINDS = {"full": PatternPanels, "diag": MaskedPanels}
+KINDS = {"full": PatternPanels, "tied": TiedPatternPanels, "diag": MaskedPanels}
 
 
 def make_missing(rng, n_samples, n_features):
@@ -19,6 +20,12 @@ def make_missing(rng, n_samples, n_features):
     missing = rng.random((n_samples, n_features)) < rng.choice([0, 0.1, 0.6], size=(n_samples, 1))
     missing[missing.all(axis=1), 0] = False
     return missing
+
+
+def scatter_about_zero(nk, first, second, means):
+    """Sum of x x' over rows of these moments about the means."""
+    cross = means.T @ first
+    return second.sum(axis=0) + cross + cross.T + (means * nk[:, np.newaxis]).T @ means
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -37,7 +44,8 @@ def test_estimate_moments_and_posterior(rng, kind, dtype, n_samples, n_features,
 
     rows = np.where(missing, np.nan, X.astype(np.float64))
     ones = np.ones(n_samples) if sample_weight is None else sample_weight
-    mixture = weights, means, np.linalg.inv(precisions)
+    covariances = np.broadcast_to(np.linalg.inv(precisions), (k, n_features, n_features))
+    mixture = weights, means, covariances
     # Rounding of log-densities of size up to 100 becomes a relative error of the responsibilities.
     nk, first, second, log_likelihood = reference.estimate_pattern_moments(rows, ones, *mixture)
     atol = 200 * tolerance(dtype, n_samples * n_features)
@@ -45,6 +53,8 @@ def test_estimate_moments_and_posterior(rng, kind, dtype, n_samples, n_features,
     np.testing.assert_allclose(moments.first[0, :, :n_features], first, rtol=0, atol=atol)
     if kind == "full":
         found = unpack_products(moments.second[0], n_features)
+    elif kind == "tied":
+        found, second = panels.scatter, scatter_about_zero(nk, first, second, means)
     else:
         found, second = moments.second[0, :, :n_features], np.einsum("jff->jf", second)
     np.testing.assert_allclose(found, second, rtol=0, atol=atol)
