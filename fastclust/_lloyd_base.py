@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_incomplete, is_string, warn_of_unobserved
+from fastclust._kmeans_base import CenterEstimator, is_string, warn_of_unobserved
+from fastclust._missing import is_incomplete
 from fastclust._parameters import integer, one_of
 
 PASSES = (
