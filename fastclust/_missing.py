@@ -15,7 +15,7 @@ def allows_nan(estimator):
     return getattr(estimator, "missing", "error") == "ignore"
 
 
-def check_finite(X, estimator_name):
+def check_finite(X, estimator_name=None):
     """Raise ValueError, in scikit-learn's words, if a value is NaN or infinite."""
     assert_all_finite(X, estimator_name=estimator_name, input_name="X")
 

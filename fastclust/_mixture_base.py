@@ -262,7 +262,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     start = mixture._check_start(X.shape[1])
     source, rows, panels, missing = _algorithms.rows.source, X, None, None
     if packed is not None:
-        sample_weight, panels = packed.sample_weight, packed.panels
+        sample_weight, panels, missing = packed.sample_weight, packed.panels, packed.missing
     else:
         if mixture._counts_rows:
             sample_weight = _validation.check_sample_weight(sample_weight, X)

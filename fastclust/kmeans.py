@@ -2,11 +2,17 @@
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import check_array
 
 from fastclust import _algorithms, _parameters, _validation
 from fastclust._lloyd_base import LloydEstimator, fit_kmeans
-from fastclust._missing import MISSING_RULE, check_columns, find_missing, is_incomplete
+from fastclust._missing import (
+    MISSING_RULE,
+    check_columns,
+    check_finite,
+    find_missing,
+    is_incomplete,
+)
 from fastclust._parameters import integer
 from fastclust._validation import FLOAT_DTYPES
 
@@ -384,7 +390,7 @@ def kmeans_plusplus(
     X = _validation.narrow_csr(X) if scipy.sparse.issparse(X) else X
     rows_X = check_array(X, dtype=FLOAT_DTYPES, **checks)
     if scipy.sparse.issparse(X):
-        assert_all_finite(X, input_name="X")  # sparse rows miss nothing
+        check_finite(X)  # sparse rows miss nothing
     elif missing == "ignore":
         rows_X = find_missing(rows_X)
         check_columns(rows_X)
