@@ -18,6 +18,7 @@ from fastclust._missing import (
     check_no_infinity,
     find_missing,
     is_incomplete,
+    without_na,
 )
 from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
@@ -42,6 +43,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         if source is not None:
             X = _block_rows.check_source(self, source, reset=True)
             return X, self._find_mean(X)
+        X = without_na(X) if allows_nan(self) else X
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
         )
@@ -272,6 +274,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         if source is not None:
             X = _block_rows.check_source(self, source, reset=False)
         else:
+            X = without_na(X) if allows_nan(self) else X
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
                 ensure_all_finite="allow-nan" if allows_nan(self) else True,

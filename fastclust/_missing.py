@@ -1,5 +1,7 @@
 """What estimators that leave missing values out share: the parameter `missing`, and its checks."""
 
+import sys
+
 import numpy as np
 from sklearn.utils import assert_all_finite
 
@@ -13,6 +15,32 @@ MISSING_RULE = one_of("error", "ignore")
 def allows_nan(estimator):
     """Whether NaN in X stands for missing values; estimators without the parameter refuse it."""
     return getattr(estimator, "missing", "error") == "ignore"
+
+
+def without_na(X):
+    """What a user passes, with NaN for pandas' NA among Python objects: that is no float.
+
+    Columns of pandas' nullable types need no help.
+
+    Parameters
+    ----------
+    X : object
+        Rows, not yet checked.
+
+    Returns
+    -------
+    X : object
+        A copy for frames and arrays of objects, X itself otherwise.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is None:
+        return X
+    if isinstance(X, pandas.DataFrame):
+        has_objects = any(map(pandas.api.types.is_object_dtype, X.dtypes))
+        return X.mask(X.isna(), np.nan) if has_objects else X
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        return np.where(pandas.isna(X), np.nan, X)
+    return X
 
 
 def check_finite(X, estimator_name=None):

@@ -131,6 +131,7 @@ class MixtureEstimator(MixturePredictions):
         if source is not None:
             X = _block_rows.check_source(self, source, reset=is_first, least=2 if is_first else 1)
             return X, _algorithms.rows.origin.find_mean(X)
+        X = _missing.without_na(X) if _missing.allows_nan(self) else X
         X = validate_data(
             self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
             ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,

@@ -12,6 +12,7 @@ from fastclust._missing import (
     check_finite,
     find_missing,
     is_incomplete,
+    without_na,
 )
 from fastclust._parameters import integer
 from fastclust._validation import FLOAT_DTYPES
@@ -384,14 +385,15 @@ def kmeans_plusplus(
         "n_local_trials": n_local_trials, "missing": missing,
     }  # fmt: skip
     _parameters.check_parameters("kmeans_plusplus", parameters, _KMEANS_PLUSPLUS_RULES)
-    ensure_all_finite = "allow-nan" if missing == "ignore" else True
+    may_miss = missing == "ignore"
+    ensure_all_finite = "allow-nan" if may_miss else True
     checks = {"accept_sparse": "csr", "order": "C", "ensure_all_finite": ensure_all_finite}
-    X = check_array(X, dtype=None, **checks)
+    X = check_array(without_na(X) if may_miss else X, dtype=None, **checks)
     X = _validation.narrow_csr(X) if scipy.sparse.issparse(X) else X
     rows_X = check_array(X, dtype=FLOAT_DTYPES, **checks)
     if scipy.sparse.issparse(X):
         check_finite(X)  # sparse rows miss nothing
-    elif missing == "ignore":
+    elif may_miss:
         rows_X = find_missing(rows_X)
         check_columns(rows_X)
     sample_weight, _ = _validation.check_relative_weight(sample_weight, rows_X)

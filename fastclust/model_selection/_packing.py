@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from fastclust import _algorithms
-from fastclust._missing import check_columns, check_finite, find_missing
+from fastclust._missing import check_columns, check_finite, find_missing, without_na
 from fastclust._validation import (
     FLOAT_DTYPES,
     PackedRows,
@@ -76,9 +76,11 @@ def pack_for_mixtures(X, sample_weight, missing):
 
 def _check(X, missing, accept_sparse=False):
     """Check rows, of which dense ones may have NaN if that is what is missing."""
+    may_miss = missing == "ignore"
     return check_array(
-        X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,
-        input_name="X", ensure_all_finite="allow-nan" if missing == "ignore" else True,
+        without_na(X) if may_miss else X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES,
+        order="C", ensure_min_samples=2, input_name="X",
+        ensure_all_finite="allow-nan" if may_miss else True,
     )  # fmt: skip
 
 
