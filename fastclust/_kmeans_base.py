@@ -12,7 +12,14 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _block_rows, _validation
-from fastclust._missing import allows_nan, check_no_infinity
+from fastclust._missing import (
+    allows_nan,
+    check_columns,
+    check_no_infinity,
+    find_missing,
+    is_incomplete,
+    without_na,
+)
 from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
@@ -36,6 +43,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         if source is not None:
             X = _block_rows.check_source(self, source, reset=True)
             return X, self._find_mean(X)
+        X = without_na(X) if allows_nan(self) else X
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
         )
@@ -48,32 +56,14 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
                 assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
                 return X, mean
             check_no_infinity(X, type(self).__name__)
-            X = self._find_missing(X)
+            X = find_missing(X)
             self._check_columns(X)
             mean = _algorithms.rows.origin.find_mean(X)
         return X, mean
 
-    def _find_missing(self, X):
-        """Dense rows as they are computed with where NaN stands for missing values.
-
-        They are X itself if nothing is missing, so that all is as without the parameter.
-        """
-        incomplete = _algorithms.rows.missing.IncompleteArray(X)
-        if incomplete.is_complete:
-            return X
-        incomplete.check_rows()
-        return incomplete
-
     def _check_columns(self, X):
         """Raise ValueError if no row has a value in some column."""
-        empty = np.flatnonzero(X.counts == 0).tolist() if is_incomplete(X) else []
-        if empty:
-            names = getattr(self, "feature_names_in_", None)
-            name = f" ({names[empty[0]]!r})" if names is not None else ""
-            raise ValueError(
-                f"No row has a value in column {empty[0]}{name} of X: nothing is known of centers "
-                "there. Leave the column out."
-            )
+        check_columns(X, getattr(self, "feature_names_in_", None))
 
     def _open_source(self, X):
         """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
@@ -285,6 +275,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         if source is not None:
             X = _block_rows.check_source(self, source, reset=False)
         else:
+            X = without_na(X) if allows_nan(self) else X
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
                 ensure_all_finite="allow-nan" if allows_nan(self) else True,
@@ -303,7 +294,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         else:  # never fitted
             origin = np.quantile(given, 0.5, axis=0, method="lower")
         if allows_nan(self) and isinstance(X, np.ndarray):
-            X = self._find_missing(X)
+            X = find_missing(X)
         dtype = np.result_type(X.dtype, given.dtype)
         centers = np.ascontiguousarray(given, dtype=dtype)
         if self._unit:
@@ -317,11 +308,6 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         tags.input_tags.allow_nan = allows_nan(self)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def is_incomplete(X):
-    """Whether checked rows have missing values."""
-    return isinstance(X, _algorithms.rows.missing.IncompleteArray)
 
 
 def warn_of_unobserved(n_unobserved, shape, warn):

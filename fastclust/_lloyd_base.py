@@ -6,11 +6,11 @@ from sklearn.utils.validation import validate_data
 from fastclust import _algorithms, _block_rows, _parameters, _validation
 from fastclust._kmeans_base import (
     CenterEstimator,
-    is_incomplete,
     is_string,
     iteration_line_end,
     warn_of_unobserved,
 )
+from fastclust._missing import is_incomplete
 from fastclust._parameters import integer, one_of
 
 PASSES = (
@@ -139,9 +139,9 @@ def fit_kmeans(
         panels = None
     else:
         validate_data(kmeans, X, skip_check_array=True)  # notes the names of the features
-        X, mean, panels, sample_weight, all_rows = packed
+        X, mean, panels, sample_weight = packed.X, packed.mean, packed.panels, packed.sample_weight
         weight_exponent = 0
-        all_rows = X if all_rows is None else all_rows
+        all_rows = X if packed.all_rows is None else packed.all_rows
         _validation.check_enough_samples(X, kmeans.n_clusters)
     n_init = kmeans._effective_n_init(warn)
     random_state = _validation.check_random_state(kmeans.random_state)

@@ -131,6 +131,7 @@ class MixtureEstimator(MixturePredictions):
         if source is not None:
             X = _block_rows.check_source(self, source, reset=is_first, least=2 if is_first else 1)
             return X, _algorithms.rows.origin.find_mean(X)
+        X = _missing.without_na(X) if _missing.allows_nan(self) else X
         X = validate_data(
             self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
             ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,
@@ -274,7 +275,7 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
     start = mixture._check_start(X.shape[1])
     source, rows, panels, missing = _algorithms.rows.source, X, None, None
     if packed is not None:
-        sample_weight, panels = packed.sample_weight, packed.panels
+        sample_weight, panels, missing = packed.sample_weight, packed.panels, packed.missing
     else:
         if mixture._counts_rows:
             sample_weight = _validation.check_sample_weight(sample_weight, X)

@@ -138,10 +138,10 @@ class MixturePredictions(DensityMixin, Estimator):
         if source is not None:
             X = _block_rows.check_source(self, source, reset=False)
         else:
-            ensure_all_finite = "allow-nan" if _missing.allows_nan(self) else True
+            may_miss = _missing.allows_nan(self)
             X = validate_data(
-                self, X, reset=False, dtype=FLOAT_DTYPES, order="C",
-                ensure_all_finite=ensure_all_finite,
+                self, _missing.without_na(X) if may_miss else X, reset=False, dtype=FLOAT_DTYPES,
+                order="C", ensure_all_finite="allow-nan" if may_miss else True,
             )  # fmt: skip
         _, means = self._check_mixture()
         _validation.check_n_features(X, means.shape[1], self)

@@ -287,16 +287,18 @@ class PackedRows(NamedTuple):
 
     Attributes
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+    X : ndarray, IncompleteArray or CSR matrix of shape (n_samples, n_features), float32 or float64
         The rows, all finite; an ndarray is C-contiguous.
     mean : ndarray of shape (n_features,)
         Their mean; 0 for sparse rows.
-    panels : Panels or CsrRows or None
+    panels : Rows or None
         The rows less their origin, with their weights; None where they are yet to be packed.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row, of X's dtype, not 0; None for ones.
-    all_rows : ndarray or CSR matrix or None
+    all_rows : ndarray, IncompleteArray or CSR matrix or None
         X before rows of weight 0 were left out; None if there were none.
+    missing : ndarray of shape (n_samples, n_features), bool, or None
+        Where values were missing that have been filled in, for mixtures; None if there were none.
     """
 
     X: Any
@@ -304,6 +306,7 @@ class PackedRows(NamedTuple):
     panels: Any
     sample_weight: np.ndarray | None = None
     all_rows: Any = None
+    missing: np.ndarray | None = None
 
 
 def warn_user(warning):

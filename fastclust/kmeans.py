@@ -1,11 +1,19 @@
 """KMeans, and its functions `k_means` and `kmeans_plusplus`."""
 
+import numpy as np
 import scipy.sparse
 from sklearn.utils import check_array
 
 from fastclust import _algorithms, _parameters, _validation
 from fastclust._lloyd_base import LloydEstimator, fit_kmeans
-from fastclust._missing import MISSING_RULE
+from fastclust._missing import (
+    MISSING_RULE,
+    check_columns,
+    check_finite,
+    find_missing,
+    is_incomplete,
+    without_na,
+)
 from fastclust._parameters import integer
 from fastclust._validation import FLOAT_DTYPES
 
@@ -220,6 +228,7 @@ _KMEANS_PLUSPLUS_RULES = _DATA_RULES | {
     "x_squared_norms": [_parameters.ARRAY_LIKE, _parameters.NONE],
     "random_state": _parameters.RANDOM_STATE,
     "n_local_trials": [integer(1), _parameters.NONE],
+    "missing": [MISSING_RULE],
 }
 
 
@@ -237,6 +246,7 @@ def k_means(
     copy_x=True,
     algorithm="lloyd",
     return_n_iter=False,
+    missing="error",
 ):
     """K-means clustering as a function; see `KMeans` for the parameters.
 
@@ -267,6 +277,9 @@ def k_means(
         Accepted for compatibility; both give the same answer.
     return_n_iter : bool, default=False
         Whether to return the number of iterations too.
+    missing : {'error', 'ignore'}, default='error'
+        What NaN in dense X means: an error, or a value that is missing, which is left out. Not in
+        scikit-learn.
 
     Returns
     -------
@@ -293,7 +306,7 @@ def k_means(
     """
     options = {
         "init": init, "n_init": n_init, "max_iter": max_iter, "tol": tol, "verbose": verbose,
-        "random_state": random_state, "copy_x": copy_x, "algorithm": algorithm,
+        "random_state": random_state, "copy_x": copy_x, "algorithm": algorithm, "missing": missing,
     }  # fmt: skip
     data = {"X": X, "sample_weight": sample_weight, "return_n_iter": return_n_iter}
     _parameters.check_parameters("k_means", data, _K_MEANS_RULES)
@@ -313,6 +326,7 @@ def kmeans_plusplus(
     x_squared_norms=None,
     random_state=None,
     n_local_trials=None,
+    missing="error",
 ):
     """First centers by greedy k-means++.
 
@@ -330,13 +344,23 @@ def kmeans_plusplus(
         Source of the draws.
     n_local_trials : int, default=None
         Candidates in each round, of which the best is taken; 2 + log(n_clusters) by default.
+    missing : {'error', 'ignore'}, default='error'
+        What NaN in dense X means: an error, or a value that is missing. The draws then go by the
+        distances of `sklearn.metrics.pairwise.nan_euclidean_distances`. Not in scikit-learn.
 
     Returns
     -------
     centers : ndarray of shape (n_clusters, n_features)
-        The centers.
+        The centers. For what a row is missing they have the mean of the feature (the median, where
+        a few huge values have dragged the mean away).
     indices : ndarray of shape (n_clusters,)
-        Their rows: ``X[indices] == centers``.
+        Their rows: ``X[indices] == centers``, but for what is missing.
+
+    Raises
+    ------
+    ValueError
+        For a parameter out of its range, NaN or infinity in X, fewer rows than clusters, negative
+        or only zero weights. Where values may be missing, for a row or a column that has none.
 
     References
     ----------
@@ -358,12 +382,20 @@ def kmeans_plusplus(
     parameters = {
         "X": X, "n_clusters": n_clusters, "sample_weight": sample_weight,
         "x_squared_norms": x_squared_norms, "random_state": random_state,
-        "n_local_trials": n_local_trials,
+        "n_local_trials": n_local_trials, "missing": missing,
     }  # fmt: skip
     _parameters.check_parameters("kmeans_plusplus", parameters, _KMEANS_PLUSPLUS_RULES)
-    X = check_array(X, accept_sparse="csr", dtype=None, order="C")
+    may_miss = missing == "ignore"
+    ensure_all_finite = "allow-nan" if may_miss else True
+    checks = {"accept_sparse": "csr", "order": "C", "ensure_all_finite": ensure_all_finite}
+    X = check_array(without_na(X) if may_miss else X, dtype=None, **checks)
     X = _validation.narrow_csr(X) if scipy.sparse.issparse(X) else X
-    rows_X = check_array(X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C")
+    rows_X = check_array(X, dtype=FLOAT_DTYPES, **checks)
+    if scipy.sparse.issparse(X):
+        check_finite(X)  # sparse rows miss nothing
+    elif may_miss:
+        rows_X = find_missing(rows_X)
+        check_columns(rows_X)
     sample_weight, _ = _validation.check_relative_weight(sample_weight, rows_X)
     _validation.check_enough_samples(X, n_clusters)
     if x_squared_norms is not None:
@@ -374,12 +406,14 @@ def kmeans_plusplus(
                 f"be equal to the length of n_samples {X.shape[0]}."
             )
     random_state = _validation.check_random_state(random_state)
-    source = _algorithms.rows.source
     mean = _algorithms.rows.origin.find_mean(rows_X)
-    rows = source.pack_for_distances(rows_X, sample_weight, mean).rows
+    in_range = _algorithms.rows.source.pack_for_distances(rows_X, sample_weight, mean)
     n_local_trials = None if n_local_trials is None else int(n_local_trials)
     indices = _algorithms.kmeans.seeding.run_kmeans_plusplus(
-        rows, int(n_clusters), sample_weight, random_state, n_local_trials
+        in_range.rows, int(n_clusters), sample_weight, random_state, n_local_trials
     )
     centers = X[indices]
+    if is_incomplete(rows_X):
+        _, filling = in_range.place_back(np.zeros_like(mean), rows_X.dtype)
+        centers = np.where(np.isnan(rows_X.values[indices]), filling, centers)
     return centers.toarray() if scipy.sparse.issparse(X) else centers, indices

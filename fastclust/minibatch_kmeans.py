@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_incomplete, warn_of_unobserved
-from fastclust._missing import MISSING_RULE
+from fastclust._kmeans_base import CenterEstimator, warn_of_unobserved
+from fastclust._missing import MISSING_RULE, is_incomplete
 from fastclust._parameters import integer, non_negative_float, one_of
 
 PASSES = (

@@ -31,6 +31,7 @@ from fastclust.model_selection._criteria import (
     _gap_row,
     _most_stable_row,
 )
+from fastclust.model_selection._fits import fit_by_all_rows
 
 X, _ = make_blobs(400, n_features=3, centers=4, cluster_std=0.6, random_state=3)
 
@@ -492,6 +493,135 @@ def test_not_converged_is_said_once():
     assert caught[0].filename == __file__
 
 
+# -- missing values ------------------------------------------------------------------------------
+
+
+def with_gaps(X, share=0.15, seed=0):
+    """X with values missing at random, of which each row has one at least."""
+    rng = np.random.default_rng(seed)
+    is_missing = rng.random(X.shape) < share
+    is_missing[np.arange(len(X)), rng.integers(X.shape[1], size=len(X))] = False
+    return np.where(is_missing, np.nan, X).astype(X.dtype)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_missing_values_have_the_criteria_that_are_defined(dtype, weighted):
+    rows = with_gaps(X.astype(dtype))
+    weights = 1.0 + np.arange(len(X)) % 3 if weighted else None
+    selection = select_kmeans(
+        rows, range(2, 8), sample_weight=weights, n_init=3, gap_references=3, random_state=0,
+        missing="ignore",
+    )  # fmt: skip
+    assert selection.choices_ == {
+        "elbow": 4, "silhouette": None, "simplified_silhouette": 4, "davies_bouldin": None,
+        "calinski_harabasz": None, "gap": 4, "stability": 4,
+    }  # fmt: skip
+    assert selection.best_by_ == "simplified_silhouette"
+    eps = float(np.finfo(dtype).eps)
+    for row, k in enumerate(range(2, 8)):
+        model = fastclust.KMeans(k, n_init=3, random_state=0, missing="ignore")
+        model.fit(rows, sample_weight=weights)
+        # Weights that count rows are those of a fit times a power of two, but for rounding.
+        assert selection.table_["inertia"][row] == pytest.approx(model.inertia_, rel=16 * eps)
+        distances = np.sort(model.transform(rows.astype(np.float64)), axis=1)
+        expected = np.average(1 - distances[:, 0] / distances[:, 1], weights=weights)
+        value = selection.table_["simplified_silhouette"][row]
+        assert value == pytest.approx(expected, rel=64 * eps)  # small distances are rounded
+    selection.plot(), selection.to_frame(), str(selection)
+
+
+def test_references_of_the_gap_miss_what_the_rows_do(monkeypatch):
+    seen = []
+
+    def note(k, X, *, packed, options, warn):
+        seen.append(np.isnan(getattr(packed.X, "values", packed.X)))
+        return fit_by_all_rows(k, X, packed=packed, options=options, warn=warn)
+
+    monkeypatch.setattr("fastclust.model_selection._sweeps.fit_by_all_rows", note)
+    rows = with_gaps(X)
+    select_kmeans(rows, [2], n_init=1, gap_references=2, random_state=0, missing="ignore")
+    assert len(seen) == 3
+    for where_missing in seen:
+        np.testing.assert_array_equal(where_missing, np.isnan(rows))
+
+
+@pytest.mark.parametrize("batch_size", [None, 100])
+def test_a_sweep_without_missing_values_is_the_same(batch_size):
+    options = {"n_init": 2, "gap_references": 1, "random_state": 0, "batch_size": batch_size}
+    ours, usual = (
+        select_kmeans(X, range(2, 5), missing=missing, **options) for missing in ("ignore", "error")
+    )
+    for name in ours.table_.keys() - {"seconds"}:
+        np.testing.assert_array_equal(ours.table_[name], usual.table_[name], err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:.*missing in all rows")
+def test_a_sweep_by_batches_leaves_missing_values_out():
+    rows, weights = pd.DataFrame(with_gaps(X), columns=["a", "b", "c"]), np.ones(len(X))
+    weights[:20] = 0
+    selection = select_kmeans(
+        rows, range(2, 7), sample_weight=weights, batch_size=128, n_init=2, gap_references=1,
+        random_state=0, missing="ignore",
+    )  # fmt: skip
+    assert selection.choices_["simplified_silhouette"] == 4
+    best = selection.best_estimator_
+    assert isinstance(best, fastclust.MiniBatchKMeans)
+    np.testing.assert_array_equal(best.predict(rows), best.labels_)
+    assert list(best.feature_names_in_) == ["a", "b", "c"]
+
+
+@pytest.mark.filterwarnings("ignore:.*missing in all rows", "ignore:Number of distinct")
+def test_equal_values_of_each_cluster_are_explained_by_it():
+    points = np.random.default_rng(0).normal(size=(3, 4))
+    rows = with_gaps(np.repeat(points, 20, axis=0), share=0.3)
+    selection = select_kmeans(
+        rows, range(1, 6), n_init=3, gap_references=2, random_state=0, missing="ignore"
+    )
+    assert selection.table_["gap"][2] == np.inf
+    assert selection.choices_["gap"] == selection.choices_["simplified_silhouette"] == 3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_mixtures_with_missing_values_are_those_of_the_estimator(weighted):
+    rows = with_gaps(X, share=0.3)
+    rows[7] = np.nan  # has no part in a fit
+    weights = np.arange(len(X)) % 3 if weighted else None
+    selection = select_gaussian_mixture(
+        rows, [1, 3, 4], sample_weight=weights, random_state=0, missing="ignore"
+    )
+    names = zip(selection.table_["covariance_type"], selection.table_["n_components"], strict=True)
+    for row, (name, k) in enumerate(names):
+        model = fastclust.GaussianMixture(
+            k, covariance_type=name, random_state=0, missing="ignore"
+        ).fit(rows, sample_weight=weights)
+        for criterion in "bic", "aic", "icl":
+            expected = getattr(model, criterion)(rows, weights)
+            assert selection.table_[criterion][row] == pytest.approx(expected, rel=1e-12)
+        log_densities = model.score_samples(rows) * (1 if weights is None else weights)
+        expected = log_densities.sum()
+        assert selection.table_["log_likelihood"][row] == pytest.approx(expected, rel=1e-12)
+
+
+def test_sweeps_refuse_missing_values_that_they_cannot_leave_out():
+    rows = with_gaps(X)
+    for select in select_kmeans, select_gaussian_mixture:
+        with pytest.raises(ValueError, match="'missing' parameter of select"):
+            select(rows, [2], missing="drop")
+        with pytest.raises(ValueError, match="contains infinity"):
+            select(np.where(np.isnan(rows), np.inf, rows), [2], missing="ignore")
+        with pytest.raises(ValueError, match=r"has a value in column 1|Feature 1 has no value"):
+            select(np.nan_to_num(rows) * [1, np.nan, 1], [2], missing="ignore")
+    with pytest.raises(ValueError, match="1 of 400 rows has no value"):
+        select_kmeans(np.vstack([rows[1:], [[np.nan] * 3]]), [2], missing="ignore")
+    with pytest.raises(ValueError, match="contains NaN"):
+        select_kmeans(scipy.sparse.csr_array(rows), [2], missing="ignore")
+    with pytest.raises(ValueError, match="No model is chosen by 'silhouette'"):
+        select_kmeans(rows, [2], best_by="silhouette", n_init=1, missing="ignore")
+    with pytest.raises(ValueError, match="takes no missing values"):
+        select_gaussian_mixture(rows, [2], best_by="bayesian", missing="ignore")
+
+
 # -- the result ----------------------------------------------------------------------------------
 
 
@@ -555,8 +685,8 @@ def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
     "module",
     [
         "model_selection/_selection", "model_selection/_criteria", "model_selection/_sweeps",
-        "model_selection/_fits", "outliers/_detectors", "outliers/_trimmed", "_cli/model_file",
-        "_cli/commands",
+        "model_selection/_fits", "model_selection/_packing", "outliers/_detectors",
+        "outliers/_trimmed", "_cli/model_file", "_cli/commands",
     ],
 )  # fmt: skip
 def test_private_attributes_are_those_of_self_or_of_the_package(module):

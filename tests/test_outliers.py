@@ -9,6 +9,7 @@ import sklearn.mixture
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastclust import (
@@ -28,6 +29,8 @@ from fastclust.outliers import (
 )
 
 X, _ = make_blobs(500, centers=3, random_state=1)
+GAPS = np.where(np.random.default_rng(0).permuted(np.arange(1000) < 80).reshape(500, 2), np.nan, X)
+GAPS[np.isnan(GAPS).all(axis=1)] = 0  # k-means wants a value in each row
 MIXTURE = GaussianMixture(3, random_state=0)
 KMEANS = KMeans(3, n_init=1, random_state=0)
 BAYESIAN = BayesianGaussianMixture(n_components=3, tol=1.0, random_state=0)
@@ -266,3 +269,61 @@ def test_distances_of_any_clusterer_with_transform(estimator):
     assert detector.predict([[50.0, 50.0]]) == -1
     with pytest.raises(ValueError, match="minimum of 1 is required"):
         detector.predict(np.empty((0, 2)))
+
+
+# -- missing values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.9])
+def test_rows_with_missing_values_that_no_component_explains_have_no_label(threshold):
+    mixture = GaussianMixture(3, random_state=0, missing="ignore").fit(GAPS)
+    rows = np.vstack([GAPS, [[np.nan, np.nan]]])
+    labels, probabilities = confident_labels(mixture, rows, threshold), mixture.predict_proba(rows)
+    sure = probabilities.max(axis=1) >= threshold
+    np.testing.assert_array_equal(labels, np.where(sure, probabilities.argmax(axis=1), -1))
+    assert labels[-1] == -1  # the weights are a third each
+    with pytest.raises(ValueError, match="contains NaN"):
+        confident_labels(MIXTURE.fit(X), GAPS)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, pd.DataFrame])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("estimator", [
+    GaussianMixture(3, random_state=0, missing="ignore"),
+    KMeans(3, random_state=0, missing="ignore"),
+    MiniBatchKMeans(3, random_state=0, missing="ignore"),
+])  # fmt: skip
+def test_outliers_among_rows_with_missing_values(estimator, dtype, convert):
+    is_mixture = hasattr(estimator, "covariance_type")
+    detector = (DensityOutliers if is_mixture else DistanceOutliers)(estimator, contamination=0.02)
+    rows = convert(GAPS.astype(dtype))
+    assert get_tags(detector).input_tags.allow_nan
+    usual = make_pipeline(StandardScaler(), detector).fit_predict(rows)
+    assert 0 < (usual == -1).sum() <= 11  # 2 % of 500 rows, and equally far ones
+    detector.fit(rows)
+    far = np.array([[1e3, np.nan], [np.nan, -1e3], [1e3, -1e3]], dtype=dtype)
+    assert (detector.predict(convert(far)) == -1).all()
+    np.testing.assert_array_equal(detector.predict(convert(GAPS)), detector.predict(rows))
+
+
+def test_trimming_rows_with_missing_values():
+    kmeans = KMeans(3, random_state=0, missing="ignore")
+    trimmed = TrimmedKMeans(kmeans, contamination=0.02)
+    assert get_tags(trimmed).input_tags.allow_nan
+    trimmed.fit(np.vstack([GAPS, [[20, np.nan], [np.nan, -20]]]))
+    assert (trimmed.labels_[-2:] == -1).all()
+    centers = kmeans.fit(GAPS).cluster_centers_
+    order, expected = (np.lexsort(c.T) for c in (trimmed.cluster_centers_, centers))
+    # Ten of about 170 rows a cluster, at twice the usual distance, are fewer.
+    np.testing.assert_allclose(trimmed.cluster_centers_[order], centers[expected], atol=0.2)
+    assert (trimmed.predict([[1e3, np.nan]]) == -1).all()
+
+
+@pytest.mark.parametrize("detector", [*DETECTORS, TrimmedKMeans(KMEANS)])
+def test_missing_values_are_an_error_where_the_estimator_takes_none(detector):
+    assert not get_tags(detector).input_tags.allow_nan
+    with pytest.raises(ValueError, match="contains NaN"):
+        detector.fit(GAPS)
+    detector.fit(X)
+    with pytest.raises(ValueError, match="contains NaN"):
+        detector.predict(GAPS)

@@ -236,7 +236,7 @@ def _fit_one(options, X):
 
 
 def _select_one(options, X):
-    of_both = {"best_by", "max_iter", "n_init", "random_state", "tol"}
+    of_both = {"best_by", "max_iter", "missing", "n_init", "random_state", "tol"}
     if options.estimator == "kmeans":
         names = of_both | {"batch_size", "gap_references", "n_clusters"}
         return model_selection.select_kmeans(X, **_given(options, names))

@@ -138,6 +138,7 @@ def _add_estimators(commands, command, text, examples, *, saves):
 def _add_sweep(add, name):
     """Add what describes a sweep over models, by the names of the function's parameters."""
     add("--table", metavar="PATH", help="file of the criteria, its kind by its name")
+    add_model_options(add, name, "missing")
     default = "2-15" if name == "kmeans" else "1-10"
     count = {
         "type": numbers,

@@ -99,13 +99,14 @@ MODEL_OPTIONS = (
 )  # fmt: skip
 
 
-def add_model_options(add, estimator):
+def add_model_options(add, estimator, parameter=None):
     """Add the options of an estimator, given its name and a parser's `add_argument`.
 
-    What is not given is left out, so that the estimator's own defaults hold.
+    They are all of its options, or that of one parameter. What is not given is left out, so that
+    the estimator's own defaults hold.
     """
     for option in MODEL_OPTIONS:
-        if estimator in option.estimators:
+        if estimator in option.estimators and parameter in (None, option.parameter):
             add(
                 option.flag, dest=option.parameter, default=argparse.SUPPRESS, type=option.kind,
                 choices=option.choices, metavar=option.metavar,

@@ -5,6 +5,8 @@ from scipy.sparse import issparse
 from sklearn.metrics import adjusted_rand_score
 
 from fastclust import _algorithms, metrics
+from fastclust._kmeans_base import origin_of
+from fastclust._missing import find_missing, is_incomplete
 from fastclust._mixture_base import fit_mixture
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import PackedRows
@@ -25,6 +27,9 @@ Those that are not needed end with the weight of some rows, in time: hence the m
 """
 
 BAYESIAN_ITERATIONS = 2_000
+
+BLOCK_ROWS = 2**16
+"""Rows whose distances to all centers are in memory at a time."""
 
 SMALLER_IS_BETTER = {"davies_bouldin", *INFORMATION_CRITERIA}
 
@@ -54,17 +59,20 @@ class _Judge:
         self.n_samples = self.shape[0]
         self._sample = rng.permutation(self.n_samples)[:sample_size]
         self._X, self._weights = packed.X, packed.sample_weight
-        if not issparse(self._X):
+        if not (issparse(self._X) or is_incomplete(self._X)):
             rows = self._X.astype(np.float64, copy=False)
             self._X = _algorithms.metrics.units.without_unit(rows)
 
-    def judge_labels(self, labels):
+    def judge_labels(self, labels, estimator):
         """Criteria of a clustering by name, and whether the rows of each cluster are equal.
 
-        Criteria are NaN where they are not defined.
+        Criteria are NaN where they are not defined. The estimator has found the labels.
         """
         names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
         values = dict.fromkeys(names, float("nan"))
+        if is_incomplete(self._X):
+            values["simplified_silhouette"] = self._silhouette_of_centers(labels, estimator)
+            return values, self._is_exact(labels)
         labels, n_clusters = _renumber(labels)
         is_exact = False
         if not issparse(self._X):
@@ -81,6 +89,35 @@ class _Judge:
                     self._X[self._sample], sampled, return_standard_error=True
                 )
         return values, is_exact
+
+    def _silhouette_of_centers(self, labels, estimator):
+        """Simplified silhouette by the centers of the fit, of rows with missing values.
+
+        What scales the distances of a row by the number of its values cancels.
+        """
+        present = np.unique(labels)
+        if len(present) == 1:
+            return float("nan")
+        centers = np.ascontiguousarray(estimator.cluster_centers_[present])
+        own, nearest = np.empty((2, self.n_samples))
+        for part, rows in _algorithms.rows.source.row_slices(self._X, BLOCK_ROWS):
+            distances = _algorithms.kmeans.inference.transform_to_distances(
+                rows, centers, origin_of(estimator)
+            )
+            numbers = np.arange(len(rows)), np.searchsorted(present, labels[part])
+            own[part] = distances[numbers]
+            distances[numbers] = np.inf
+            nearest[part] = distances.min(axis=1)
+        silhouettes = _algorithms.metrics.silhouette.coefficients(own, nearest)
+        return float(np.average(silhouettes, weights=self._weights))
+
+    def _is_exact(self, labels):
+        """Whether the values of each cluster are equal in each feature, of incomplete rows."""
+        order = np.argsort(labels, kind="stable")
+        first = np.flatnonzero(np.diff(labels[order], prepend=-1))
+        values = self._X.values[order]
+        low, high = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
+        return not (low < high).any()
 
     def compare_runs(self, n_clusters, best, runs):
         """Mean adjusted Rand index of the best run and each other; NaN if it says nothing.
@@ -116,7 +153,7 @@ def _gap_statistic(packed, ks, inertias, n_references, fit, options):
     inertias : list of float
         Their inertias.
     n_references : int
-        Number of samples; their rows get the weights of the rows of X.
+        Number of samples; their rows get the weights of the rows of X, and miss what these do.
     fit : callable
         Fits k-means; see `_fits`.
     options : dict
@@ -130,21 +167,26 @@ def _gap_statistic(packed, ks, inertias, n_references, fit, options):
     nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
     if n_references == 0 or issparse(packed.X):
         return nothing
-    X, _, _, sample_weight, _ = packed
-    low, high = X.min(axis=0), X.max(axis=0)
+    X, sample_weight, missing = packed.X, packed.sample_weight, None
+    if is_incomplete(X):
+        X, missing = X.values, np.isnan(X.values)
+    low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
     if (low == high).all():
         return nothing
     rng = options["random_state"]
     reference_logs = np.empty((n_references, len(ks)))
-    memory = None
+    panels = None
     for b in progress_bar(range(n_references), "gap statistic"):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
+        if missing is not None:
+            reference[missing] = np.nan
+            reference = find_missing(reference)
         mean = _algorithms.rows.origin.find_mean(reference)
-        panels = _algorithms.rows.panels.Panels(reference, sample_weight, mean, memory)
-        memory, sample = panels.memory, PackedRows(reference, mean, panels, sample_weight)
+        panels = _algorithms.rows.source.pack(reference, sample_weight, mean, into=panels)
+        sample = PackedRows(reference, mean, panels, sample_weight)
         for i, k in enumerate(ks):
             fitted = fit(
-                k, reference, packed=sample, options=options | {"verbose": 0}, warn=_ignore_warning
+                k, X, packed=sample, options=options | {"verbose": 0}, warn=_ignore_warning
             )
             reference_logs[b, i] = _log(fitted.estimator.inertia_)
     reference_logs[np.isinf(reference_logs)] = np.nan  # too few numbers in the box

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust._lloyd_base import fit_kmeans
+from fastclust._missing import is_incomplete
 from fastclust._validation import check_random_state, warn_of_missing_clusters
 from fastclust.kmeans import KMeans
 from fastclust.minibatch_kmeans import MiniBatchKMeans
@@ -60,13 +61,18 @@ def fit_by_batches(k, X, *, packed, options, warn):
     runs: list[Any] = []
     for _ in range(options["n_init"]):
         run = MiniBatchKMeans(k, **options | {"n_init": "auto", "random_state": random_state})
-        runs.append(run.fit(packed.X, sample_weight=packed.sample_weight))
+        runs.append(run.fit(_as_array(packed.X), sample_weight=packed.sample_weight))
     run_labels = [run.labels_ for run in runs]
     row = int(np.argmin([run.inertia_ for run in runs]))
     best, labels = runs[row], run_labels[row]
     warn_of_missing_clusters(labels, k, warn)
     best.set_params(random_state=options["random_state"])
-    validate_data(best, X, skip_check_array=True)  # notes the names of the features
     if packed.all_rows is not None:
-        best.labels_ = best.predict(packed.all_rows)
+        best.labels_ = best.predict(_as_array(packed.all_rows))
+    validate_data(best, X, skip_check_array=True)  # notes the names of the features
     return Fitted(best, labels, run_labels)
+
+
+def _as_array(X):
+    """Checked rows as an estimator takes them: dense ones as an ndarray."""
+    return X.values if is_incomplete(X) else X

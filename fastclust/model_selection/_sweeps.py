@@ -3,25 +3,15 @@
 import time
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 
 from fastclust import _algorithms
+from fastclust._missing import MISSING_RULE
 from fastclust._mixture_base import fit_mixture
 from fastclust._mixture_parameters import check_enough_rows
 from fastclust._parameters import NONE, RANDOM_STATE, check_parameters, integer, one_of
 from fastclust._progress_bar import progress_bar
-from fastclust._validation import (
-    FLOAT_DTYPES,
-    PackedRows,
-    check_enough_samples,
-    check_random_state,
-    check_sample_weight,
-    float_csr,
-    rows_with_weight,
-    warn_user,
-)
+from fastclust._validation import check_enough_samples, check_random_state, warn_user
 from fastclust.exceptions import InvalidParameterError, SingularCovarianceError
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.model_selection._criteria import (
@@ -39,6 +29,7 @@ from fastclust.model_selection._criteria import (
     _most_stable_row,
 )
 from fastclust.model_selection._fits import fit_by_all_rows, fit_by_batches
+from fastclust.model_selection._packing import pack_for_kmeans, pack_for_mixtures
 from fastclust.model_selection._selection import Selection
 
 DEFAULT_MOST_CLUSTERS, DEFAULT_MOST_COMPONENTS = 15, 10
@@ -56,6 +47,7 @@ def select_kmeans(
     silhouette_sample_size=10_000,
     gap_references=10,
     random_state=None,
+    missing="error",
     **options,
 ):
     """Fit KMeans for each number of clusters, and compare them by every criterion.
@@ -90,6 +82,9 @@ def select_kmeans(
         Uniform samples that the gap statistic compares with; 0 for no gap statistic.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness. An int gives each fit the same draws.
+    missing : {"error", "ignore"}, default="error"
+        What NaN in dense X means: an error, or a value that is missing, which is left out as
+        `KMeans` does; see the notes.
     **options : dict
         Other parameters of `KMeans`, or of `MiniBatchKMeans`.
 
@@ -105,7 +100,8 @@ def select_kmeans(
     Raises
     ------
     ValueError
-        For a parameter out of its range, NaN or infinity in X, or too few rows.
+        For a parameter out of its range, NaN or infinity in X, or too few rows. Where values may
+        be missing, for a row or a column that has none.
 
     Notes
     -----
@@ -121,6 +117,10 @@ def select_kmeans(
     - with `sample_weight` the silhouettes. The other criteria count a row as often as its weight
       says (Calinski-Harabasz is NaN if the weights sum to no more than k);
     - for sparse rows all but the inertia, the silhouettes and the stability;
+    - where values are missing the silhouettes of all pairs, of which some may share no value,
+      Davies-Bouldin and Calinski-Harabasz. The simplified silhouette compares the distances of a
+      row to two centers, by the values that it has. The rows that the gap statistic compares with
+      miss what those of X do;
     - the stability for a k of which fewer clusters have rows, as X has fewer distinct rows, and if
       there is only one run;
     - the gap statistic if all rows are equal.
@@ -149,11 +149,11 @@ def select_kmeans(
     """
     check_parameters("select_kmeans", locals(), _KMEANS_RULES)
     ks = None if n_clusters is None else _check_numbers(n_clusters, "n_clusters", 1)
-    options = options | {"n_init": n_init, "random_state": random_state}
+    options = options | {"n_init": n_init, "random_state": random_state, "missing": missing}
     fit = fit_by_all_rows
     if batch_size is not None:
         fit, options = fit_by_batches, options | {"batch_size": batch_size}
-    packed = _pack(X, sample_weight, accept_sparse="csr")
+    packed = pack_for_kmeans(X, sample_weight, missing)
     rng = check_random_state(random_state)
     judge = _Judge(packed, rng, silhouette_sample_size)
     if ks is None:
@@ -162,7 +162,7 @@ def select_kmeans(
     rows, estimators, inertias = [], [], []
     for k in progress_bar(ks, "KMeans" if batch_size is None else "MiniBatchKMeans"):
         seconds, (estimator, labels, run_labels) = _time(fit, k, X, packed=packed, options=options)
-        values, is_exact = judge.judge_labels(labels)
+        values, is_exact = judge.judge_labels(labels, estimator)
         rows.append(
             {"n_clusters": k, "inertia": estimator.inertia_}
             | values
@@ -189,6 +189,7 @@ def select_gaussian_mixture(
     covariance_type=("full", "tied", "diag", "spherical"),
     best_by="bic",
     random_state=None,
+    missing="error",
     **options,
 ):
     """Fit GaussianMixture for each covariance type and number of components, and compare them.
@@ -212,6 +213,9 @@ def select_gaussian_mixture(
         here; see the notes.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness. An int gives each fit the same draws.
+    missing : {"error", "ignore"}, default="error"
+        What NaN in X means: an error, or a value that is missing, which is left out as
+        `GaussianMixture` does. Log-likelihoods and criteria are then of the values that there are.
     **options : dict
         Other parameters of `GaussianMixture`.
 
@@ -226,7 +230,8 @@ def select_gaussian_mixture(
     ------
     ValueError
         For a parameter out of its range, NaN or infinity in X, too few rows, or if all models are
-        singular.
+        singular. Where values may be missing, for a column that has none, and if `best_by` is
+        "bayesian", as a `BayesianGaussianMixture` takes complete rows only.
 
     Warns
     -----
@@ -271,16 +276,21 @@ def select_gaussian_mixture(
     rules = {"covariance_type": [one_of(*_algorithms.mixture.covariance.COVARIANCE_TYPES)]}
     for name in types:
         check_parameters("GaussianMixture", {"covariance_type": name}, rules)
-    packed = _pack(X, sample_weight)
-    weights, n_samples = packed.sample_weight, len(packed.X)
-    total = n_samples if weights is None else float(weights.sum(dtype=np.float64))
+    packed, total = pack_for_mixtures(X, sample_weight, missing)
+    if best_by == "bayesian" and packed.missing is not None:
+        raise ValueError(
+            "best_by='bayesian' fits a BayesianGaussianMixture, which takes no missing values: "
+            "choose another `best_by`, or fill them in."
+        )
     if ks is None:
-        ks = list(range(1, max(2, min(DEFAULT_MOST_COMPONENTS + 1, n_samples))))
+        ks = list(range(1, max(2, min(DEFAULT_MOST_COMPONENTS + 1, len(packed.X)))))
     check_enough_rows(packed.X, max(ks))
     models = [(name, k) for name in types for k in ks]
     rows, estimators, singular, not_converged = [], [], [], []
     for name, k in progress_bar(models, "GaussianMixture"):
-        estimator = GaussianMixture(k, covariance_type=name, random_state=random_state, **options)
+        estimator = GaussianMixture(
+            k, covariance_type=name, random_state=random_state, missing=missing, **options
+        )
         try:
             seconds, _ = _time(fit_mixture, estimator, X, packed=packed)
         except SingularCovarianceError:
@@ -318,8 +328,13 @@ _KMEANS_RULES = {
     "silhouette_sample_size": [integer(3), NONE],
     "gap_references": [integer(0)],
     "random_state": RANDOM_STATE,
+    "missing": [MISSING_RULE],
 }
-_MIXTURE_RULES = {"best_by": [one_of(*MIXTURE_CRITERIA)], "random_state": RANDOM_STATE}
+_MIXTURE_RULES = {
+    "best_by": [one_of(*MIXTURE_CRITERIA)],
+    "random_state": RANDOM_STATE,
+    "missing": [MISSING_RULE],
+}
 
 
 def _check_numbers(numbers, name, least):
@@ -334,20 +349,6 @@ def _check_numbers(numbers, name, least):
     if not numbers:
         raise InvalidParameterError(f"The {name!r} parameter is empty.")
     return sorted({int(number) for number in numbers})
-
-
-def _pack(X, sample_weight, accept_sparse=False):
-    """Check rows and weights, and pack those that have a weight for all fits."""
-    X = check_array(
-        X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES, order="C", ensure_min_samples=2,
-        input_name="X",
-    )  # fmt: skip
-    all_rows = float_csr(X) if issparse(X) else X
-    X, sample_weight = rows_with_weight(all_rows, check_sample_weight(sample_weight, all_rows))
-    mean = _algorithms.rows.origin.find_mean(X)
-    origin = _algorithms.rows.origin.find_origin(X, mean)
-    rows = _algorithms.rows.source.pack(X, sample_weight, origin)
-    return PackedRows(X, mean, rows, sample_weight, None if X is all_rows else all_rows)
 
 
 def _warn_but_of_convergence(warning):

@@ -8,7 +8,7 @@ from fastclust._parameters import check_parameters
 from fastclust._validation import Estimator, state_restored_on_error
 from fastclust.gaussian_mixture import GaussianMixture
 from fastclust.kmeans import KMeans
-from fastclust.outliers._fitted import SHARE, nearest_centers, take_features, take_sparse_tag, taker
+from fastclust.outliers._fitted import SHARE, nearest_centers, take_features, take_input_tags, taker
 
 
 class _Outliers(OutlierMixin, Estimator):
@@ -77,9 +77,18 @@ class _Outliers(OutlierMixin, Estimator):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def __sklearn_tags__(self):
+        """Tags that scikit-learn's checks and pipelines read."""
+        estimator = self._make_estimator() if self.estimator is None else self.estimator
+        return take_input_tags(super().__sklearn_tags__(), estimator)
+
 
 class DensityOutliers(_Outliers):
     """Outliers are the rows of low density under a mixture.
+
+    If the mixture has ``missing="ignore"``, NaN in a row stands for a missing value. Its density is
+    then that of the values that it has, which is larger the fewer they are, as a rule: rows that
+    miss much are seldom outliers.
 
     Parameters
     ----------
@@ -141,7 +150,8 @@ class DistanceOutliers(_Outliers):
     """Outliers are the rows farther from their center than most rows of its cluster.
 
     The distance of each row is measured in typical ones of the cluster, those that the share
-    `contamination` of its rows exceed.
+    `contamination` of its rows exceed. If the estimator has ``missing="ignore"``, NaN in a row
+    stands for a missing value, and distances are scaled by how many values the row has.
 
     Parameters
     ----------
@@ -210,8 +220,3 @@ class DistanceOutliers(_Outliers):
         typical = self.typical_distances_[labels]
         with np.errstate(divide="ignore", invalid="ignore"):
             return -np.where(distances == 0, 0.0, distances / typical)
-
-    def __sklearn_tags__(self):
-        """Tags that scikit-learn's checks and pipelines read."""
-        estimator = self._make_estimator() if self.estimator is None else self.estimator
-        return take_sparse_tag(super().__sklearn_tags__(), estimator)

@@ -49,9 +49,10 @@ def nearest_centers(estimator, X):
     return np.concatenate(labels), np.concatenate(distances)
 
 
-def take_sparse_tag(tags, estimator):
-    """Tags of an estimator that takes sparse rows if the one that it fits does."""
-    tags.input_tags.sparse = get_tags(estimator).input_tags.sparse
+def take_input_tags(tags, estimator):
+    """Tags of an estimator that takes sparse rows, and NaN, if the one that it fits does."""
+    taken = get_tags(estimator).input_tags
+    tags.input_tags.sparse, tags.input_tags.allow_nan = taken.sparse, taken.allow_nan
     return tags
 
 

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastclust._parameters import check_parameters
 from fastclust._validation import Estimator, state_restored_on_error
 from fastclust.kmeans import KMeans
-from fastclust.outliers._fitted import SHARE, nearest_centers, take_features, take_sparse_tag, taker
+from fastclust.outliers._fitted import SHARE, nearest_centers, take_features, take_input_tags, taker
 
 
 class TrimmedKMeans(ClusterMixin, Estimator):
@@ -16,7 +16,8 @@ class TrimmedKMeans(ClusterMixin, Estimator):
     The estimator is fitted to all rows, the share `contamination` of them that is farthest from
     its centers is put aside, and the estimator is fitted anew to the rest, so that outliers do not
     draw the centers to them. All rows are then judged again by their distances to the new centers.
-    These are the first steps of trimmed k-means [1]_.
+    These are the first steps of trimmed k-means [1]_. If the estimator has ``missing="ignore"``,
+    NaN in a row stands for a missing value, and distances are scaled by how many values it has.
 
     Parameters
     ----------
@@ -127,4 +128,4 @@ class TrimmedKMeans(ClusterMixin, Estimator):
     def __sklearn_tags__(self):
         """Tags that scikit-learn's checks and pipelines read."""
         estimator = KMeans() if self.estimator is None else self.estimator
-        return take_sparse_tag(super().__sklearn_tags__(), estimator)
+        return take_input_tags(super().__sklearn_tags__(), estimator)

@@ -11,7 +11,8 @@ def confident_labels(estimator, X, threshold=0.8):
     estimator : GaussianMixture or other estimator with `predict_proba`
         The fitted estimator.
     X : array-like of shape (n_samples, n_features)
-        The rows.
+        The rows. With NaN for missing values, if the mixture has ``missing="ignore"``: its
+        probabilities are then those given the values that a row has.
     threshold : float, default=0.8
         Least probability of a label.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.special import logsumexp, softmax
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastclust.plots import _drawing, _plane
 
@@ -136,7 +136,8 @@ class MixtureDisplay:
             Fitted mixture, of fastclust or scikit-learn.
 
         X : array-like of shape (n_samples, n_features)
-            Rows to draw.
+            Rows to draw. Where values may be missing, rows without one that places them in the
+            picture are not drawn.
 
         features : pair of int or str, default=None
             The columns to draw, by number or, for a frame, by name. None for the only two columns,
@@ -166,6 +167,11 @@ class MixtureDisplay:
             For rows, features or a threshold that do not suit.
         ImportError
             If matplotlib is not installed.
+
+        Warns
+        -----
+        UserWarning
+            If rows are not drawn, with their number.
         """
         _drawing.import_pyplot()
         check_is_fitted(estimator)
@@ -176,9 +182,10 @@ class MixtureDisplay:
             )
         if not 0 < threshold <= 1:
             raise ValueError(f"`threshold` must be in (0, 1], but it is {threshold!r}.")
-        rows = validate_data(estimator, X, reset=False, dtype=[np.float64, np.float32])
+        rows = _plane.check_rows(estimator, X)
         plane = _plane.make_plane(rows, features, _plane.column_names(X))
-        points, labels = plane.project(rows), estimator.predict(X)
+        is_drawn = _plane.rows_in(plane, rows)
+        points, labels = plane.project(rows[is_drawn]), estimator.predict(X)[is_drawn]
         means = plane.project(estimator.means_)
         covariances = _project_covariances(estimator, plane.axes)
         reach = max(DEVIATIONS) * np.sqrt(covariances.diagonal(axis1=1, axis2=2))

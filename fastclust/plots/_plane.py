@@ -2,6 +2,10 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.utils import get_tags
+from sklearn.utils.validation import validate_data
+
+from fastclust._validation import warn_user
 
 CHUNK_VALUES = 2**22
 """Values of the points that an estimator gets at a time."""
@@ -11,7 +15,7 @@ PADDING = 0.05
 
 
 class ColumnPlane:
-    """Two columns; the other features of its points are the means of the rows.
+    """Two columns; the other features of its points are the means of the values of the rows.
 
     Attributes
     ----------
@@ -26,7 +30,11 @@ class ColumnPlane:
         self.pair = list(pair)
         self.names = tuple(names[f] for f in pair)
         self.axes = np.eye(X.shape[1])[self.pair]
-        self._means, self._dtype = X.mean(axis=0, dtype=np.float64), X.dtype
+        self._means, self._dtype = np.nanmean(X, axis=0, dtype=np.float64), X.dtype
+
+    def is_in(self, X):
+        """Whether rows have what it takes to project them: both values."""
+        return ~np.isnan(X[:, self.pair]).any(axis=1)
 
     def project(self, X):
         """Coordinates of rows in the plane."""
@@ -40,12 +48,14 @@ class ColumnPlane:
 
 
 class PrincipalPlane:
-    """First two principal components of the rows; attributes as those of `ColumnPlane`."""
+    """First two principal components of the complete rows; attributes as of `ColumnPlane`."""
 
     def __init__(self, X):
+        X = X[self.is_in(X)]
         if X.shape[0] < 2:
             raise ValueError(
-                "The principal components of a single row are not defined; name two `features`."
+                f"The principal components of {X.shape[0]} complete row(s) are not defined; name "
+                "two `features`."
             )
         if (X == X[0]).all():
             raise ValueError(
@@ -59,6 +69,10 @@ class PrincipalPlane:
             f"principal component {c + 1} ({shares[c]:.0%} of variance)" for c in range(2)
         )
 
+    def is_in(self, X):
+        """Whether rows have what it takes to project them: all values."""
+        return ~np.isnan(X).any(axis=1)
+
     def project(self, X):
         """Coordinates of rows in the plane."""
         return self._pca.transform(X).astype(np.float64)
@@ -66,6 +80,51 @@ class PrincipalPlane:
     def lift(self, points):
         """Rows, with all features and in the type of X, of points in the plane."""
         return self._pca.inverse_transform(points).astype(self._dtype, copy=False)
+
+
+def check_rows(estimator, X):
+    """Check rows for a fitted estimator: with NaN only if it takes that for missing values."""
+    allows_nan = get_tags(estimator).input_tags.allow_nan
+    return validate_data(
+        estimator, X, reset=False, dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan" if allows_nan else True,
+    )  # fmt: skip
+
+
+def rows_in(plane, X):
+    """Whether rows can be drawn in a plane: those that miss a value that it takes can not.
+
+    Parameters
+    ----------
+    plane : ColumnPlane or PrincipalPlane
+        The plane.
+
+    X : ndarray of shape (n_samples, n_features)
+        Checked rows.
+
+    Returns
+    -------
+    is_in : ndarray of shape (n_samples,), bool
+        Whether a row is drawn.
+
+    Raises
+    ------
+    ValueError
+        If none is.
+
+    Warns
+    -----
+    UserWarning
+        If some are not, with their number.
+    """
+    is_in = plane.is_in(X)
+    n_out = int(np.count_nonzero(~is_in))
+    if n_out == len(X):
+        raise ValueError("No row has a value in both columns: there is nothing to draw.")
+    if n_out:
+        text = f"{n_out} of {len(X)} rows are not drawn, as they miss values that place them."
+        warn_user(UserWarning(text))
+    return is_in
 
 
 def make_plane(X, features, names):

@@ -1,7 +1,7 @@
 """RegionsDisplay: which cluster each part of a plane belongs to."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastclust.plots import _drawing, _plane
 
@@ -91,7 +91,8 @@ class RegionsDisplay:
             Fitted estimator with `predict`; its `cluster_centers_` or `means_` are drawn too.
 
         X : array-like of shape (n_samples, n_features)
-            Rows to draw, with all features that the estimator knows.
+            Rows to draw, with all features that the estimator knows. Where these may be missing,
+            rows without a value that places them in the picture are not drawn.
 
         features : pair of int or str, default=None
             The columns to draw, by number or, for a frame, by name. The others are held at their
@@ -117,15 +118,21 @@ class RegionsDisplay:
             For rows or features that do not suit.
         ImportError
             If matplotlib is not installed.
+
+        Warns
+        -----
+        UserWarning
+            If rows are not drawn, with their number.
         """
         _drawing.import_pyplot()
         check_is_fitted(estimator)
-        rows = validate_data(estimator, X, reset=False, dtype=[np.float64, np.float32])
+        rows = _plane.check_rows(estimator, X)
         plane = _plane.make_plane(rows, features, _plane.column_names(X))
-        points = plane.project(rows)
+        is_drawn = _plane.rows_in(plane, rows)
+        points, labels = plane.project(rows[is_drawn]), np.asarray(estimator.predict(X))[is_drawn]
         x, y, extent = _plane.make_grid(points, grid_resolution)
         regions = _plane.evaluate(estimator.predict, plane, _plane.grid_points(x, y), X)
-        centers, labels = _find_centers(estimator, rows.shape[1]), np.asarray(estimator.predict(X))
+        centers = _find_centers(estimator, rows.shape[1])
         if centers is not None:
             centers = _plane.without_empty(plane.project(centers), estimator, labels)
         return cls(

@@ -73,7 +73,8 @@ class SilhouetteDisplay:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; not used if the silhouettes are given, and None will do then.
+            Rows, of which none may miss a value; not used if the silhouettes are given, and None
+            will do then.
 
         labels : array-like of shape (n_samples,)
             Label of each row.

@@ -311,6 +311,32 @@ def test_select_gmm_tries_the_covariance_types(frame, tmp_path, capsys):
     assert list(pd.read_parquet(table)["covariance_type"]) == expected.table_["covariance_type"]
 
 
+def test_select_leaves_missing_values_out(frame, tmp_path, capsys):
+    rows, model, labels = (tmp_path / name for name in ("rows.csv", "m.npz", "labels.csv"))
+    frame.to_csv(rows, index=False)
+    X = frame[["a", "b"]].to_numpy()
+    assert np.isnan(X).any()
+    select = [rows, "--columns", "a,b", "--missing", "ignore", "--random-state", 0, "--json"]
+    run("select", "kmeans", *select, "--clusters", "2-4", "--n-init", 2, "--gap-references", 1,
+        "--model", model, "--output", labels)  # fmt: skip
+    summary = json.loads(capsys.readouterr().out)
+    expected = model_selection.select_kmeans(
+        X, [2, 3, 4], n_init=2, gap_references=1, random_state=0, missing="ignore"
+    )
+    for name in "inertia", "simplified_silhouette", "gap":
+        assert summary["table"][name] == expected.table_[name]
+    best = expected.best_estimator_
+    np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
+    run("predict", rows, "--model", model, "--output", labels)
+    np.testing.assert_array_equal(pd.read_csv(labels)["label"], best.labels_)
+    run("select", "gmm", *select, "--components", "1-3", "--covariance-types", "diag")
+    summary = json.loads(capsys.readouterr().out)
+    expected = model_selection.select_gaussian_mixture(
+        X, [1, 2, 3], covariance_type="diag", random_state=0, missing="ignore"
+    )
+    assert summary["table"]["bic"] == expected.table_["bic"]
+
+
 def test_json_has_no_nan(frame, tmp_path, capsys):
     rows = tmp_path / "rows.csv"
     frame.dropna().to_csv(rows, index=False)

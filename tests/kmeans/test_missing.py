@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastclust
-from fastclust import KMeans, MiniBatchKMeans
+from fastclust import KMeans, MiniBatchKMeans, k_means, kmeans_plusplus
 from tests import reference
 
 EPS = float(np.finfo(np.float64).eps)
@@ -257,6 +257,63 @@ def test_a_first_center_that_is_a_row_has_means_for_what_is_missing():
     # Each row is a cluster: what it is missing keeps what the first center had there.
     assert sorted(kmeans.cluster_centers_.tolist()) == [[0.0, 6.0], [1.0, 4.0], [2.0, 8.0]]
     assert kmeans.inertia_ == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1, 1e30])  # 1e30: squares of float32 overflow
+def test_kmeans_plusplus_draws_the_centers_of_a_fit(dtype, scale):
+    X, _ = make_rows(dtype=dtype)
+    X *= dtype(scale)
+    centers, indices = kmeans_plusplus(X, 3, random_state=0, missing="ignore")
+    assert centers.dtype == dtype
+    drawn = np.isnan(X[indices])
+    np.testing.assert_array_equal(centers[~drawn], X[indices][~drawn])
+    means = np.broadcast_to(np.nanmean(X, axis=0, dtype=np.float64), X[indices].shape)
+    # The rounding of the mean of 300 values, which are up to 10 standard deviations large.
+    atol = 10 * float(np.finfo(dtype).eps) * scale
+    np.testing.assert_allclose(centers[drawn], means[drawn], rtol=0, atol=atol)
+    assert drawn.any()
+    ours = KMeans(3, init=centers, missing="ignore").fit(X)
+    usual = KMeans(3, random_state=0, missing="ignore").fit(X)
+    np.testing.assert_array_equal(ours.labels_, usual.labels_)
+
+
+def test_functions_take_missing_values():
+    X, _ = make_rows()
+    centers, labels, inertia, n_iter = k_means(
+        X, 3, random_state=0, return_n_iter=True, missing="ignore"
+    )
+    kmeans = KMeans(3, random_state=0, missing="ignore").fit(X)
+    np.testing.assert_array_equal(centers, kmeans.cluster_centers_)
+    np.testing.assert_array_equal(labels, kmeans.labels_)
+    assert (inertia, n_iter) == (kmeans.inertia_, kmeans.n_iter_)
+    complete = np.nan_to_num(X)
+    for ours, usual in zip(
+        kmeans_plusplus(complete, 3, random_state=0, missing="ignore"),
+        kmeans_plusplus(complete, 3, random_state=0),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, usual)
+
+
+@pytest.mark.parametrize("function", [k_means, kmeans_plusplus])
+def test_functions_refuse_what_the_estimator_does(function):
+    X, _ = make_rows()
+    with pytest.raises(ValueError, match="contains NaN"):
+        function(X, 3)
+    with pytest.raises(ValueError, match="'missing' parameter of k"):
+        function(X, 3, missing="drop")
+    with pytest.raises(ValueError, match="contains NaN"):
+        function(scipy.sparse.csr_array(X), 3, missing="ignore")
+    X[5] = np.nan
+    with pytest.raises(ValueError, match=re.escape("1 of 300 rows has no value at all")):
+        function(X, 3, missing="ignore")
+    X[5] = np.inf
+    with pytest.raises(ValueError, match="contains infinity"):
+        function(X, 3, missing="ignore")
+    X[5], X[:, 2] = 0, np.nan
+    with pytest.raises(ValueError, match="No row has a value in column 2"):
+        function(X, 3, missing="ignore")
 
 
 def test_a_callable_is_given_the_missing_values():
