@@ -10,6 +10,25 @@ def is_in_blocks(X):
     return isinstance(X, _algorithms.rows.block_source.RowSource)
 
 
+def read_if_it_fits(X):
+    """Rows in blocks as an array, where they fit into the memory limit.
+
+    Parameters
+    ----------
+    X : object
+        What a user passes as rows.
+
+    Returns
+    -------
+    X : ndarray, RowSource or object
+        All rows; or the source of rows that do not fit; or else X itself, if it is in memory.
+    """
+    source = _algorithms.rows.block_source.open_source(X)
+    if source is None:
+        return X
+    return source.read() if source.fits_in_memory() else source
+
+
 def tell_of_blocks(rows, passes):
     """Print that the rows are read in blocks.
 
@@ -75,4 +94,4 @@ def check_source(estimator, source, reset, least=1):
                 f"Found array with {n} {what}(s) (shape={source.shape}) while a minimum of "
                 f"{minimum} is required by {type(estimator).__name__}."
             )
-    return source.read() if source.fits_in_memory() else source
+    return read_if_it_fits(source)

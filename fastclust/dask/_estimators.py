@@ -28,10 +28,6 @@ class CollectionEstimator:
 
     _local_class: Any
 
-    def _open_source(self, X):
-        """X as a source of rows in blocks."""
-        return X if isinstance(X, DaskSource) else self._local_class._open_source(self, X)
-
     def fit(self, X, y=None, sample_weight=None):
         """Fit to the rows of a Dask collection, or to others as the estimator of fastclust does.
 
