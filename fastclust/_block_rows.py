@@ -88,10 +88,15 @@ def check_source(estimator, source, reset, least=1):
         If there are no rows or no columns, or the estimator expects others.
     """
     validate_data(estimator, source.header(), reset=reset, skip_check_array=True)
+    check_shape(source, least, f" by {type(estimator).__name__}")
+    return read_if_it_fits(source)
+
+
+def check_shape(source, least, who=""):
+    """Raise ValueError, in scikit-learn's words, for fewer rows than `least`, or no columns."""
     for what, n, minimum in zip(("sample", "feature"), source.shape, (least, 1), strict=True):
         if n < minimum:
             raise ValueError(
                 f"Found array with {n} {what}(s) (shape={source.shape}) while a minimum of "
-                f"{minimum} is required by {type(estimator).__name__}."
+                f"{minimum} is required{who}."
             )
-    return read_if_it_fits(source)

@@ -383,3 +383,13 @@ class GaussianMixture(BatchMixtureEstimator):
         """Number of free parameters."""
         k, d = np.shape(self.means_)
         return self._covariance.n_parameters(k, d) + k * d + k - 1
+
+
+def sum_logs(mixture, X, sample_weight):
+    """Weighted sums over checked rows that `information_criteria` takes: they can be added."""
+    return mixture._sum_logs_of_rows(X, sample_weight, with_entropy=True)
+
+
+def information_criteria(mixture, sums):
+    """BIC, AIC and ICL by name, of rows with these sums."""
+    return mixture._criteria(*sums)

@@ -555,7 +555,8 @@ def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
     "module",
     [
         "model_selection/_selection", "model_selection/_criteria", "model_selection/_sweeps",
-        "model_selection/_fits", "outliers/_detectors", "outliers/_trimmed", "_cli/model_file",
+        "model_selection/_select", "model_selection/_fits", "dask/_selection", "dask/_metrics",
+        "outliers/_detectors", "outliers/_trimmed", "_cli/model_file",
         "_cli/commands",
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from fastclust.dask._metrics import (
     davies_bouldin_score,
     simplified_silhouette_score,
 )
+from fastclust.dask._selection import select_gaussian_mixture, select_kmeans
 
 __all__ = [
     "GaussianMixture",
@@ -21,5 +22,7 @@ __all__ = [
     "SphericalKMeans",
     "calinski_harabasz_score",
     "davies_bouldin_score",
+    "select_gaussian_mixture",
+    "select_kmeans",
     "simplified_silhouette_score",
 ]

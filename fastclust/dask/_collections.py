@@ -53,7 +53,7 @@ class DaskSource(RowSource):
     """
 
     def __init__(self, blocks, n_features, dtype, header):
-        self._blocks, self._persisted = blocks, None
+        self._blocks, self._persisted, self._packed = blocks, None, None
         self.n_features, self.dtype, self._header = n_features, np.dtype(dtype), header
 
     @classmethod
@@ -199,8 +199,12 @@ class DaskSource(RowSource):
     def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, where they are.
 
-        The computed blocks are let go, unless they must be scaled first.
+        The computed blocks are let go, unless they must be scaled first. What was packed last
+        stays, for whoever asks for the same again.
         """
+        last = self._packed
+        if last is not None and last.unit == unit and np.array_equal(last.origin, origin):
+            return last
         facts, n_blocks = self.facts, len(self._found)
         make = dask.delayed(_pack, pure=False)
         n_threads = count_threads(n_blocks)
@@ -208,9 +212,7 @@ class DaskSource(RowSource):
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
             raise zero_rows_error(self)
         square, most = facts.squares_about(origin)[1], scale.LARGEST_OF_MIXTURE[self.dtype]
-        if unit or (square <= most and scale.is_in_range(square, self.dtype)):
-            self._persisted = None  # else they are asked again, scaled or in another type
-        return DaskRows(
+        rows = DaskRows(
             packed,
             facts,
             origin,
@@ -221,6 +223,9 @@ class DaskSource(RowSource):
             has_weights=any(one.has_weights for one in self._found),
             fingerprint=self._found[0].fingerprint,
         )
+        if unit or (square <= most and scale.is_in_range(square, self.dtype)):
+            self._persisted, self._packed = None, rows
+        return rows  # else they are asked again, scaled or in another type
 
 
 class _Found(NamedTuple):
