@@ -10,6 +10,25 @@ def is_in_blocks(X):
     return isinstance(X, _algorithms.rows.block_source.RowSource)
 
 
+def read_if_it_fits(X):
+    """Rows in blocks as an array, where they fit into the memory limit.
+
+    Parameters
+    ----------
+    X : object
+        What a user passes as rows.
+
+    Returns
+    -------
+    X : ndarray, RowSource or object
+        All rows; or the source of rows that do not fit; or else X itself, if it is in memory.
+    """
+    source = _algorithms.rows.block_source.open_source(X)
+    if source is None:
+        return X
+    return source.read() if source.fits_in_memory() else source
+
+
 def tell_of_blocks(rows, passes):
     """Print that the rows are read in blocks.
 
@@ -69,10 +88,15 @@ def check_source(estimator, source, reset, least=1):
         If there are no rows or no columns, or the estimator expects others.
     """
     validate_data(estimator, source.header(), reset=reset, skip_check_array=True)
+    check_shape(source, least, f" by {type(estimator).__name__}")
+    return read_if_it_fits(source)
+
+
+def check_shape(source, least, who=""):
+    """Raise ValueError, in scikit-learn's words, for fewer rows than `least`, or no columns."""
     for what, n, minimum in zip(("sample", "feature"), source.shape, (least, 1), strict=True):
         if n < minimum:
             raise ValueError(
                 f"Found array with {n} {what}(s) (shape={source.shape}) while a minimum of "
-                f"{minimum} is required by {type(estimator).__name__}."
+                f"{minimum} is required{who}."
             )
-    return source.read() if source.fits_in_memory() else source

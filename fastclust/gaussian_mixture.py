@@ -7,7 +7,6 @@ from scipy.special import entr
 
 from fastclust import _algorithms, _missing, _mixture_parameters, _parameters, _validation
 from fastclust._mixture_batches import BatchMixtureEstimator
-from fastclust._mixture_predictions import weighted_mean
 
 ENTROPY_VALUES = 2**20
 """Responsibilities that `icl` holds at a time."""
@@ -299,8 +298,7 @@ class GaussianMixture(BatchMixtureEstimator):
         bic : float
             -2 log L + log(n_samples) times the number of free parameters.
         """
-        _, _, n, deviance = self._deviance(X, sample_weight)
-        return deviance + self._n_parameters() * math.log(n)
+        return self._criteria(*self._sum_logs(X, sample_weight))["bic"]
 
     def aic(self, X, sample_weight=None):
         """Akaike information criterion on X; the lower the better.
@@ -318,8 +316,7 @@ class GaussianMixture(BatchMixtureEstimator):
         aic : float
             -2 log L + 2 times the number of free parameters.
         """
-        *_, deviance = self._deviance(X, sample_weight)
-        return deviance + 2 * self._n_parameters()
+        return self._criteria(*self._sum_logs(X, sample_weight))["aic"]
 
     def icl(self, X, sample_weight=None):
         """Integrated completed likelihood on X; the lower the better. Not in scikit-learn.
@@ -347,33 +344,52 @@ class GaussianMixture(BatchMixtureEstimator):
         Intelligence 22(7), 2000; in the form of G. McLachlan and D. Peel, "Finite Mixture Models",
         Wiley 2000, section 6.10.3.
         """
-        X, sample_weight, n, deviance = self._deviance(X, sample_weight)
-        entropy = n * weighted_mean(self._entropies(X), sample_weight)
-        return deviance + self._n_parameters() * math.log(n) + 2 * entropy
+        return self._criteria(*self._sum_logs(X, sample_weight, with_entropy=True))["icl"]
 
-    def _deviance(self, X, sample_weight):
-        """Checked rows and weights, the sum of the weights, and -2 log L.
+    def _sum_logs(self, X, sample_weight, with_entropy=False):
+        """Check rows and weights, and sum what criteria need; see `_sum_logs_of_rows`.
 
-        They are without rows that have no value.
+        Rows that have no value are left out.
         """
         X = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
         if _missing.allows_nan(self) and isinstance(X, np.ndarray):
             X, sample_weight = _missing.rows_with_values(X, sample_weight)
-        n = X.shape[0] if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
-        return X, sample_weight, n, -2 * n * weighted_mean(self._infer(X)[1], sample_weight)
+        return self._sum_logs_of_rows(X, sample_weight, with_entropy)
 
-    def _entropies(self, X):
-        """Entropy of the responsibilities of each row."""
-        entropies = np.empty(X.shape[0], dtype=X.dtype)
-        step = max(1, ENTROPY_VALUES // len(self.means_))
+    def _sum_logs_of_rows(self, X, sample_weight, with_entropy=False):
+        """Weighted sums over checked rows: of 1, of log p(x), and of entropies of responsibilities.
+
+        The entropies are 0 if they are not asked for.
+        """
+        k, sums = len(self.means_), np.zeros(3)
+        step = max(1, ENTROPY_VALUES // k) if with_entropy else max(1, X.shape[0])
         for part, rows in _algorithms.rows.source.row_slices(X, step):
-            resp = np.empty((len(rows), len(self.means_)), dtype=X.dtype)
-            self._infer(rows, resp)
-            entropies[part] = entr(resp).sum(axis=1)
-        return entropies
+            weights = np.ones(len(rows)) if sample_weight is None else sample_weight[part]
+            resp = np.empty((len(rows) if with_entropy else 0, k), dtype=X.dtype)
+            weights, log_density = weights.astype(np.float64), self._infer(rows, resp)[1]
+            entropy = weights @ entr(resp).sum(axis=1) if with_entropy else 0.0
+            sums += [weights.sum(), weights @ log_density.astype(np.float64), entropy]
+        return sums
+
+    def _criteria(self, n, log_likelihood, entropy):
+        """Information criteria by name, from what `_sum_logs` returns."""
+        n_parameters = self._n_parameters()
+        bic = float(n_parameters * math.log(n) - 2 * log_likelihood)
+        aic = float(2 * n_parameters - 2 * log_likelihood)
+        return {"bic": bic, "aic": aic, "icl": float(bic + 2 * entropy)}
 
     def _n_parameters(self):
         """Number of free parameters."""
         k, d = np.shape(self.means_)
         return self._covariance.n_parameters(k, d) + k * d + k - 1
+
+
+def sum_logs(mixture, X, sample_weight):
+    """Weighted sums over checked rows that `information_criteria` takes: they can be added."""
+    return mixture._sum_logs_of_rows(X, sample_weight, with_entropy=True)
+
+
+def information_criteria(mixture, sums):
+    """BIC, AIC and ICL by name, of rows with these sums."""
+    return mixture._criteria(*sums)

@@ -4,15 +4,16 @@ import numpy as np
 import sklearn.metrics
 from scipy.sparse import issparse
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_X_y
+from sklearn.utils import check_consistent_length, check_X_y, column_or_1d
 
-from fastclust import _algorithms
+from fastclust import _algorithms, _block_rows
 from fastclust._parameters import (
     ARRAY_LIKE,
     BOOLEAN,
     NONE,
     RANDOM_STATE,
     SPARSE,
+    Rule,
     check_parameters,
     integer,
 )
@@ -76,7 +77,14 @@ def silhouette_samples(X, labels, *, metric="euclidean", **kwds):
     >>> silhouette_samples([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1]).round(2)
     array([0.88, 0.87, 0.87, 0.88])
     """
+    X = _block_rows.read_if_it_fits(X)
     check_parameters("silhouette_samples", locals(), _ANY_ROWS)
+    if _block_rows.is_in_blocks(X):
+        raise ValueError(
+            f"Silhouettes need the distances of all pairs of the {X.shape[0]:,} rows, which are "
+            "more than the memory limit allows: take `silhouette_score` with a `sample_size`, or "
+            "`simplified_silhouette_score`."
+        )
     X = as_sparse(X)
     if issparse(X) and isinstance(metric, str) and metric == "euclidean" and not kwds:
         X = _sparse_without_unit(X)
@@ -113,7 +121,8 @@ def silhouette_score(
     metric : str or callable, default="euclidean"
         The distance; see `silhouette_samples`.
     sample_size : int, default=None
-        Number of rows, drawn without replacement, that make the sample; all if None.
+        Number of rows, drawn without replacement, that make the sample; all if None, but of rows
+        of files that are more than `limit_memory` allows, which need one.
     random_state : int, RandomState instance or None, default=None
         Source of the sample; the draws are scikit-learn's.
     return_standard_error : bool, default=False
@@ -142,12 +151,21 @@ def silhouette_score(
     >>> round(silhouette_score([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1]), 3)
     0.875
     """
+    X = _block_rows.read_if_it_fits(X)
     check_parameters("silhouette_score", locals(), _SCORE_RULES)
     if sample_size is not None:
-        X, labels = check_X_y(X, labels, accept_sparse=["csc", "csr"])
+        if _block_rows.is_in_blocks(X):
+            labels = _check_labels(X, labels)
+        else:
+            X, labels = check_X_y(X, labels, accept_sparse=["csc", "csr"])
         rows = check_random_state(random_state).permutation(X.shape[0])[:sample_size]
         labels = labels[rows]
-        X = X[rows].T[rows].T if isinstance(metric, str) and metric == "precomputed" else X[rows]
+        if _block_rows.is_in_blocks(X):
+            X = _algorithms.rows.source.take_rows(X, rows)
+        elif isinstance(metric, str) and metric == "precomputed":
+            X = X[rows].T[rows].T
+        else:
+            X = X[rows]
     silhouettes = silhouette_samples(X, labels, metric=metric, **kwds)
     score = float(np.mean(silhouettes))
     if not return_standard_error:
@@ -163,8 +181,9 @@ def simplified_silhouette_score(X, labels):
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        The rows.
+    X : {array-like, rows of files} of shape (n_samples, n_features)
+        The rows. Those of `open_rows`, memory maps and other rows in blocks that are more than
+        `limit_memory` allows are read block by block, in four passes.
     labels : array-like of shape (n_samples,)
         Label of each row.
 
@@ -190,8 +209,9 @@ def simplified_silhouette_score(X, labels):
     >>> round(simplified_silhouette_score([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1]), 3)
     0.937
     """
+    X = _block_rows.read_if_it_fits(X)
     check_parameters("simplified_silhouette_score", locals(), _ROWS)
-    return _dispersion(*_check(X, labels)).simplified_silhouette()
+    return _cluster_scores(X, labels).simplified_silhouette()
 
 
 def calinski_harabasz_score(X, labels):
@@ -199,8 +219,9 @@ def calinski_harabasz_score(X, labels):
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        The rows.
+    X : {array-like, rows of files} of shape (n_samples, n_features)
+        The rows. Those of `open_rows`, memory maps and other rows in blocks that are more than
+        `limit_memory` allows are read block by block, in four passes.
     labels : array-like of shape (n_samples,)
         Label of each row.
 
@@ -226,8 +247,9 @@ def calinski_harabasz_score(X, labels):
     >>> calinski_harabasz_score([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1])
     128.0
     """
+    X = _block_rows.read_if_it_fits(X)
     check_parameters("calinski_harabasz_score", locals(), _ROWS)
-    return _dispersion(*_check(X, labels)).calinski_harabasz()
+    return _cluster_scores(X, labels).calinski_harabasz()
 
 
 def davies_bouldin_score(X, labels):
@@ -238,8 +260,9 @@ def davies_bouldin_score(X, labels):
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        The rows.
+    X : {array-like, rows of files} of shape (n_samples, n_features)
+        The rows. Those of `open_rows`, memory maps and other rows in blocks that are more than
+        `limit_memory` allows are read block by block, in four passes.
     labels : array-like of shape (n_samples,)
         Label of each row.
 
@@ -265,12 +288,14 @@ def davies_bouldin_score(X, labels):
     >>> davies_bouldin_score([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1])
     0.125
     """
+    X = _block_rows.read_if_it_fits(X)
     check_parameters("davies_bouldin_score", locals(), _ROWS)
-    return _dispersion(*_check(X, labels)).davies_bouldin()
+    return _cluster_scores(X, labels).davies_bouldin()
 
 
-_ROWS = {"X": [ARRAY_LIKE], "labels": [ARRAY_LIKE]}
-_ANY_ROWS = {"X": [ARRAY_LIKE, SPARSE], "labels": [ARRAY_LIKE]}
+_DENSE = Rule(lambda X: ARRAY_LIKE.test(X) or _block_rows.is_in_blocks(X), ARRAY_LIKE.text)
+_ROWS = {"X": [_DENSE], "labels": [ARRAY_LIKE]}
+_ANY_ROWS = {"X": [_DENSE, SPARSE], "labels": [ARRAY_LIKE]}
 _SCORE_RULES = _ANY_ROWS | {
     "sample_size": [integer(1), NONE],
     "random_state": RANDOM_STATE,
@@ -289,14 +314,31 @@ def _check(X, labels):
     X = as_sparse(X)  # sparse matrices have been refused or passed on, frames have not
     X, labels = check_X_y(X.toarray() if issparse(X) else X, labels)
     X = np.ascontiguousarray(X, dtype=X.dtype if X.dtype in FLOAT_DTYPES else np.float64)
+    return X, _number_labels(X, labels)[0]
+
+
+def _check_labels(X, labels):
+    """Check labels of rows in blocks."""
+    labels = column_or_1d(labels)
+    check_consistent_length(X, labels)
+    return labels
+
+
+def _number_labels(X, labels):
+    """Labels as numbers from 0 on, and how many different ones there are."""
     encoder = LabelEncoder()
     labels = encoder.fit_transform(labels)
     n_labels = len(encoder.classes_)
-    if not 1 < n_labels < len(X):
+    check_n_labels(n_labels, X.shape[0])
+    return labels, n_labels
+
+
+def check_n_labels(n_labels, n_samples):
+    """Raise ValueError, in scikit-learn's words, for one label, or as many as rows."""
+    if not 1 < n_labels < n_samples:
         raise ValueError(
             f"Number of labels is {n_labels}. Valid values are 2 to n_samples - 1 (inclusive)"
         )
-    return X, labels
 
 
 def _without_unit(X):
@@ -313,6 +355,38 @@ def _sparse_without_unit(X):
     if 0 < largest < np.inf:
         X.data = np.ldexp(X.data, -np.frexp(largest)[1])
     return X
+
+
+def _cluster_scores(X, labels):
+    """What scores clusters of rows in memory, or in blocks."""
+    if not _block_rows.is_in_blocks(X):
+        return _dispersion(*_check(X, labels))
+    labels, n_labels = _number_labels(X, _check_labels(X, labels))
+    return scores_of_blocks(X, labels, n_labels)
+
+
+def scores_of_blocks(source, labels, n_labels):
+    """What scores clusters of rows in blocks.
+
+    Parameters
+    ----------
+    source : RowSource
+        The rows.
+    labels : object
+        A number for each row, from 0 on, lying as the rows do.
+    n_labels : int
+        How many there are.
+
+    Returns
+    -------
+    scores : ClusterScores
+        The scores, each of which may need further passes.
+    """
+    mean, as_they_are = _algorithms.rows.origin.find_mean(source), np.zeros(source.shape[1])
+    rows = source.pack(None, as_they_are.astype(source.dtype))
+    in_range = _algorithms.rows.source.pack_for_distances(source, None, mean, rows)
+    labelled = _algorithms.metrics.labelled_rows.LabelledBlocks(in_range.rows, labels, n_labels)
+    return _algorithms.metrics.dispersion.ClusterScores(labelled)
 
 
 def _dispersion(X, labels):

@@ -685,8 +685,9 @@ def test_plot_of_mixtures_has_a_curve_for_each_covariance_type():
     "module",
     [
         "model_selection/_selection", "model_selection/_criteria", "model_selection/_sweeps",
-        "model_selection/_fits", "model_selection/_packing", "outliers/_detectors",
-        "outliers/_trimmed", "_cli/model_file", "_cli/commands",
+        "model_selection/_select", "model_selection/_fits", "model_selection/_packing",
+        "dask/_selection", "dask/_metrics", "outliers/_detectors", "outliers/_trimmed",
+        "_cli/model_file", "_cli/commands",
     ],
 )  # fmt: skip
 def test_private_attributes_are_those_of_self_or_of_the_package(module):

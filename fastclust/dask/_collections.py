@@ -53,7 +53,7 @@ class DaskSource(RowSource):
     """
 
     def __init__(self, blocks, n_features, dtype, header):
-        self._blocks, self._persisted = blocks, None
+        self._blocks, self._persisted, self._packed = blocks, None, None
         self.n_features, self.dtype, self._header = n_features, np.dtype(dtype), header
 
     @classmethod
@@ -99,10 +99,11 @@ class DaskSource(RowSource):
                 "compiled for, differ: sums would depend on who computes them. Set the environment "
                 "variable FASTCLUST_LEVEL to one that all of them have, v2 for example."
             )
-        filled = [number for number, one in enumerate(found) if one.facts is not None]
-        self._blocks = [self._blocks[number] for number in filled]
-        self._persisted = [self._persisted[number] for number in filled]
-        return [found[number] for number in filled]
+        self._filled = [number for number, one in enumerate(found) if one.facts is not None]
+        self._n_parts = len(found)
+        self._blocks = [self._blocks[number] for number in self._filled]
+        self._persisted = [self._persisted[number] for number in self._filled]
+        return [found[number] for number in self._filled]
 
     @functools.cached_property
     def _ends(self):
@@ -126,6 +127,29 @@ class DaskSource(RowSource):
             )
         )
         return merge_facts([one.facts for one in self._found], np.concatenate(sample))
+
+    def block_sizes(self):
+        """Numbers of rows of the blocks that have any."""
+        return [one.facts.n_samples for one in self._found]
+
+    def parts_of(self, values, name):
+        """Parts of a value for each row, for the blocks that have rows: Dask's own, or arrays.
+
+        Parameters
+        ----------
+        values : dask.array.Array, dask.dataframe.Series or array-like of shape (n_samples,)
+            The values, in chunks as the rows are if they are Dask's.
+        name : str
+            What they are, for messages.
+        """
+        ends = self._ends  # the blocks are known now
+        if is_collection(values):
+            parts = _delayed_like(values, self._n_parts, name)
+            return [parts[number] for number in self._filled]
+        values = np.asarray(values)
+        if values.shape != (self.n_samples,):
+            raise ValueError(f"{name}.shape == {values.shape}, expected {(self.n_samples,)}!")
+        return np.split(values, ends[:-1])
 
     def _starts(self):
         """Number of the first row of each block."""
@@ -175,8 +199,12 @@ class DaskSource(RowSource):
     def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, where they are.
 
-        The computed blocks are let go, unless they must be scaled first.
+        The computed blocks are let go, unless they must be scaled first. What was packed last
+        stays, for whoever asks for the same again.
         """
+        last = self._packed
+        if last is not None and last.unit == unit and np.array_equal(last.origin, origin):
+            return last
         facts, n_blocks = self.facts, len(self._found)
         make = dask.delayed(_pack, pure=False)
         n_threads = count_threads(n_blocks)
@@ -184,9 +212,7 @@ class DaskSource(RowSource):
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
             raise zero_rows_error(self)
         square, most = facts.squares_about(origin)[1], scale.LARGEST_OF_MIXTURE[self.dtype]
-        if unit or (square <= most and scale.is_in_range(square, self.dtype)):
-            self._persisted = None  # else they are asked again, scaled or in another type
-        return DaskRows(
+        rows = DaskRows(
             packed,
             facts,
             origin,
@@ -197,6 +223,9 @@ class DaskSource(RowSource):
             has_weights=any(one.has_weights for one in self._found),
             fingerprint=self._found[0].fingerprint,
         )
+        if unit or (square <= most and scale.is_in_range(square, self.dtype)):
+            self._persisted, self._packed = None, rows
+        return rows  # else they are asked again, scaled or in another type
 
 
 class _Found(NamedTuple):
@@ -213,18 +242,22 @@ def _delayed(X):
     return list(np.ravel(np.asarray(X.to_delayed(), dtype=object)))
 
 
+def _delayed_like(values, n_parts, name):
+    """The blocks of values that are to have as many as the rows."""
+    parts = _delayed(values)
+    if len(parts) != n_parts:
+        raise ValueError(
+            f"{name} has {len(parts)} blocks, and X has {n_parts}: give both the same chunks."
+        )
+    return parts
+
+
 def _weights_of_parts(sample_weight, X, parts):
     """Weights of each block, or None."""
     if sample_weight is None:
         return [None] * len(parts)
     if is_collection(sample_weight):
-        weights = _delayed(sample_weight)
-        if len(weights) != len(parts):
-            raise ValueError(
-                f"sample_weight has {len(weights)} blocks, and X has {len(parts)}: give both the "
-                "same chunks."
-            )
-        return weights
+        return _delayed_like(sample_weight, len(parts), "sample_weight")
     is_known = isinstance(X, dask.array.Array) and not np.isnan(X.chunks[0]).any()
     sizes = X.chunks[0] if is_known else dask.compute(*(dask.delayed(len)(part) for part in parts))
     sample_weight = np.asarray(sample_weight)

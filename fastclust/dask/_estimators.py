@@ -14,7 +14,7 @@ from fastclust import (
 )
 from fastclust._algorithms.kmeans import lloyd
 from fastclust.dask._collections import DaskSource, is_collection
-from fastclust.dask._lazy import lazily, sum_scores
+from fastclust.dask._lazy import lazily, logs_of_block, score_of_block, sum_over
 from fastclust.dask._rows import DaskRows, WeightsElsewhere
 from fastclust.dask._starts import weighted_random_starts
 
@@ -27,10 +27,6 @@ class CollectionEstimator:
     """
 
     _local_class: Any
-
-    def _open_source(self, X):
-        """X as a source of rows in blocks."""
-        return X if isinstance(X, DaskSource) else self._local_class._open_source(self, X)
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to the rows of a Dask collection, or to others as the estimator of fastclust does.
@@ -146,7 +142,7 @@ class CollectionCenters(CollectionEstimator):
         """Negative inertia of X; see the estimator of fastclust."""
         if not is_collection(X):
             return self._local_class.score(self, X, sample_weight=sample_weight)
-        return sum_scores(self.to_local(), X, sample_weight)[0]
+        return float(sum_over(self.to_local(), X, sample_weight, score_of_block))
 
 
 class KMeans(CollectionCenters, kmeans.KMeans):
@@ -286,18 +282,11 @@ class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
         """Mean log-likelihood of the rows; see `fastclust.GaussianMixture.score`."""
         if not is_collection(X):
             return super().score(X, sample_weight=sample_weight)
-        _, weighted_score, weight = sum_scores(self.to_local(), X, sample_weight)
-        return weighted_score / weight
+        n, log_likelihood, _ = self._sum_logs(X, sample_weight)
+        return float(log_likelihood / n)
 
-    def _deviance(self, X, sample_weight):
-        """The rows and weights, the sum of the weights, and -2 log L."""
+    def _sum_logs(self, X, sample_weight, with_entropy=False):
+        """Weighted sums over the rows that criteria need; see `fastclust.GaussianMixture`."""
         if not is_collection(X):
-            return super()._deviance(X, sample_weight)
-        _, weighted_score, weight = sum_scores(self.to_local(), X, sample_weight)
-        return X, sample_weight, weight, -2 * weighted_score
-
-    def icl(self, X, sample_weight=None):
-        """Integrated completed likelihood; see `fastclust.GaussianMixture.icl`."""
-        if is_collection(X):
-            raise TypeError("icl takes no Dask collection; bic and aic do.")
-        return super().icl(X, sample_weight)
+            return super()._sum_logs(X, sample_weight, with_entropy)
+        return sum_over(self.to_local(), X, sample_weight, logs_of_block, with_entropy)

@@ -70,8 +70,8 @@ def _as_frame(values, index, columns):
     return pd.DataFrame(values, index, columns)
 
 
-def sum_scores(model, X, sample_weight):
-    """Scores of the blocks of a collection times their total weights, and these; summed.
+def sum_over(model, X, sample_weight, function, *parameters):
+    """Sum of function(model, rows, weights, *parameters) over the blocks of a collection.
 
     Parameters
     ----------
@@ -81,24 +81,39 @@ def sum_scores(model, X, sample_weight):
         The rows.
     sample_weight : array, series or array-like, default=None
         Their weights, as of `fit`.
+    function : callable
+        What is summed.
+    *parameters
+        Further parameters of it.
 
-    Returns
-    -------
-    score, weighted_score, weight : float
-        Sum of the scores of the blocks, sum of the scores times the weights, sum of the weights.
+    Raises
+    ------
+    ValueError
+        If there are no rows that have a weight.
     """
     source = DaskSource.of(X, sample_weight)
     validate_data(model, source.header(), reset=False, skip_check_array=True)
     vars(model).pop("feature_names_in_", None)  # checked; the blocks are arrays without names
-    shared, ask = _shared(model), dask.delayed(_score, pure=False)
+    shared, ask = _shared(model), dask.delayed(_ask_block, pure=False)
     blocks = source.unread_blocks()
-    return sum_tree(dask.compute(*(ask(shared, block) for block in blocks))).tolist()
+    found = dask.compute(*(ask(shared, block, function, parameters) for block in blocks))
+    values = [value for value in found if value is not None]
+    if not values:
+        raise ValueError("There are no rows, or all weights are zero.")
+    return sum_tree(values)
 
 
-def _score(model, block):
+def _ask_block(model, block, function, parameters):
+    """What the function says of a block; None of one without rows."""
     rows, weights = block
-    if len(rows) == 0:
-        return np.zeros(3)
-    weight = len(rows) if weights is None else weights.sum(dtype=np.float64)
-    score = model.score(rows, sample_weight=weights)
-    return np.array([score, score * weight, weight])
+    return function(model, rows, weights, *parameters) if len(rows) else None
+
+
+def score_of_block(model, rows, weights):
+    """What `score` says."""
+    return model.score(rows, sample_weight=weights)
+
+
+def logs_of_block(model, rows, weights, with_entropy):
+    """The sums that information criteria need."""
+    return model._sum_logs(rows, weights, with_entropy)

@@ -103,10 +103,12 @@ class DaskRows(RowsInBlocks):
         run = dask.delayed(_run, pure=False)
         return [run(self._blocks[i], shared, *value) for i, value in zip(numbers, own, strict=True)]
 
-    def sum_blocks(self, function, *parameters, add=operator.add):
+    def sum_blocks(self, function, *parameters, add=operator.add, of_rows=None):
         """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`.
 
-        The graph is written by hand: to make it of delayed calls takes longer than small passes.
+        `of_rows` is a list of Delayed, a block each, which have been computed: a block gets its own
+        as a last parameter. The graph is written by hand: to make it of delayed calls takes longer
+        than small passes.
         """
         name = f"{function.__name__.strip('_')}-{uuid.uuid4().hex}"
         shared = f"shared-{name}"
@@ -114,7 +116,10 @@ class DaskRows(RowsInBlocks):
             shared: _Shared(function, parameters, self._n_threads, self._fingerprint)
         }
         keys, level = self._keys, 0
-        nodes = {(name, level, i): (_run, key, shared) for i, key in enumerate(keys)}
+        own = [()] * len(keys) if of_rows is None else [(values.key,) for values in of_rows]
+        for values in of_rows or ():
+            graph |= dict(values.dask)
+        nodes = {(name, level, i): (_run, key, shared, *own[i]) for i, key in enumerate(keys)}
         graph |= nodes
         while len(nodes) > 1:
             keys, level = list(nodes), level + 1

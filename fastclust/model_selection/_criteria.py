@@ -1,22 +1,30 @@
 """The criteria of a sweep: their values for each model, and the model that each chooses."""
 
+import copy
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.metrics import adjusted_rand_score
 
 from fastclust import _algorithms, metrics
+from fastclust._block_rows import is_in_blocks
 from fastclust._kmeans_base import origin_of
 from fastclust._missing import find_missing, is_incomplete
 from fastclust._mixture_base import fit_mixture
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import PackedRows
 from fastclust.bayesian_mixture import BayesianGaussianMixture
+from fastclust.gaussian_mixture import information_criteria, sum_logs
+from fastclust.model_selection._fits import place_centers, range_of
 
 LABEL_CRITERIA = ("silhouette", "simplified_silhouette", "davies_bouldin", "calinski_harabasz")
 KMEANS_CRITERIA = ("elbow", *LABEL_CRITERIA, "gap", "stability")
 DEFAULT_CRITERIA = ("silhouette", "simplified_silhouette", "elbow", "gap", "stability")
 INFORMATION_CRITERIA = ("bic", "aic", "icl")
 MIXTURE_CRITERIA = (*INFORMATION_CRITERIA, "bayesian")
+NOT_OF_BLOCKS = ("gap", "stability", "bayesian")
+"""Criteria that fit samples as large as X, or compare labels of all rows."""
+
 ON_CHORD = 1e-9
 """Part of the height of a curve below its chord that may be rounding."""
 
@@ -63,31 +71,22 @@ class _Judge:
             rows = self._X.astype(np.float64, copy=False)
             self._X = _algorithms.metrics.units.without_unit(rows)
 
-    def judge_labels(self, labels, estimator):
+    def judge(self, fitted):
         """Criteria of a clustering by name, and whether the rows of each cluster are equal.
 
-        Criteria are NaN where they are not defined. The estimator has found the labels.
+        Criteria are NaN where they are not defined.
         """
-        names = ("silhouette", "silhouette_error", *LABEL_CRITERIA[1:])
-        values = dict.fromkeys(names, float("nan"))
+        labels, n_clusters = _renumber(fitted.labels)
+        values, is_exact = _NO_VALUES | {"stability": _compare_runs(n_clusters, *fitted)}, False
         if is_incomplete(self._X):
-            values["simplified_silhouette"] = self._silhouette_of_centers(labels, estimator)
-            return values, self._is_exact(labels)
-        labels, n_clusters = _renumber(labels)
-        is_exact = False
+            silhouette = self._silhouette_of_centers(fitted.labels, fitted.estimator)
+            return values | {"simplified_silhouette": silhouette}, self._is_exact(labels)
         if not issparse(self._X):
             dispersion = _algorithms.metrics.dispersion.Dispersion(self._X, labels, self._weights)
             is_exact = dispersion.within == 0
-            if n_clusters > 1:
-                values["simplified_silhouette"] = dispersion.simplified_silhouette()
-                values["davies_bouldin"] = dispersion.davies_bouldin()
-                values["calinski_harabasz"] = dispersion.calinski_harabasz()
+            values = values | _scores_of(dispersion)
         if self._weights is None:
-            sampled = labels[self._sample]
-            if 1 < len(np.unique(sampled)) < len(sampled):
-                values["silhouette"], values["silhouette_error"] = metrics.silhouette_score(
-                    self._X[self._sample], sampled, return_standard_error=True
-                )
+            values = values | _silhouette(self._X[self._sample], labels[self._sample])
         return values, is_exact
 
     def _silhouette_of_centers(self, labels, estimator):
@@ -119,15 +118,95 @@ class _Judge:
         low, high = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
         return not (low < high).any()
 
-    def compare_runs(self, n_clusters, best, runs):
-        """Mean adjusted Rand index of the best run and each other; NaN if it says nothing.
 
-        Where fewer than n_clusters have rows, the runs agree as there is nothing to choose.
-        """
-        indices = [adjusted_rand_score(best, labels) for labels in runs if labels is not best]
-        if not indices or n_clusters == 1 or len(np.unique(best)) < n_clusters:
-            return float("nan")
-        return float(np.mean(indices))
+class _BlockJudge:
+    """The same of rows in blocks, by passes over them, and by a sample for silhouettes.
+
+    The parameters and attributes are those of `_Judge`. The sample is drawn with replacement, and
+    has each row once; there is none where it would be all rows.
+    """
+
+    def __init__(self, packed, rng, sample_size):
+        self.shape = packed.X.shape
+        self.n_samples = self.shape[0]
+        self._in_range = range_of(packed)
+        self._sample = None
+        if sample_size is not None and not self._in_range.rows.has_weights:
+            draws = rng.randint(self.n_samples, size=sample_size, dtype=np.int64)
+            self._sample = self._in_range.rows.take(np.unique(draws))
+
+    def judge(self, fitted):
+        """Criteria of the clustering by the centers of a fit; see `_Judge.judge`."""
+        rows, centers = self._in_range.rows, place_centers(self._in_range, fitted.estimator)
+        labelled = _algorithms.metrics.labelled_rows.NearestBlocks(rows, centers)
+        scores = _algorithms.metrics.dispersion.ClusterScores(labelled)
+        values = _NO_VALUES | _scores_of(scores)
+        if self._sample is not None:
+            panels = _algorithms.rows.panels.Panels(self._sample, None, np.zeros_like(rows.origin))
+            labels = panels.assign(centers)
+            values |= _silhouette(self._sample.astype(np.float64), labels)
+        return values | {"stability": float("nan")}, False
+
+
+def make_judge(packed, rng, sample_size):
+    """What judges clusterings of rows in memory, or in blocks; see `_Judge`."""
+    return (_BlockJudge if is_in_blocks(packed.X) else _Judge)(packed, rng, sample_size)
+
+
+_NO_VALUES = dict.fromkeys(("silhouette", "silhouette_error", *LABEL_CRITERIA[1:]), float("nan"))
+
+
+def _scores_of(scores):
+    """Criteria that follow from means, by name; none of a single cluster."""
+    if scores.n_clusters < 2:
+        return {}
+    return {name: getattr(scores, name)() for name in LABEL_CRITERIA[1:]}
+
+
+def _silhouette(X, labels):
+    """Mean silhouette of a sample, and its standard error, by name; none if not defined."""
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return {}
+    score, error = metrics.silhouette_score(X, labels, return_standard_error=True)
+    return {"silhouette": score, "silhouette_error": error}
+
+
+def _compare_runs(n_clusters, estimator, best, runs):
+    """Mean adjusted Rand index of the best run and each other; NaN if it says nothing.
+
+    Where fewer clusters have rows than were asked for, the runs agree as there is nothing to
+    choose.
+    """
+    indices = [adjusted_rand_score(best, labels) for labels in runs if labels is not best]
+    if not indices or n_clusters == 1 or n_clusters < estimator.n_clusters:
+        return float("nan")
+    return float(np.mean(indices))
+
+
+def judge_mixture(mixture, packed):
+    """Log-likelihood of all rows, and information criteria, by name.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        The mixture.
+    packed : PackedRows
+        The rows, checked and packed.
+    """
+    if is_in_blocks(packed.X):
+        relative = copy.copy(mixture)  # in the coordinates of the packed rows
+        relative.means_ = mixture.means_.astype(np.float64) - packed.panels.origin
+        sums = packed.panels.sum_blocks(_sum_logs_of_block, relative)
+    else:
+        X = packed.X if packed.missing is None else np.where(packed.missing, np.nan, packed.X)
+        sums = sum_logs(mixture, X.astype(packed.X.dtype, copy=False), packed.sample_weight)
+    return {"log_likelihood": float(sums[1])} | information_criteria(mixture, sums)
+
+
+def _sum_logs_of_block(panels, mixture):
+    """The sums that information criteria need, over a block of packed rows."""
+    rows = panels.take_packed(np.arange(panels.n_samples))
+    return sum_logs(mixture, rows, panels.row_weights())
 
 
 def _renumber(labels):
@@ -165,7 +244,7 @@ def _gap_statistic(packed, ks, inertias, n_references, fit, options):
         NaN without samples, for sparse rows, and where the rows of samples are equal.
     """
     nothing = [float("nan")] * len(ks), [float("nan")] * len(ks)
-    if n_references == 0 or issparse(packed.X):
+    if n_references == 0 or issparse(packed.X) or is_in_blocks(packed.X):
         return nothing
     X, sample_weight, missing = packed.X, packed.sample_weight, None
     if is_incomplete(X):

@@ -1,10 +1,10 @@
 """Rows of a sweep, checked and packed once for all of its fits."""
 
-import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from fastclust import _algorithms
+from fastclust._block_rows import check_shape, is_in_blocks, read_if_it_fits
 from fastclust._missing import check_columns, check_finite, find_missing, without_na
 from fastclust._validation import (
     FLOAT_DTYPES,
@@ -20,7 +20,7 @@ def pack_for_kmeans(X, sample_weight, missing):
 
     Parameters
     ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    X : {array-like, sparse matrix, RowSource} of shape (n_samples, n_features)
         The rows.
     sample_weight : array-like of shape (n_samples,) or None
         Weight of each row; None for ones.
@@ -31,20 +31,21 @@ def pack_for_kmeans(X, sample_weight, missing):
     -------
     packed : PackedRows
         The rows; X is an `IncompleteArray` if values are missing.
+    named : object
+        What has the names of their columns.
     """
-    X = _check(X, missing, accept_sparse="csr")
-    if issparse(X):
-        check_finite(X)  # sparse rows miss nothing
-        X = float_csr(X)
+    all_rows, named = _check(X, missing, accept_sparse="csr")
+    if issparse(all_rows):
+        check_finite(all_rows)  # sparse rows miss nothing
+        all_rows = float_csr(all_rows)
     elif missing == "ignore":
-        X = find_missing(X)
-    all_rows = X
+        all_rows = find_missing(all_rows)
     X, sample_weight = rows_with_weight(all_rows, check_sample_weight(sample_weight, all_rows))
     check_columns(X)
     mean = _algorithms.rows.origin.find_mean(X)
-    return PackedRows(
-        X, mean, _pack(X, sample_weight, mean), sample_weight, None if X is all_rows else all_rows
-    )
+    if X is all_rows or is_in_blocks(X):  # labels of those in blocks are made once, for the best
+        all_rows = None
+    return PackedRows(X, mean, _pack(X, sample_weight, mean), sample_weight, all_rows), named
 
 
 def pack_for_mixtures(X, sample_weight, missing):
@@ -59,29 +60,44 @@ def pack_for_mixtures(X, sample_weight, missing):
     -------
     packed : PackedRows
         The rows; those with missing values are filled.
-    total : float
-        Sum of the weights of all rows, those without a value included.
+    named : object
+        What has the names of their columns.
     """
-    X = _check(X, missing)
+    X, named = _check(X, missing)
     X, sample_weight = rows_with_weight(X, check_sample_weight(sample_weight, X))
-    total = float(len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64))
     mean, where_missing = _algorithms.rows.origin.find_mean(X), None
     if missing == "ignore":
         X, mean, sample_weight, where_missing = _algorithms.mixture.missing.fill(
             X, mean, sample_weight
         )
     rows = _pack(X, sample_weight, mean)
-    return PackedRows(X, mean, rows, sample_weight, missing=where_missing), total
+    return PackedRows(X, mean, rows, sample_weight, missing=where_missing), named
 
 
 def _check(X, missing, accept_sparse=False):
-    """Check rows, of which dense ones may have NaN if that is what is missing."""
+    """Check rows, of which dense ones may have NaN if that is what is missing.
+
+    Return them, or a source of them if they are read in blocks, and what has the names of their
+    columns.
+    """
+    named, rows = X, read_if_it_fits(X)
+    if rows is not X or is_in_blocks(X):
+        named = _algorithms.rows.block_source.open_source(X).header()
     may_miss = missing == "ignore"
-    return check_array(
-        without_na(X) if may_miss else X, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES,
+    if is_in_blocks(rows):
+        if may_miss:
+            raise ValueError(
+                "missing='ignore' of a sweep is for rows in memory, and these are read in blocks: "
+                "select by a sample of the rows, or fit single models."
+            )
+        check_shape(rows, 2)
+        return rows, named
+    rows = check_array(
+        without_na(rows) if may_miss else rows, accept_sparse=accept_sparse, dtype=FLOAT_DTYPES,
         order="C", ensure_min_samples=2, input_name="X",
         ensure_all_finite="allow-nan" if may_miss else True,
     )  # fmt: skip
+    return rows, named
 
 
 def _pack(X, sample_weight, mean):

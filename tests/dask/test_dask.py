@@ -157,6 +157,7 @@ def test_mixtures_are_those_of_rows_in_memory(covariance_type, scheduler):
     np.testing.assert_allclose(gm.covariances_, expected.covariances_, atol=1e-12)
     assert gm.bic(rows) == pytest.approx(expected.bic(X), rel=1e-13)
     assert gm.aic(rows) == pytest.approx(expected.aic(X), rel=1e-13)
+    assert gm.icl(rows) == pytest.approx(expected.icl(X), rel=1e-13)
     assert gm.score(rows) == pytest.approx(expected.score(X), rel=1e-13)
 
 
@@ -170,6 +171,9 @@ def test_weights_of_mixtures():
         rows = da.from_array(X, chunks=(CHUNK, D))
         score = gm.score(rows, sample_weight=da.from_array(weights, chunks=CHUNK))
         assert score == pytest.approx(expected.score(X, sample_weight=weights), rel=1e-13)
+        for name in ("bic", "aic", "icl"):
+            criterion = getattr(gm, name)(rows, weights)
+            assert criterion == pytest.approx(getattr(expected, name)(X, weights), rel=1e-13)
 
 
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])

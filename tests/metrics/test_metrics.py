@@ -138,7 +138,7 @@ def test_blocks_of_rows_make_no_difference(monkeypatch):
     X, labels = make_rows()
     whole = Dispersion(X, labels).squared_silhouettes()
     # Of scores that take X and labels, as scikit-learn's do.
-    monkeypatch.setattr("fastclust._algorithms.metrics.dispersion.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("fastclust._algorithms.metrics.labelled_rows.BLOCK_BYTES", 1000)
     np.testing.assert_array_equal(Dispersion(X, labels).squared_silhouettes(), whole)
 
 

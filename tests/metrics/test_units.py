@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastclust import metrics
-from fastclust._algorithms.metrics import dispersion
+from fastclust._algorithms.metrics import labelled_rows
 from fastclust._algorithms.metrics.dispersion import Dispersion
 from tests.metrics.test_metrics import make_rows
 
@@ -178,7 +178,7 @@ def test_blocks_of_close_rows_make_no_difference(monkeypatch):
     X, labels = make_rows(300, 2, 3)
     X[labels == 2] += 1e12
     whole = Dispersion(X, labels).squared_silhouettes()
-    monkeypatch.setattr(dispersion, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(labelled_rows, "BLOCK_BYTES", 1000)
     np.testing.assert_allclose(Dispersion(X, labels).squared_silhouettes(), whole, rtol=1e-12)
 
 

@@ -46,8 +46,12 @@ class RowsInBlocks:
     largest_square: float
     unit: bool
 
-    def sum_blocks(self, function, *parameters, add=operator.add):
-        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`."""
+    def sum_blocks(self, function, *parameters, add=operator.add, of_rows=None):
+        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`.
+
+        Where `of_rows` is a value of each row, lying as the rows do, each block gets those of its
+        rows as a last parameter.
+        """
         raise NotImplementedError
 
     def take(self, indices) -> np.ndarray:

@@ -50,13 +50,15 @@ def open_source(X):
         What an estimator was given: rows of `open_rows`; a memory map above the memory limit; or
         any object that has an attribute `n_features` and can be looped over again and again, each
         time yielding arrays of shape (n, n_features). It may have attributes `n_samples`, else its
-        rows are counted first, and `dtype`, else that of the first array is taken.
+        rows are counted first, and `dtype`, else that of the first array is taken. Or a source.
 
     Returns
     -------
-    source : BlockSource or None
+    source : RowSource or None
         The source.
     """
+    if isinstance(X, RowSource):
+        return X
     if isinstance(X, np.memmap):
         rows = open_map(X) if X.nbytes > memory_limit() else None
         return None if rows is None else BlockSource(rows)

@@ -92,10 +92,20 @@ class BlockRows(RowsInBlocks):
                     memory = panels.memory
                 yield part, panels
 
-    def sum_blocks(self, function, *parameters, add=operator.add):
-        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`."""
+    def sum_blocks(self, function, *parameters, add=operator.add, of_rows=None):
+        """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`.
+
+        `of_rows` is an array of shape (n_samples,), of which a block gets a part as a last
+        parameter.
+        """
         with contextlib.closing(self.blocks()) as blocks:
-            return sum_tree((function(panels, *parameters) for _, panels in blocks), add)
+            return sum_tree(
+                (
+                    function(panels, *parameters, *(() if of_rows is None else (of_rows[part],)))
+                    for part, panels in blocks
+                ),
+                add,
+            )
 
     def new_labels(self):
         """Memory for labels."""
