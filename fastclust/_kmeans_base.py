@@ -12,7 +12,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastclust import _algorithms, _block_rows, _validation
-from fastclust._missing import allows_nan, check_no_infinity
+from fastclust._missing import allows_nan, check_no_infinity, is_incomplete
 from fastclust._parameters import is_array_like
 from fastclust._validation import FLOAT_DTYPES, Estimator
 
@@ -35,10 +35,16 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=True)
-            return X, self._find_mean(X)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
-        )
+        else:
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
+            )
+        if _block_rows.is_in_blocks(X):
+            mean = self._find_mean(X)
+            if is_incomplete(X) and X.facts.n_empty:
+                raise _algorithms.rows.missing.empty_rows_error(X)
+            self._check_columns(X)
+            return X, mean
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
@@ -77,7 +83,9 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 
     def _open_source(self, X):
         """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
-        return _algorithms.rows.block_source.open_source(X) if self._takes_blocks else None
+        if not self._takes_blocks:
+            return None
+        return _algorithms.rows.block_source.open_source(X, allows_nan(self))
 
     def _check_fit_rows(self, X, sample_weight):
         """Check what `fit` was called with.
@@ -316,11 +324,6 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         tags.input_tags.allow_nan = allows_nan(self)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def is_incomplete(X):
-    """Whether checked rows have missing values."""
-    return isinstance(X, _algorithms.rows.missing.IncompleteArray)
 
 
 def warn_of_unobserved(n_unobserved, shape, warn):

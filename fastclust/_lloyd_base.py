@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
-from fastclust._kmeans_base import CenterEstimator, is_incomplete, is_string, warn_of_unobserved
+from fastclust._kmeans_base import CenterEstimator, is_string, warn_of_unobserved
+from fastclust._missing import is_incomplete
 from fastclust._parameters import integer, one_of
 
 PASSES = (
@@ -161,7 +162,7 @@ def fit_kmeans(
         )
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     if is_incomplete(X):
-        n_unobserved = in_range.rows.count_unobserved(best.labels, int(kmeans.n_clusters))
+        n_unobserved = in_range.rows.count_unobserved(in_range.place(best.centers), best.labels)
         warn_of_unobserved(n_unobserved, best.centers.shape, warn)
     kmeans._set_result(best)
     if len(best.labels) < all_rows.shape[0]:

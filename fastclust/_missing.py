@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from fastclust import _algorithms
 from fastclust._parameters import one_of
 
 MISSING_RULE = one_of("error", "ignore")
@@ -12,6 +13,11 @@ MISSING_RULE = one_of("error", "ignore")
 def allows_nan(estimator):
     """Whether NaN in X stands for missing values; estimators without the parameter refuse it."""
     return getattr(estimator, "missing", "error") == "ignore"
+
+
+def is_incomplete(X):
+    """Whether checked rows, in memory or in blocks, have missing values."""
+    return _algorithms.rows.missing.is_incomplete(X)
 
 
 def check_finite(X, estimator_name):

@@ -166,10 +166,10 @@ class DaskSource(RowSource):
         find = dask.delayed(_largest, pure=False)
         return max(dask.compute(*(find(block) for block in self._now())))
 
-    def find_zero_rows(self):
-        """Number of rows whose values are all zero, and the place of the first."""
-        count = dask.delayed(_count_zero_rows, pure=False)
-        counts = dask.compute(*(count(block) for block in self._now()))
+    def find_rows(self, is_such):
+        """Number of rows that a function of an array says are such, and the place of the first."""
+        count = dask.delayed(_count_rows, pure=False)
+        counts = dask.compute(*(count(block, is_such) for block in self._now()))
         return sum(counts), f"block {np.flatnonzero(counts)[0]} of those that are not empty"
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
@@ -285,8 +285,8 @@ def _largest(block):
     return max(float(block.rows.max()), -float(block.rows.min()))
 
 
-def _count_zero_rows(block):
-    return len(block.rows) - int(np.count_nonzero(block.rows.any(axis=1)))
+def _count_rows(block, is_such):
+    return int(np.count_nonzero(is_such(block.rows)))
 
 
 def _pack(n_threads, block, origin, unit):
