@@ -22,7 +22,7 @@ def _find(name: str) -> Any:
     return PLACES[name].load() if extension is None else CompiledKernel(extension, name)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name):  # not annotated: mypy may ask for the type of a kernel before it has read it
     return _find(name)
 
 

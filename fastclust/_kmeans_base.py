@@ -42,11 +42,17 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=True)
-            return X, self._find_mean(X)
-        X = without_na(X) if allows_nan(self) else X
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
-        )
+        else:
+            X = without_na(X) if allows_nan(self) else X
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", ensure_all_finite=False
+            )
+        if _block_rows.is_in_blocks(X):
+            mean = self._find_mean(X)
+            if is_incomplete(X) and X.facts.n_empty:
+                raise _algorithms.rows.missing.empty_rows_error(X)
+            self._check_columns(X)
+            return X, mean
         if scipy.sparse.issparse(X):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
             X = _validation.float_csr(X)
@@ -67,7 +73,9 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
 
     def _open_source(self, X):
         """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
-        return _algorithms.rows.block_source.open_source(X) if self._takes_blocks else None
+        if not self._takes_blocks:
+            return None
+        return _algorithms.rows.block_source.open_source(X, allows_nan(self))
 
     def _check_fit_rows(self, X, sample_weight):
         """Check what `fit` was called with.

@@ -162,7 +162,7 @@ def fit_kmeans(
         )
     _validation.warn_of_missing_clusters(best.labels, kmeans.n_clusters, warn)
     if is_incomplete(X):
-        n_unobserved = in_range.rows.count_unobserved(best.labels, int(kmeans.n_clusters))
+        n_unobserved = in_range.rows.count_unobserved(in_range.place(best.centers), best.labels)
         warn_of_unobserved(n_unobserved, best.centers.shape, warn)
     kmeans._set_result(best)
     if len(best.labels) < all_rows.shape[0]:

@@ -62,8 +62,8 @@ def check_no_infinity(X, estimator_name):
 
 
 def is_incomplete(X):
-    """Whether checked rows have missing values."""
-    return isinstance(X, _algorithms.rows.missing.IncompleteArray)
+    """Whether checked rows, in memory or in blocks, have missing values."""
+    return _algorithms.rows.missing.is_incomplete(X)
 
 
 def find_missing(X):

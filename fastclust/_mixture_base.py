@@ -130,6 +130,8 @@ class MixtureEstimator(MixturePredictions):
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=is_first, least=2 if is_first else 1)
+            if _missing.is_incomplete(X):
+                raise ValueError("Input X contains NaN: rows in blocks must be complete here.")
             return X, _algorithms.rows.origin.find_mean(X)
         X = _missing.without_na(X) if _missing.allows_nan(self) else X
         X = validate_data(

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import scipy.sparse
 
 from fastclust import _algorithms, _block_rows, _parameters, _validation
 from fastclust._kmeans_base import CenterEstimator, warn_of_unobserved
@@ -313,9 +312,6 @@ class MiniBatchKMeans(CenterEstimator):
         counts, n_since_reassigned, feature_counts = self._rows_had(len(centers))
         if is_incomplete(X) and feature_counts is None:  # none was missing before
             feature_counts = np.repeat(counts[:, np.newaxis], X.shape[1], axis=1)
-        elif feature_counts is not None and not is_incomplete(X):  # none is missing now
-            values = X.toarray() if scipy.sparse.issparse(X) else X
-            X = _algorithms.rows.missing.IncompleteArray(values)
         state = _algorithms.kmeans.minibatch.MiniBatchState(
             centers, counts, n_since_reassigned, feature_counts
         )

@@ -142,7 +142,7 @@ def _results(estimator, X, what):
     if what == "scores":
         if hasattr(estimator, "score_samples"):
             return {"log_likelihood": estimator.score_samples(X)}, labels
-        source = X if isinstance(X, np.ndarray) else open_source(X)
+        source = X if isinstance(X, np.ndarray) else open_source(X, allows_nan(estimator))
         blocks = row_slices(source, BLOCK_ROWS)
         distances = [estimator.transform(rows).min(axis=1) for _, rows in blocks]
         return {"distance": np.concatenate(distances)}, labels

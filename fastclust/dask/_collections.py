@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
-from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.dense import ArrayRows, PanelMemory, UnitRows
+from fastclust._algorithms.rows.block_source import RowSource, largest_magnitude
+from fastclust._algorithms.rows.blocks import pack_block
+from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
-from fastclust._algorithms.rows.panels import Panels
 from fastclust._threads import limit_threads
 from fastclust._validation import FLOAT_DTYPES
 from fastclust.dask._rows import DaskRows, count_threads, fingerprint
@@ -50,14 +50,17 @@ class DaskSource(RowSource):
         float32 or float64.
     header : ndarray or DataFrame
         No rows, with the names of the columns.
+    allow_nan : bool
+        Whether NaN stands for missing values; else it is an error.
     """
 
-    def __init__(self, blocks, n_features, dtype, header):
+    def __init__(self, blocks, n_features, dtype, header, allow_nan=False):
         self._blocks, self._persisted, self._packed = blocks, None, None
+        self.allow_nan = allow_nan
         self.n_features, self.dtype, self._header = n_features, np.dtype(dtype), header
 
     @classmethod
-    def of(cls, X, sample_weight=None):
+    def of(cls, X, sample_weight=None, allow_nan=False):
         """Rows of a collection, with their weights.
 
         Parameters
@@ -66,6 +69,8 @@ class DaskSource(RowSource):
             The rows; chunks may be of unknown sizes.
         sample_weight : dask.array.Array, dask.dataframe.Series or array-like, default=None
             Weights, in chunks as the rows are if they are Dask's.
+        allow_nan : bool, default=False
+            Whether NaN stands for missing values; else it is an error.
         """
         if X.ndim != 2:
             raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
@@ -81,17 +86,17 @@ class DaskSource(RowSource):
         weights = _weights_of_parts(sample_weight, X, parts)
         read = dask.delayed(_read, pure=False)
         blocks = [
-            read(part, of_part, dtype, f"block {number} of the rows")
+            read(part, of_part, dtype, f"block {number} of the rows", allow_nan)
             for number, (part, of_part) in enumerate(zip(parts, weights, strict=True))
         ]
-        return cls(blocks, X.shape[1], dtype, header)
+        return cls(blocks, X.shape[1], dtype, header, allow_nan)
 
     @functools.cached_property
     def _found(self):
         """What is found out of each block that has rows, and these blocks."""
         self._persisted = list(dask.persist(*self._blocks))
         find, n_threads = dask.delayed(_find, pure=False), count_threads(len(self._blocks))
-        found = dask.compute(*(find(n_threads, block) for block in self._persisted))
+        found = dask.compute(*(find(n_threads, b, self.allow_nan) for b in self._persisted))
         prints = {one.fingerprint for one in found}
         if len(prints) > 1:
             raise ValueError(
@@ -170,7 +175,7 @@ class DaskSource(RowSource):
     def _mapped(self, dtype, exponent):
         convert = dask.delayed(_convert, pure=False)
         blocks = [convert(block, dtype, exponent) for block in self._now()]
-        return DaskSource(blocks, self.n_features, dtype, self._header)
+        return DaskSource(blocks, self.n_features, dtype, self._header, self.allow_nan)
 
     def astype(self, dtype, copy=True):
         """The rows in another type."""
@@ -190,10 +195,10 @@ class DaskSource(RowSource):
         find = dask.delayed(_largest, pure=False)
         return max(dask.compute(*(find(block) for block in self._now())))
 
-    def find_zero_rows(self):
-        """Number of rows whose values are all zero, and the place of the first."""
-        count = dask.delayed(_count_zero_rows, pure=False)
-        counts = dask.compute(*(count(block) for block in self._now()))
+    def find_rows(self, is_such):
+        """Number of rows that a function of an array says are such, and the place of the first."""
+        count = dask.delayed(_count_rows, pure=False)
+        counts = dask.compute(*(count(block, is_such) for block in self._now()))
         return sum(counts), f"block {np.flatnonzero(counts)[0]} of those that are not empty"
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
@@ -208,7 +213,8 @@ class DaskSource(RowSource):
         facts, n_blocks = self.facts, len(self._found)
         make = dask.delayed(_pack, pure=False)
         n_threads = count_threads(n_blocks)
-        packed = list(dask.persist(*(make(n_threads, b, origin, unit) for b in self._now())))
+        how = origin, unit, self.is_incomplete
+        packed = list(dask.persist(*(make(n_threads, block, *how) for block in self._now())))
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
             raise zero_rows_error(self)
         square, most = facts.squares_about(origin)[1], scale.LARGEST_OF_MIXTURE[self.dtype]
@@ -268,12 +274,15 @@ def _weights_of_parts(sample_weight, X, parts):
     return np.split(sample_weight, np.cumsum(sizes)[:-1])
 
 
-def _read(part, weights, dtype, place):
+def _read(part, weights, dtype, place, allow_nan):
     """A block as the kernels take it, checked."""
     if len(part) == 0:
         return Block(np.empty((0, part.shape[1]), dtype=dtype), None)
     try:
-        rows = check_array(part, dtype=[dtype], order="C", input_name="X")
+        ensure_all_finite = "allow-nan" if allow_nan else True
+        rows = check_array(
+            part, dtype=[dtype], order="C", input_name="X", ensure_all_finite=ensure_all_finite
+        )
         if weights is None:
             return Block(rows, None)
         weights = check_array(
@@ -293,13 +302,13 @@ def _read(part, weights, dtype, place):
     return Block(np.ascontiguousarray(rows[chosen]), weights[chosen])
 
 
-def _find(n_threads, block):
+def _find(n_threads, block, allow_nan):
     rows, weights = block
     if len(rows) == 0:
         return _Found(None, 0.0, weights is not None, fingerprint())
     total = float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
     with limit_threads(n_threads):
-        facts = facts_of_block(rows, PanelMemory())
+        facts = facts_of_block(rows, PanelMemory(), allow_nan)
     return _Found(facts, total, weights is not None, fingerprint())
 
 
@@ -315,16 +324,15 @@ def _convert(block, dtype, exponent):
 
 
 def _largest(block):
-    return max(float(block.rows.max()), -float(block.rows.min()))
+    return largest_magnitude(block.rows)
 
 
-def _count_zero_rows(block):
-    return len(block.rows) - int(np.count_nonzero(block.rows.any(axis=1)))
+def _count_rows(block, is_such):
+    return int(np.count_nonzero(is_such(block.rows)))
 
 
-def _pack(n_threads, block, origin, unit):
-    rows = UnitRows(block.rows) if unit else ArrayRows(block.rows)
+def _pack(n_threads, block, origin, unit, incomplete):
     with limit_threads(n_threads):
-        panels = Panels(rows, block.weights, origin)
+        panels = pack_block(block.rows, block.weights, origin, unit, incomplete)
     panels.detach()
     return panels

@@ -13,6 +13,7 @@ from fastclust import (
     spherical_kmeans,
 )
 from fastclust._algorithms.kmeans import lloyd
+from fastclust._missing import allows_nan
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._lazy import lazily, logs_of_block, score_of_block, sum_over
 from fastclust.dask._rows import DaskRows, WeightsElsewhere
@@ -56,7 +57,7 @@ class CollectionEstimator:
         """
         if not is_collection(X):
             return self._local_class.fit(self, X, sample_weight=sample_weight)
-        return self._local_class.fit(self, DaskSource.of(X, sample_weight))
+        return self._local_class.fit(self, DaskSource.of(X, sample_weight, allows_nan(self)))
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Run one step with a batch of rows in memory; see the estimator of fastclust."""
@@ -227,7 +228,8 @@ class MiniBatchKMeans(CollectionCenters, minibatch_kmeans.MiniBatchKMeans):
         if sample_weight is not None:
             sample_weight = np.asarray(dask.compute(sample_weight)[0])
         with _validation.state_restored_on_error(self):
-            self._local_class.fit(self, DaskSource.of(X), sample_weight=sample_weight)
+            source = DaskSource.of(X, allow_nan=allows_nan(self))
+            self._local_class.fit(self, source, sample_weight=sample_weight)
             if self.compute_labels:
                 self.labels_ = self.predict(X)
                 self.inertia_ = -self.score(X, sample_weight=sample_weight)

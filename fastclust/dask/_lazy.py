@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._missing import allows_nan
 from fastclust.dask._collections import DaskSource
 
 
@@ -91,7 +92,7 @@ def sum_over(model, X, sample_weight, function, *parameters):
     ValueError
         If there are no rows that have a weight.
     """
-    source = DaskSource.of(X, sample_weight)
+    source = DaskSource.of(X, sample_weight, allows_nan(model))
     validate_data(model, source.header(), reset=False, skip_check_array=True)
     vars(model).pop("feature_names_in_", None)  # checked; the blocks are arrays without names
     shared, ask = _shared(model), dask.delayed(_ask_block, pure=False)

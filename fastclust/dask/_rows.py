@@ -80,9 +80,8 @@ class DaskRows(RowsInBlocks):
         self.n_samples, self.n_features, self.dtype = facts.n_samples, len(origin), dtype
         self.origin, self.block_starts, self.block_weights = origin, starts, block_weights
         self.n_blocks = self.n_kept = len(blocks)
-        self.total_square, self.largest_square, self.unit = float(self.n_samples), 1.0, unit
-        if not unit:
-            self.total_square, self.largest_square = facts.squares_about(origin)
+        self.unit = unit
+        self.learn_squares(None if unit else facts)
         self._n_threads = count_threads(len(blocks))
         self._keys = [block.key for block in blocks]
         self._graph = {key: part for block in blocks for key, part in dict(block.dask).items()}
@@ -133,8 +132,8 @@ class DaskRows(RowsInBlocks):
         """Candidates of k-means|| among these rows."""
         return DaskCandidates(self)
 
-    def take(self, indices):
-        """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+    def take_packed(self, indices):
+        """Return rows by number, less the origin, with NaN where values are missing."""
         taken = np.empty((len(indices), self.n_features), dtype=self.dtype)
         return self._collect(_take, indices, taken)
 

@@ -84,6 +84,29 @@ def test_estimators_with_centers_read_files_in_blocks(frame, tmp_path, monkeypat
     np.testing.assert_array_equal(np.load(output), expected.labels_)
 
 
+@pytest.mark.parametrize("name", ["kmeans", "mini-batch-kmeans"])
+def test_missing_values_of_files_in_blocks_are_left_out(frame, tmp_path, capsys, monkeypatch, name):
+    monkeypatch.setattr(block_source, "BLOCK_BYTES", 8000)
+    path, model, output = (tmp_path / file for file in ("rows.parquet", "model.npz", "out.npy"))
+    frame.loc[::5, "a"] = None
+    frame[["a", "b"]].to_parquet(path)
+    rows = [path, "--memory", "1kB", "--output", output]
+    command = ["fit", name, *rows, "--clusters", "4", "--init", "random", "--random-state", "0"]
+    command += ["--model", model]
+    assert main(list(map(str, command))) == 1
+    assert "contains NaN, in" in capsys.readouterr().err
+    assert main([*map(str, command), "--missing", "ignore"]) == 0
+    expected = ESTIMATORS[name].__class__(4, init="random", random_state=0, missing="ignore")
+    X = frame[["a", "b"]].to_numpy()
+    labels = expected.fit_predict(X)
+    np.testing.assert_array_equal(np.load(output), labels)
+    for write, values in ("labels", labels), ("scores", expected.transform(X).min(axis=1)):
+        command = ["predict", *rows, "--model", model, "--write", write]
+        assert main(list(map(str, command))) == 0
+        # Distances of rows near a center lose some digits.
+        np.testing.assert_allclose(np.load(output), values, rtol=1e-9)
+
+
 def test_passes_over_the_rows_are_shown(frame, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(block_source, "BLOCK_BYTES", 1000 * 2 * 8)

@@ -8,10 +8,11 @@ import math
 import numpy as np
 
 from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, farthest
-from fastclust._algorithms.kmeans.m_step import sum_differences
+from fastclust._algorithms.kmeans.m_step import move_to_observed_means, sum_differences
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
 from fastclust._algorithms.kmeans.precision import SearchedCenters
 from fastclust._algorithms.kmeans.statistics import ClusterStatistics
+from fastclust._algorithms.rows.missing import MissingRows
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Iterations
 
@@ -37,12 +38,16 @@ class BlockLloyd(PlainLloyd):
         """
         before = self.statistics
         self._labelling = SearchedCenters(self.centers.copy())
-        self.statistics = self._rows.sum_blocks(_label_and_sum, self._labelling)
+        self.statistics = self._label_and_sum()
         is_same = np.array_equal(self.statistics.sums, before.sums) and np.array_equal(
             self.statistics.counts, before.counts
         )
         n_changed = 0 if is_same and first_iteration > 0 else self._rows.n_samples
         return Iterations(1, n_changed, self._move_centers())
+
+    def _label_and_sum(self):
+        """Statistics of the rows of each label."""
+        return self._rows.sum_blocks(_label_and_sum, self._labelling)
 
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels.
@@ -58,10 +63,11 @@ class BlockLloyd(PlainLloyd):
         distances_sq = np.concatenate([distances_sq for _, distances_sq in blocks])
         places = farthest(distances_sq, n_far)
         numbers = numbers[places]
-        rows, weights = self._rows.take(numbers), self._rows.take_weights(numbers)
+        rows, weights = self._rows.take_packed(numbers), self._rows.take_weights(numbers)
         labels = np.empty(0, dtype=np.int32)
         if len(rows):
-            panels = Panels(rows, None, np.zeros_like(self._rows.origin))
+            kind = MissingRows if self._rows.is_incomplete else Panels
+            panels = kind(rows, None, np.zeros_like(self._rows.origin))
             labels = panels.assign(self._labelling.values, self._labelling.tiles)
         return FarthestRows(distances_sq[places], rows, labels, weights)
 
@@ -79,6 +85,28 @@ class BlockLloyd(PlainLloyd):
         if not with_inertia:
             return self._rows.assign(centers), math.nan
         return self._rows.assign_with_inertia(centers)
+
+
+class MissingBlockLloyd(BlockLloyd):
+    """A run on rows in blocks with missing values: `MissingLloyd` says what is different."""
+
+    def _label_and_sum(self):
+        """Statistics of the rows of each label, and the inertia."""
+        return self._rows.cluster_statistics(self._labelling.values)
+
+    def _move_centers(self):
+        """M step, with empty clusters relocated; return the sum of the squared shifts."""
+        statistics = self.statistics
+        n_empty = np.count_nonzero(statistics.counts == 0)
+        if n_empty:
+            statistics = statistics.relocated(self._find_far_rows(n_empty))
+        self.centers, shift_sq = move_to_observed_means(self.centers, statistics)
+        return shift_sq
+
+    def _mean_differences(self):
+        """Mean of the values of the rows of each label less its center."""
+        total = self._rows.sum_blocks(_sum_differences, self._labelling, self.centers)
+        return self.statistics.means_of(total[:, :-1])
 
 
 def _label_and_sum(panels, centers):

@@ -9,6 +9,7 @@ from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.memory import check_memory, empty_values
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import RowSource
+from fastclust._algorithms.rows.missing import IncompleteArray, empty_rows_error
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
@@ -48,8 +49,13 @@ def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False,
 
 def _blocks_of_source(source, sample_weight, centers, origin, unit):
     """Yield what `blocks_in_range` does, of each block of a source after the other."""
+    is_incomplete = source.is_incomplete
     with contextlib.closing(source.blocks()) as blocks:
         for part, X in blocks:
+            if is_incomplete:
+                X = IncompleteArray(X)
+                if X.n_empty:
+                    raise empty_rows_error(source)
             weights = None if sample_weight is None else sample_weight[part]
             for inner, *block in blocks_in_range(
                 X, weights, centers, origin, unit=unit, source=source

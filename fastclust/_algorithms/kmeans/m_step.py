@@ -32,6 +32,29 @@ def move_centers(centers, sums, weights, to_unit, tiles, shifts):
     return float(shift_sq[0])
 
 
+def move_to_observed_means(centers, statistics):
+    """Centers moved to the means of the values that their rows have; those that none has stay.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers.
+    statistics : ObservedStatistics
+        Sums over the rows of each label.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features)
+        The means.
+    shift_sq : float
+        Sum of the squared shifts.
+    """
+    means, seen = centers.astype(np.float64), statistics.feature_weights > 0
+    np.divide(statistics.sums, statistics.feature_weights, out=means, where=seen)
+    moved = means.astype(centers.dtype)
+    return moved, float(np.square(np.subtract(moved, centers, dtype=np.float64)).sum())
+
+
 def mean_differences(panels, centers, labels):
     """Mean of the rows of each label less its center, of shape (n_clusters, n_features).
 

@@ -264,8 +264,8 @@ def run_step(
     state : MiniBatchState
         The centers, in the coordinates of X; it changes.
     X : ndarray, IncompleteArray, CSR matrix or RowSource of shape (n_samples, n_features)
-        The rows, in float32 or float64; an ndarray is C-contiguous. They are an IncompleteArray if
-        the state has weights of features.
+        The rows, in float32 or float64; an ndarray is C-contiguous. The state has weights of
+        features if values are missing.
     origin : ndarray of shape (n_features,)
         What is subtracted from rows and centers.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -283,7 +283,9 @@ def run_step(
     if feature_weights is None:
         moved, state.weights = move_gradually(relative, state.weights, statistics)
     else:
-        moved, feature_weights = move_features_gradually(relative, feature_weights, statistics)
+        moved, feature_weights = move_features_gradually(
+            relative, feature_weights, statistics.of_features()
+        )
         state.weights = state.weights + statistics.weights
         state.feature_weights = feature_weights
     state.centers = moved + origin
@@ -291,8 +293,8 @@ def run_step(
     if np.any(light):
         places = draw_places(light.sum(), X.shape[0], random_state, verbose)
         state.raise_weights(light)
-        if feature_weights is not None:
-            rows = X[places]
-            place_centers(state.centers, feature_weights, light, rows.values, state.weights)
-            return
-        state.centers[light] = take_rows(X, places)
+        rows = take_rows(X, places)
+        if feature_weights is None:
+            state.centers[light] = rows
+        else:
+            place_centers(state.centers, feature_weights, light, rows, state.weights)

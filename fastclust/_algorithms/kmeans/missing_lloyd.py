@@ -6,7 +6,7 @@ import numpy as np
 
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.empty_clusters import farthest
-from fastclust._algorithms.kmeans.m_step import sum_differences
+from fastclust._algorithms.kmeans.m_step import move_to_observed_means, sum_differences
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
 from fastclust._algorithms.kmeans.statistics import ObservedStatistics
 from fastclust._algorithms.rows.protocol import Iterations
@@ -55,10 +55,8 @@ class MissingLloyd(PlainLloyd):
         empty = np.flatnonzero(statistics.counts == 0)
         if len(empty):
             statistics = self._relocate(empty)
-        means, seen = self.centers.astype(np.float64), statistics.feature_weights > 0
-        np.divide(statistics.sums, statistics.feature_weights, out=means, where=seen)
-        before, self.centers = self.centers, means.astype(self.centers.dtype)
-        return float(np.square(np.subtract(self.centers, before, dtype=np.float64)).sum())
+        self.centers, shift_sq = move_to_observed_means(self.centers, statistics)
+        return shift_sq
 
     def _relocate(self, empty):
         """Statistics of the rows where each empty cluster has the row farthest from its center.
@@ -75,8 +73,7 @@ class MissingLloyd(PlainLloyd):
     def _mean_differences(self):
         """Mean of the values of the rows of each label less its center, 0 where there are none."""
         sums, _ = sum_differences(self._rows, self.centers, self.labels)
-        weights = self.statistics.feature_weights
-        return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
+        return self.statistics.means_of(sums)
 
     def inertia(self, centers):
         """Inertia of the current labels, which were made with these centers."""

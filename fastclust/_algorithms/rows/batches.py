@@ -100,12 +100,17 @@ class DenseSteps:
         Centers before the first step, less the origin.
     weights : ndarray of shape (n_clusters,), float64
         Rows that each center has had.
+
+    Attributes
+    ----------
+    batches : Batches
+        The rows of the steps to come.
     """
 
     feature_weights = None  # no values are missing
 
     def __init__(self, batches, centers, weights):
-        self._batches = batches
+        self.batches = batches
         self._indices = np.empty((0, 0), dtype=np.int64)
         self._centers, self._weights = centers[np.newaxis], weights[np.newaxis]
 
@@ -127,7 +132,7 @@ class DenseSteps:
         *tiles, lose_digits = search_tiles(centers)
         if not lose_digits:
             return self._run_in_launch(indices, centers, weights, tiles)
-        statistics = self._batches.pack(indices[0]).cluster_statistics(centers)
+        statistics = self.batches.pack(indices[0]).cluster_statistics(centers)
         centers, weights = move_gradually(centers, weights, statistics)
         self._centers, self._weights = centers[np.newaxis], weights[np.newaxis]
         return Steps(self._weights, np.array([statistics.inertia]))
@@ -138,7 +143,7 @@ class DenseSteps:
 
     def take(self, step, places):
         """Rows at some places of the batch of a step, of shape (n_places, n_features)."""
-        return self._batches.take(self._indices[step][places])
+        return self.batches.take(self._indices[step][places])
 
     def move(self, step, moved, rows, weights):
         """Go on from after a step, with some centers elsewhere; that is step 0 from now on.
@@ -159,7 +164,7 @@ class DenseSteps:
         self._weights = weights[np.newaxis]
 
     def _run_in_launch(self, indices, centers, weights, tiles):
-        batches, (k, d) = self._batches, centers.shape
+        batches, (k, d) = self.batches, centers.shape
         batch_size = indices.shape[1]
         lanes = VECTOR_BYTES // batches.dtype.itemsize
         n_panels = -(-batch_size // lanes)

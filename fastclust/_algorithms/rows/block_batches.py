@@ -4,6 +4,12 @@ import numpy as np
 
 from fastclust._algorithms.memory import memory_limit
 from fastclust._algorithms.rows.batches import Batches, DenseSteps
+from fastclust._algorithms.rows.missing import (
+    IncompleteArray,
+    MissingBatches,
+    MissingRows,
+    MissingSteps,
+)
 from fastclust._algorithms.rows.panels import Panels
 
 BATCHES_SHARE = 0.25
@@ -33,6 +39,8 @@ class BlockBatches:
         The rows less the origin.
     total_square, largest_square : float
         Sum of the squared norms of the rows less the origin, and the largest.
+    squares : ndarray of shape (n_features,) or None
+        As of `RowsInBlocks`.
     """
 
     unit = False
@@ -45,15 +53,26 @@ class BlockBatches:
         self._rows_at_once = min(fit, ROWS_SHARE * self.n_samples)
         self.blocks = source.pack(None, origin, reserved=self._rows_at_once * row_bytes)
         self.total_square = self.blocks.total_square
-        self.largest_square = self.blocks.largest_square
+        self.largest_square, self.squares = self.blocks.largest_square, self.blocks.squares
 
     def pack(self, indices, sample_weight=None):
         """Rows by number, packed, with these weights of theirs: a pass over all rows."""
-        return Panels(self.take(indices), sample_weight, np.zeros_like(self.origin))
+        kind = MissingRows if self.blocks.is_incomplete else Panels
+        return kind(self.take(indices), sample_weight, np.zeros_like(self.origin))
 
     def take(self, indices):
-        """Rows by number, of shape (n_indices, n_features): a pass over all rows."""
-        return self.blocks.take(indices)
+        """Rows by number, of shape (n_indices, n_features): a pass over all rows.
+
+        NaN stands for missing values.
+        """
+        return self.blocks.take_packed(indices)
+
+    def read(self, indices):
+        """Batches of rows by number in memory, which are numbered from 0: a pass over all rows."""
+        rows, zero = self.take(indices), np.zeros_like(self.origin)
+        if self.blocks.is_incomplete:
+            return MissingBatches(IncompleteArray(rows), zero)
+        return Batches(rows, zero)
 
     def steps_at_once(self, batch_size):
         """Number of batches whose rows are taken in one pass."""
@@ -64,12 +83,28 @@ class BlockBatches:
         return BlockSteps(self, centers, weights)
 
 
-class BlockSteps(DenseSteps):
-    """Steps of mini-batch k-means on rows in blocks, whose batches are taken from them first."""
+class BlockSteps:
+    """Steps of mini-batch k-means on rows in blocks, whose batches are taken from them first.
+
+    They are those of `DenseSteps`, or of `MissingSteps`.
+
+    Parameters
+    ----------
+    batches : BlockBatches
+        The rows.
+    centers, weights : ndarray
+        As of `DenseSteps`.
+    """
 
     def __init__(self, batches, centers, weights):
-        super().__init__(batches, centers, weights)
         self._all_rows, self._n_left = batches, 0
+        kind = MissingSteps if batches.blocks.is_incomplete else DenseSteps
+        self._steps = kind(batches, centers, weights)
+
+    @property
+    def feature_weights(self):
+        """As of `MissingSteps`; None where no values are missing."""
+        return self._steps.feature_weights
 
     def advance(self, indices):
         """Run steps as `DenseSteps.advance` does; the rows of all batches are taken in one pass.
@@ -77,16 +112,23 @@ class BlockSteps(DenseSteps):
         Until then, or until centers are moved, further calls are to go on with these batches.
         """
         if self._n_left == 0:
-            self._batches = self._all_rows  # the memory of the last batches is free
-            taken = self._all_rows.take(indices.ravel())
-            self._batches = Batches(taken, np.zeros_like(self._all_rows.origin))
+            self._steps.batches = self._all_rows  # the memory of the last batches is free
+            self._steps.batches = self._all_rows.read(indices.ravel())
             self._places = np.arange(indices.size).reshape(indices.shape)
             self._n_left = len(indices)
-        steps = super().advance(self._places[len(self._places) - self._n_left :])
+        steps = self._steps.advance(self._places[len(self._places) - self._n_left :])
         self._n_left -= len(steps.inertia)
         return steps
 
+    def centers_after(self, step):
+        """Centers after a step; see `DenseSteps.centers_after`."""
+        return self._steps.centers_after(step)
+
+    def take(self, step, places):
+        """Rows at some places of the batch of a step; see `DenseSteps.take`."""
+        return self._steps.take(step, places)
+
     def move(self, step, moved, rows, weights):
         """Go on as in `DenseSteps.move`; the batches to come are others."""
-        super().move(step, moved, rows, weights)
+        self._steps.move(step, moved, rows, weights)
         self._n_left = 0

@@ -9,7 +9,7 @@ import operator
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.block_lloyd import BlockLloyd
+from fastclust._algorithms.kmeans.block_lloyd import BlockLloyd, MissingBlockLloyd
 from fastclust._algorithms.kmeans.precision import SearchedCenters
 
 
@@ -17,7 +17,7 @@ class RowsInBlocks:
     """Base of rows in blocks, less a point or divided by their norms; see `rows.protocol.Rows`.
 
     A subclass knows where the blocks are: it runs passes over them (`sum_blocks`), and finds single
-    rows (`take`, `take_weights`).
+    rows (`take_packed`, `take_weights`).
 
     Attributes
     ----------
@@ -35,6 +35,8 @@ class RowsInBlocks:
         Sum of the squares of all values.
     largest_square : float
         Upper limit of the largest squared norm of a row.
+    squares : ndarray of shape (n_features,), float64, or None
+        Sum of the squares of the values of each feature, where some are missing; else None.
     """
 
     n_samples: int
@@ -44,7 +46,21 @@ class RowsInBlocks:
     block_starts: np.ndarray
     total_square: float
     largest_square: float
+    squares: np.ndarray | None
     unit: bool
+
+    def learn_squares(self, facts):
+        """Set the sums of squares by facts of the rows; without facts by those of unit vectors."""
+        self.total_square, self.largest_square = float(self.n_samples), 1.0
+        self.squares = None
+        if facts is not None:
+            self.total_square, self.largest_square = facts.squares_about(self.origin)
+            self.squares = facts.feature_squares_about(self.origin)
+
+    @property
+    def is_incomplete(self):
+        """Whether values are missing. The blocks are `MissingRows` then."""
+        return self.squares is not None
 
     def sum_blocks(self, function, *parameters, add=operator.add, of_rows=None):
         """Sum of function(panels, *parameters) over the blocks, in the order of `sum_tree`.
@@ -54,9 +70,15 @@ class RowsInBlocks:
         """
         raise NotImplementedError
 
-    def take(self, indices) -> np.ndarray:
-        """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+    def take_packed(self, indices) -> np.ndarray:
+        """Return rows by number, less the origin, with NaN where values are missing."""
         raise NotImplementedError
+
+    def take(self, indices) -> np.ndarray:
+        """Return rows by number, as centers: a value that is missing is 0, as the origin is."""
+        rows = self.take_packed(indices)
+        rows[np.isnan(rows)] = 0
+        return rows
 
     def take_weights(self, indices) -> np.ndarray:
         """Weights of rows by number; ones if there are none."""
@@ -77,7 +99,7 @@ class RowsInBlocks:
 
     def start_lloyd(self, centers):
         """Start Lloyd's algorithm on these rows."""
-        return BlockLloyd(self, centers)
+        return (MissingBlockLloyd if self.is_incomplete else BlockLloyd)(self, centers)
 
     def mean(self):
         """Mean of the rows, whatever their weights, in float64."""
@@ -86,6 +108,10 @@ class RowsInBlocks:
     def cluster_statistics(self, centers):
         """Statistics of the clusters of these centers."""
         return self.sum_blocks(block_statistics, SearchedCenters(centers))
+
+    def count_unobserved(self, centers, labels):
+        """How many values of the means of these centers' clusters no row has: a pass."""
+        return self.cluster_statistics(centers).n_unobserved
 
 
 def block_statistics(panels, centers):

@@ -41,7 +41,7 @@ def passes_watched(watch):
         _watch.reset(token)
 
 
-def open_source(X):
+def open_source(X, allow_nan=False):
     """X as a source of blocks, or None if it is no such thing but is in memory, or to be converted.
 
     Parameters
@@ -51,6 +51,8 @@ def open_source(X):
         any object that has an attribute `n_features` and can be looped over again and again, each
         time yielding arrays of shape (n, n_features). It may have attributes `n_samples`, else its
         rows are counted first, and `dtype`, else that of the first array is taken. Or a source.
+    allow_nan : bool, default=False
+        Whether NaN stands for missing values; else it is an error. A source says so itself.
 
     Returns
     -------
@@ -61,12 +63,18 @@ def open_source(X):
         return X
     if isinstance(X, np.memmap):
         rows = open_map(X) if X.nbytes > memory_limit() else None
-        return None if rows is None else BlockSource(rows)
+        return None if rows is None else BlockSource(rows, allow_nan=allow_nan)
     if isinstance(X, BlocksInFiles):
-        return BlockSource(X)
+        return BlockSource(X, allow_nan=allow_nan)
     if hasattr(X, "n_features") and hasattr(X, "__iter__") and not hasattr(X, "__array__"):
-        return BlockSource(GivenBlocks(X))
+        return BlockSource(GivenBlocks(X), allow_nan=allow_nan)
     return None
+
+
+def largest_magnitude(rows):
+    """Largest magnitude of a value of an array; 0 if all are missing."""
+    least, most = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
+    return max(0.0, float(most), -float(least))
 
 
 class GivenBlocks:
@@ -132,6 +140,8 @@ class RowSource:
 
     n_features: int
     dtype: np.dtype
+    allow_nan = False
+    """Whether NaN stands for missing values; else it is an error."""
 
     @property
     def n_samples(self) -> int:
@@ -147,6 +157,16 @@ class RowSource:
     def shape(self):
         """(n_samples, n_features)."""
         return self.n_samples, self.n_features
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether values are missing."""
+        return self.allow_nan and self.facts.counts is not None
+
+    @property
+    def counts(self):
+        """Number of the values of each feature, where some are missing."""
+        return self.facts.counts
 
     def blocks(self) -> Generator[tuple[slice, np.ndarray], None, None]:
         """Yield (slice of the rows, block); a block is valid until the next. Close it."""
@@ -185,6 +205,8 @@ class BlockSource(RowSource):
         The rows are multiplied by 2^exponent.
     selected : ndarray of bool of shape (n_samples,), default=None
         Which of the rows these are; all by default.
+    allow_nan : bool, default=False
+        Whether NaN stands for missing values; else it is an error.
 
     Attributes
     ----------
@@ -196,8 +218,9 @@ class BlockSource(RowSource):
         Rows of a block, but for the last.
     """
 
-    def __init__(self, rows, dtype=None, exponent=0, selected=None):
+    def __init__(self, rows, dtype=None, exponent=0, selected=None, *, allow_nan=False):
         self._rows, self._exponent, self._selected = rows, exponent, selected
+        self.allow_nan = allow_nan
         self.n_features = rows.n_features
         self.dtype = np.dtype(dtype or rows.dtype)
         lanes = VECTOR_BYTES // self.dtype.itemsize
@@ -228,20 +251,23 @@ class BlockSource(RowSource):
 
     def astype(self, dtype, copy=True):
         """The rows in another type."""
-        if dtype == self.dtype:
-            return self
-        return BlockSource(self._rows, dtype, self._exponent, self._selected)
+        return self if dtype == self.dtype else self._with(dtype=dtype)
 
     def scaled(self, exponent):
         """The rows times 2^exponent."""
-        return BlockSource(self._rows, self.dtype, self._exponent + exponent, self._selected)
+        return self._with(exponent=self._exponent + exponent)
 
     def __getitem__(self, selected):
         """Rows for which an array of booleans is true."""
         if self._selected is not None:
             chosen, selected = selected, np.zeros_like(self._selected)
             selected[np.flatnonzero(self._selected)[chosen]] = True
-        return BlockSource(self._rows, self.dtype, self._exponent, selected)
+        return self._with(selected=selected)
+
+    def _with(self, **others):
+        """The rows, but for what is given."""
+        own = {"dtype": self.dtype, "exponent": self._exponent, "selected": self._selected}
+        return BlockSource(self._rows, allow_nan=self.allow_nan, **own | others)
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, for algorithms."""
@@ -310,15 +336,22 @@ class BlockSource(RowSource):
             yield place, rows[these]
 
     def _copy(self, rows, out, place):
-        """Copy rows into a block, in its type and scaled, and check that they are finite."""
+        """Copy rows into a block, in its type and scaled, and check them.
+
+        They must be finite, but for NaN where it stands for missing values.
+        """
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             out[:] = rows
             if self._exponent:
                 np.ldexp(out, self._exponent, out=out)
             total = out.sum()
-        if not math.isfinite(total) and not np.isfinite(out).all():
+        if math.isfinite(total):
+            return
+        is_missing = np.isnan(out)
+        if not self.allow_nan and is_missing.any():
+            raise ValueError(f"Input X contains NaN, in {place}.")
+        if not (np.isfinite(out) | is_missing).all():
             what = f"infinity or a value too large for {out.dtype!r}"
-            what = "NaN" if np.isnan(out).any() else what
             raise ValueError(f"Input X contains {what}, in {place}.")
 
     @functools.cached_property
@@ -328,24 +361,32 @@ class BlockSource(RowSource):
         memory, step = PanelMemory(), sample_step(self.n_samples)
         with contextlib.closing(self.blocks()) as blocks:
             for part, rows in blocks:
-                found.append(facts_of_block(rows, memory))
+                found.append(facts_of_block(rows, memory, self.allow_nan))
                 sample.append(rows[-part.start % step :: step].copy())
         return merge_facts(found, np.concatenate(sample))
 
-    def find_zero_rows(self):
-        """Number of rows whose values are all zero, and the place of the first."""
-        n_zero, first = 0, ""
+    @functools.cached_property
+    def is_incomplete(self):
+        """Whether values are missing: new rows are read up to the first such."""
+        if not self.allow_nan or "facts" in vars(self):
+            return super().is_incomplete
+        with contextlib.closing(self.blocks()) as blocks:
+            return any(np.isnan(rows).any() for _, rows in blocks)
+
+    def find_rows(self, is_such):
+        """Number of rows that a function of an array says are such, and the place of the first."""
+        n_such, first = 0, ""
         for place, rows in self._named_rows(0):
-            n_zero += len(rows) - int(np.count_nonzero(rows.any(axis=1)))
-            first = first or (place if n_zero else "")
-        return n_zero, first
+            n_such += int(np.count_nonzero(is_such(rows)))
+            first = first or (place if n_such else "")
+        return n_such, first
 
     def find_largest(self):
         """Largest magnitude of a value."""
         largest = 0.0
         with contextlib.closing(self.blocks()) as blocks:
             for _, rows in blocks:
-                largest = max(largest, float(rows.max()), -float(rows.min()))
+                largest = max(largest, largest_magnitude(rows))
         return largest
 
 

@@ -16,11 +16,29 @@ from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows
 from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._algorithms.rows.missing import MissingRows
 from fastclust._algorithms.rows.panels import Panels
 
 BLOCKS_AT_WORK = 6
 """Blocks in memory beside the kept ones: two being read, one packed with its results, and two read
 buffers."""
+
+
+def pack_block(rows, weights, origin, unit, incomplete, memory=None):
+    """Rows of a block, packed.
+
+    Parameters
+    ----------
+    rows, weights, origin, memory : ndarray, ndarray or None, ndarray, PanelMemory or None
+        As of `Panels`.
+    unit : bool
+        Whether the rows are divided by their norms.
+    incomplete : bool
+        Whether values are missing, in this block or others.
+    """
+    if incomplete:
+        return MissingRows(rows, weights, origin, memory)
+    return Panels(UnitRows(rows) if unit else ArrayRows(rows), weights, origin, memory)
 
 
 class BlockRows(RowsInBlocks):
@@ -54,13 +72,12 @@ class BlockRows(RowsInBlocks):
         self._source, self.sample_weight, self.origin = source, sample_weight, origin
         self.unit, self.dtype = unit, source.dtype
         self.n_samples, self.n_features = source.shape
-        self.total_square, self.largest_square = float(self.n_samples), 1.0
-        if not unit:
-            self.total_square, self.largest_square = source.facts.squares_about(origin)
+        self.learn_squares(None if unit else source.facts)
         self.n_blocks = -(-self.n_samples // source.block_rows)
         self.block_starts = np.arange(self.n_blocks) * source.block_rows
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
-        block_bytes += 0 if sample_weight is None else source.block_rows * self.dtype.itemsize
+        n_more = (sample_weight is not None) + self.is_incomplete  # values for each row
+        block_bytes += n_more * source.block_rows * self.dtype.itemsize
         room = memory_limit() - reserved - (4 * self.n_samples if labels_fit(self.n_samples) else 0)
         n_kept = room // max(1, block_bytes) - BLOCKS_AT_WORK
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
@@ -82,8 +99,10 @@ class BlockRows(RowsInBlocks):
             for part, block in blocks:
                 is_kept = len(self._kept) < self.n_kept
                 weights = None if self.sample_weight is None else self.sample_weight[part]
-                packed = UnitRows(block) if self.unit else ArrayRows(block)
-                panels = Panels(packed, weights, self.origin, None if is_kept else memory)
+                panels = pack_block(
+                    block, weights, self.origin, self.unit, self.is_incomplete,
+                    None if is_kept else memory,
+                )  # fmt: skip
                 if panels.n_zero:
                     raise zero_rows_error(self._source)
                 if is_kept:
@@ -115,8 +134,8 @@ class BlockRows(RowsInBlocks):
         """Memory for a value of each row, in a temporary file if it is too much."""
         return empty_values(self.n_samples, dtype)
 
-    def take(self, indices):
-        """Return rows by number, less the origin, of shape (n_indices, n_features)."""
+    def take_packed(self, indices):
+        """Return rows by number, less the origin, with NaN where values are missing."""
         order = np.argsort(indices, kind="stable")
         sorted_ = np.asarray(indices)[order]
         taken = np.empty((len(order), self.n_features), dtype=self.dtype)

@@ -14,8 +14,8 @@ def zero_rows_error(X):
     X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
         The rows, of which some are zero. Those in blocks are read again, to say where the first is.
     """
-    if hasattr(X, "find_zero_rows"):
-        n_zero, place = X.find_zero_rows()
+    if hasattr(X, "find_rows"):
+        n_zero, place = X.find_rows(_is_zero)
         first, keep = f"in {place}", ""
     else:
         is_array = isinstance(X, np.ndarray)
@@ -28,6 +28,11 @@ def zero_rows_error(X):
         f"{n_zero} of {X.shape[0]} rows {verb} zero, the first of them {first}: a zero row has no "
         f"direction, so its cosine is not defined. Leave such rows out{keep}."
     )
+
+
+def _is_zero(rows):
+    """Which rows of an array are zero."""
+    return ~rows.any(axis=1)
 
 
 def _nonzero(X):

@@ -32,6 +32,38 @@ from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, OBSERVED_TILE
 
 
+def is_incomplete(X):
+    """Whether checked rows, whatever they are, have missing values."""
+    return getattr(X, "is_incomplete", False)
+
+
+def has_no_value(rows):
+    """Which rows of an array lack all values."""
+    return np.isnan(rows).all(axis=1)
+
+
+def empty_rows_error(X):
+    """Error that says how many rows have no value, of which nothing says where they belong.
+
+    Parameters
+    ----------
+    X : IncompleteArray or RowSource of shape (n_samples, n_features)
+        The rows, some of which have no value. Those in blocks are read again, to say where.
+    """
+    if isinstance(X, IncompleteArray):
+        n_empty = X.n_empty
+        first = f"X[{np.flatnonzero(has_no_value(X.values))[0]}]"
+        keep = ": keep X[~np.isnan(X).all(axis=1)]"
+    else:
+        n_empty, place = X.find_rows(has_no_value)
+        first, keep = f"in {place}", ""
+    have = "have" if n_empty > 1 else "has"
+    return ValueError(
+        f"{n_empty} of {X.shape[0]} rows {have} no value at all, the first of them {first}: "
+        f"nothing says where such a row belongs. Leave it out{keep}."
+    )
+
+
 class IncompleteArray:
     """An array of rows with missing values: it is passed on where complete rows are an ndarray.
 
@@ -45,6 +77,8 @@ class IncompleteArray:
     shape, dtype : tuple of int, dtype
         Those of the array.
     """
+
+    is_incomplete = True
 
     def __init__(self, values):
         self.values = readable(values)
@@ -81,6 +115,16 @@ class IncompleteArray:
             return sums.sum(axis=0), counts.sum(axis=0), int(n_empty.sum())
 
     @property
+    def sums(self):
+        """Sum of the values of each feature, in float64."""
+        return self._sums[0]
+
+    @property
+    def n_empty(self):
+        """Number of rows without any value."""
+        return self._sums[2]
+
+    @property
     def counts(self):
         """Number of the values of each feature."""
         return self._sums[1]
@@ -98,16 +142,9 @@ class IncompleteArray:
         return int(self.counts.sum()) == self.values.size
 
     def check_rows(self):
-        """Raise ValueError if rows have no value, of which nothing says where they belong."""
-        n_empty = self._sums[2]
-        if n_empty:
-            first = np.flatnonzero(np.isnan(self.values).all(axis=1))[0]
-            have = "have" if n_empty > 1 else "has"
-            raise ValueError(
-                f"{n_empty} of {len(self)} rows {have} no value at all, the first of them "
-                f"X[{first}]: nothing says where such a row belongs. Leave it out: keep "
-                "X[~np.isnan(X).all(axis=1)]."
-            )
+        """Raise ValueError if rows have no value."""
+        if self.n_empty:
+            raise empty_rows_error(self)
 
     def sorted_sample(self, n_values):
         """Values of each feature, n_values or fewer, sorted, with NaN after them; their numbers."""
@@ -177,14 +214,18 @@ class MissingRows(Panels):
             distances_sq = np.multiply(distances_sq, self.row_weights(), dtype=np.float64)
         return float(distances_sq.sum(dtype=np.float64))
 
-    def assign(self, centers, tiles=None):
-        """Label of the nearest center of each row; it needs no tiles."""
-        return self.order.row_labels(self.label_panels(centers)[0])
+    def assign_to_panels(self, centers, tiles=None):
+        """Label of the nearest center of each row, in the order of the panels; without tiles."""
+        return self.label_panels(centers)[0]
 
-    def assign_with_inertia(self, centers, tiles=None):
+    def assign_to_panels_with_inertia(self, centers, tiles=None):
         """The same labels, and the weighted sum of the squared distances."""
         labels, distances_sq = self.label_panels(centers)
-        return self.order.row_labels(labels), self.inertia_of(distances_sq)
+        return labels, self.inertia_of(distances_sq)
+
+    def panel_distances_sq(self, centers, labels):
+        """Squared distance of each row to the nearest center, which is that of its label."""
+        return self.label_panels(centers)[1]
 
     def nearest(self, centers, tiles=None):
         """The same labels, and squared distances as of `nan_euclidean_distances`."""
@@ -245,11 +286,9 @@ class MissingRows(Panels):
         statistics.inertia = self.inertia_of(distances_sq)
         return statistics
 
-    def count_unobserved(self, labels, n_clusters):
-        """How many values of the means of the labels, of those with rows, no row has."""
-        statistics = self.label_statistics(self.order.panel_labels(labels), n_clusters)
-        is_unobserved = (statistics.feature_weights == 0) & (statistics.counts > 0)[:, np.newaxis]
-        return int(np.count_nonzero(is_unobserved))
+    def count_unobserved(self, centers, labels):
+        """How many values of the means of these labels, of those with rows, no row has."""
+        return self.label_statistics(self.order.panel_labels(labels), len(centers)).n_unobserved
 
     # -- runs ------------------------------------------------------------------------------------
 
@@ -333,19 +372,21 @@ class MissingSteps:
 
     Attributes
     ----------
+    batches : MissingBatches
+        The rows of the steps to come.
     feature_weights : ndarray of shape (n_clusters, n_features), float64
         Weights after the last step.
     """
 
     def __init__(self, batches, centers, weights):
-        self._batches, self._centers, self._weights = batches, centers, weights
+        self.batches, self._centers, self._weights = batches, centers, weights
         self._numbers = np.empty(0, dtype=np.int64)
         self.feature_weights = np.zeros(centers.shape)
 
     def advance(self, indices):
         """Run a step for the first batch; see `DenseSteps.advance`."""
         self._numbers = indices[0]
-        statistics = self._batches.pack(self._numbers).cluster_statistics(self._centers)
+        statistics = self.batches.pack(self._numbers).cluster_statistics(self._centers)
         self._centers, self.feature_weights = move_features_gradually(
             self._centers, self.feature_weights, statistics
         )
@@ -358,7 +399,7 @@ class MissingSteps:
 
     def take(self, step, places):
         """Rows at some places of the last batch; see `DenseSteps.take`."""
-        return self._batches.take(self._numbers[places])
+        return self.batches.take(self._numbers[places])
 
     def move(self, step, moved, rows, weights):
         """Go on from after the last step, with some centers elsewhere; see `DenseSteps.move`."""

@@ -55,7 +55,8 @@ def find_origin(X, mean, numbers=None):
         Which rows of X it is about; all by default.
     """
     if isinstance(X, RowSource):
-        X = X.facts.sample
+        sample = X.facts.sample
+        X = IncompleteArray(sample) if X.is_incomplete else sample
     if isinstance(X, IncompleteArray):
         sample, n = X.sorted_sample(SAMPLE_ROWS)
         low, middle, high = (sample[i * n // 4, np.arange(len(n))] for i in (1, 2, 3))

@@ -14,7 +14,12 @@ from fastclust._algorithms.rows.csr import CsrRows, some_rows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, part_of
 from fastclust._algorithms.rows.directions import zero_rows_error
-from fastclust._algorithms.rows.missing import IncompleteArray, MissingBatches, MissingRows
+from fastclust._algorithms.rows.missing import (
+    IncompleteArray,
+    MissingBatches,
+    MissingRows,
+    is_incomplete,
+)
 from fastclust._algorithms.rows.origin import find_mean, find_origin
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
@@ -120,7 +125,7 @@ class RowsInRange(NamedTuple):
     @property
     def variance(self):
         """Mean of the variances of the features, of dense rows and of unit vectors."""
-        if isinstance(self.X, IncompleteArray):
+        if is_incomplete(self.X):
             about_origin = float((self.rows.squares / self.X.counts).mean())
         else:
             about_origin = self.rows.total_square / (self.rows.n_samples * self.rows.n_features)
@@ -314,15 +319,20 @@ def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
 def take_rows(X, numbers):
     """Rows of X by number, dense, of shape (n_numbers, n_features); those in blocks by a pass.
 
+    NaN stands for missing values.
+
     Parameters
     ----------
-    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
+    X : ndarray, IncompleteArray, CSR matrix or RowSource of shape (n_samples, n_features)
         The rows.
     numbers : ndarray of int of shape (n_numbers,)
         Which rows.
     """
     if isinstance(X, RowSource):
-        return X.pack(None, np.zeros(X.n_features, dtype=X.dtype)).take(numbers)
+        rows: Any = X.pack(None, np.zeros(X.n_features, dtype=X.dtype))
+        return rows.take_packed(numbers)
+    if isinstance(X, IncompleteArray):
+        return X[numbers].values
     return X[numbers] if isinstance(X, np.ndarray) else X[numbers].toarray()
 
 
