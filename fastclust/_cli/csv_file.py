@@ -200,7 +200,8 @@ class _CsvFile:
                     block_size=block_size,
                 ),
                 csv.ParseOptions(invalid_row_handler=note, **self._parse),
-                csv.ConvertOptions(include_columns=wanted),
+                # Words for missing values are none of the words that an error names.
+                csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True),
             )
 
         for use_threads in True, False:  # the number of a row is known to one thread alone

@@ -58,6 +58,7 @@ def test_standard_input(tmp_path, model, monkeypatch):
     ("text", "message"),
     [
         ("a,b\n1,2\n3,x\n", "{}: row 2, column 'b': not a number: 'x'"),
+        ("a,b\n1,NA\n3,x\n", "{}: row 2, column 'b': not a number: 'x'"),
         (
             "a,b\n1,2\n3,\n",
             "{}: row 2, column 'b': missing (fit with --impute, "

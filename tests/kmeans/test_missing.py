@@ -220,6 +220,27 @@ def test_a_huge_value_costs_the_others_no_digits():
     assert kmeans.labels_[0] == 3
 
 
+@pytest.mark.parametrize(
+    ("estimator", "scale", "offset", "fill"),
+    [
+        (KMeans, 1, 1.6e9, -1e18),  # seconds since 1970
+        (KMeans, 100, 1.6e12, 1e20),  # milliseconds
+        (MiniBatchKMeans, 100, 1.6e9, float(2**63)),
+    ],
+)
+def test_a_huge_value_costs_no_digits_of_differences_far_from_zero(estimator, scale, offset, fill):
+    X, _ = make_rows()
+    X = scale * X + offset
+    X[::50, 0] = fill
+    kmeans = estimator(4, n_init=3, random_state=0, missing="ignore").fit(X)
+    differences = X.astype(np.longdouble)[:, np.newaxis] - kmeans.cluster_centers_
+    distances = np.nansum(differences**2, axis=2)
+    own = distances[np.arange(len(X)), kmeans.labels_]
+    # Centers are rounded to 2^-22 beside differences of 1, or 2^-12 beside some of 100.
+    assert (own <= distances.min(axis=1) * (1 + 1e-3)).all()
+    np.testing.assert_array_equal(kmeans.predict(X), kmeans.labels_)
+
+
 def test_a_row_that_is_mostly_missing_goes_to_the_center_of_its_values():
     kmeans = KMeans(2, missing="ignore")
     kmeans.cluster_centers_ = np.array([[0.0, 100.0], [10.0, 0.0]])

@@ -87,8 +87,10 @@ def find_origin(X, mean, numbers=None):
             is_near &= grown(mean).sum(axis=0) <= n // FEW_GROWN
             instead = np.where(grown(middle).any(axis=0), 0, middle)
         if isinstance(X, IncompleteArray):
-            # What rows that become first centers are missing is the origin: the mean if it may be.
-            is_near |= ~grown(mean).any(axis=0)
+            # What rows that become first centers are missing is the origin: the mean if it may be,
+            # as it leaves enough digits of the values and of their differences.
+            is_far = (dense > 0) & (np.abs(mean - middle) > MOST_LOST[X.dtype] * dense)
+            is_near |= ~(is_far | grown(mean).any(axis=0))
     if is_near.all():
         return mean
     return np.where(is_near, mean, instead).astype(X.dtype, copy=False)
