@@ -534,9 +534,9 @@ def test_missing_values_have_the_criteria_that_are_defined(dtype, weighted):
 def test_references_of_the_gap_miss_what_the_rows_do(monkeypatch):
     seen = []
 
-    def note(k, X, *, packed, options, warn):
+    def note(make, k, X, *, packed, options, warn):
         seen.append(np.isnan(getattr(packed.X, "values", packed.X)))
-        return fit_by_all_rows(k, X, packed=packed, options=options, warn=warn)
+        return fit_by_all_rows(make, k, X, packed=packed, options=options, warn=warn)
 
     monkeypatch.setattr("fastclust.model_selection._sweeps.fit_by_all_rows", note)
     rows = with_gaps(X)
