@@ -17,7 +17,7 @@ PASSES = (
     "one for their mean, one for first centers that are rows (k-means||: two in each round), one "
     "in each iteration, one for the labels"
 )
-"""Those over rows in blocks, for `verbose`."""
+"""What passes over rows in blocks are for: `verbose` prints it."""
 
 
 class LloydEstimator(CenterEstimator):

@@ -20,7 +20,7 @@ PASSES = (
     "one for their mean, some for first components (k-means||: two in each round; k-means: one in "
     "each iteration), one in each iteration"
 )
-"""Those over rows in blocks, for `verbose`."""
+"""What passes over rows in blocks are for: `verbose` prints it."""
 
 
 class MixtureEstimator(MixturePredictions):

@@ -11,7 +11,7 @@ from fastclust._algorithms.rows.dense import estimate_mean
 from fastclust._algorithms.rows.panels import Panels
 
 BLOCK_BYTES = 2**23
-"""Distances of a block of rows to all centers."""
+"""Bytes of the distances of a block of rows to all centers."""
 
 CLOSE = 2.0**-18
 """Distances below this part of the largest coordinate are computed again, from coordinates near to

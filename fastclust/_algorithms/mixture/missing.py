@@ -95,8 +95,8 @@ def find_missing(X, mean=None):
 class Completed:
     """Passes over rows with missing values, for a covariance type.
 
-    Covariances that components share, and those of one variance, are passed over as such of each
-    component, or of each feature.
+    The kernels know covariance matrices and variances of features. So a shared covariance is
+    repeated for each component, and a single variance for each feature.
 
     Parameters
     ----------

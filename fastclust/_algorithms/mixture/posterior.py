@@ -65,7 +65,7 @@ class Posterior:
 
     @functools.cached_property
     def halves(self):
-        """(v - f) / 2 of the degrees of freedom v, in row f of as many as there are features."""
+        """(v - f) / 2 of the degrees of freedom v, in row f from 0 to n_features - 1."""
         return 0.5 * (self.degrees_of_freedom - np.arange(self.n_features)[:, np.newaxis])
 
     @functools.cached_property

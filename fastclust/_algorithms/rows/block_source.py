@@ -42,7 +42,7 @@ def passes_watched(watch):
 
 
 def open_source(X):
-    """X as a source of blocks, or None if it is no such thing but is in memory, or to be converted.
+    """Open X as a source of blocks; return None if X is in memory, or is converted to an array.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class GivenBlocks:
         self.dtype = np.dtype(np.float32 if is_float32 else np.float64)
 
     def header(self):
-        """No rows."""
+        """An array of no rows, with as many columns."""
         return np.empty((0, self.n_features), dtype=self.dtype)
 
     def named_blocks(self, first_row=0):
@@ -151,7 +151,7 @@ class RowSource:
         raise NotImplementedError
 
     def fits_in_memory(self) -> bool:
-        """Whether they are read into an array rather than be asked."""
+        """Whether all rows are to be read into an array, instead of in blocks in each pass."""
         return False
 
     def header(self) -> Any:
@@ -159,9 +159,18 @@ class RowSource:
         raise NotImplementedError
 
     def pack(self, sample_weight, origin, unit=False, reserved=0) -> Rows:
-        """The rows less a point or divided by their norms, for algorithms.
+        """The rows less a point, or divided by their norms, as algorithms take them.
 
-        So many bytes of the memory limit are for other things.
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_samples,) or None
+            Weight of each row; None for ones.
+        origin : ndarray of shape (n_features,)
+            The point.
+        unit : bool, default=False
+            Whether rows are divided by their norms.
+        reserved : int, default=0
+            Bytes of the memory limit that are kept free for other things.
         """
         raise NotImplementedError
 
@@ -242,7 +251,7 @@ class BlockSource(RowSource):
         return BlockSource(self._rows, self.dtype, self._exponent, selected)
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
-        """The rows less a point or divided by their norms, for algorithms."""
+        """The rows as algorithms take them; see `RowSource.pack`."""
         return BlockRows(self, sample_weight, origin, unit, reserved)
 
     def read(self):

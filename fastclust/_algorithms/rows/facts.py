@@ -9,7 +9,7 @@ from fastclust._algorithms.rows.dense import sum_rows
 from fastclust._algorithms.rows.panels import Panels
 
 SAMPLE_ROWS = 64
-"""Most rows in a sample, and at least half as many."""
+"""Most rows in a sample; of more rows than that it has at least half as many."""
 
 
 class BlockFacts(NamedTuple):
@@ -106,7 +106,7 @@ def merge_facts(of_blocks, sample):
 
 
 def sample_step(n_samples):
-    """A sample of so many rows is every row whose number is a multiple of this power of two."""
+    """Power of two: the sample of so many rows is every row whose number is a multiple of it."""
     step = 1
     while -(-n_samples // step) > SAMPLE_ROWS:
         step *= 2

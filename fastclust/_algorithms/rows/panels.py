@@ -378,20 +378,7 @@ class Panels:
         transform_rows(chunks, values, tiles, tile, distances_out, work=work)
 
     def run_seeding(self, first, uniforms):
-        """Rows that greedy k-means++ takes as seeds.
-
-        Parameters
-        ----------
-        first : int
-            Row of the first seed.
-        uniforms : ndarray of shape (n_clusters - 1, n_candidates), float64
-            Draws from [0, 1), a row for each round.
-
-        Returns
-        -------
-        indices : ndarray of shape (n_clusters,), int64
-            Rows of the seeds.
-        """
+        """Rows that greedy k-means++ takes as seeds; see `protocol.Rows.run_seeding`."""
         self._return_to_order_of_X()  # draws look rows up in it
         kernel, width = self._seeding_kernel(uniforms.shape[1] + 1)  # and the last seed
         return seed_panels(self, first, uniforms, kernel, width, self._seeding_weights())
