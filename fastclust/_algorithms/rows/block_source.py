@@ -5,24 +5,22 @@ sources. So a fit depends on the rows alone, and has the same bits from one file
 kind. One thread reads the next block while the kernels work on this one.
 """
 
-import _thread
 import contextlib
 import contextvars
 import functools
 import math
-import queue
 from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
-from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.memory import memory_limit
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
 from fastclust._algorithms.rows.protocol import Rows
+from fastclust._algorithms.rows.read_ahead import read_ahead
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 BLOCK_BYTES = 2**22
@@ -273,7 +271,7 @@ class BlockSource(RowSource):
             If values are not finite, or the rows are others than in the pass before.
         """
         first = first_block * self.block_rows
-        blocks = _read_ahead(
+        blocks = read_ahead(
             functools.partial(self._cut, first), (self.block_rows, self.n_features), self.dtype
         )
         with contextlib.closing(blocks):
@@ -354,55 +352,3 @@ class BlockSource(RowSource):
             for _, rows in blocks:
                 largest = max(largest, float(rows.max()), -float(rows.min()))
         return largest
-
-
-def _read_ahead(cut, shape, dtype):
-    """Yield what cut(buffers) yields, which runs in a thread of its own, one block ahead.
-
-    As in `_threads.map_in_order`, nothing waits on a condition variable written in Python, which an
-    interrupt may leave locked.
-
-    Parameters
-    ----------
-    cut : callable
-        Is given an iterator over free buffers, and yields them, or parts of them, filled.
-    shape : tuple of int
-        Shape of a buffer.
-    dtype : dtype
-        Its type.
-    """
-    free, full = queue.SimpleQueue[Any](), queue.SimpleQueue[Any]()
-    running = _thread.allocate_lock()
-    buffers = [aligned_empty(shape, dtype) for _ in range(2)]
-    stopped = False
-
-    def free_buffers():
-        while (number := free.get()) is not None and not stopped:
-            yield buffers[number]
-
-    def work():
-        error = None
-        try:
-            for block in cut(free_buffers()):
-                full.put(block)
-        except BaseException as raised:
-            error = raised
-        full.put(error)
-        running.release()
-
-    running.acquire()
-    _thread.start_new_thread(work, ())
-    number = 0
-    try:
-        free.put(0)
-        free.put(1)
-        while isinstance(block := full.get(), np.ndarray):
-            yield block
-            free.put(number)
-            number = 1 - number
-        if block is not None:
-            raise block
-    finally:
-        stopped = True
-        free.put(None)
-        running.acquire()  # waits until the thread has ended
