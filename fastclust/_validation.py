@@ -43,6 +43,7 @@ class _NoEntropy(ISeedSequence):
     """Seed of zeros, for a generator that is seeded otherwise as soon as it is made."""
 
     def generate_state(self, n_words, dtype=np.uint32):
+        """Return words of 0."""
         return np.zeros(n_words, dtype=dtype)
 
 

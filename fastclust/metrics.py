@@ -316,4 +316,5 @@ def _sparse_without_unit(X):
 
 
 def _dispersion(X, labels):
+    """What follows from the means of the clusters of these labels."""
     return _algorithms.metrics.dispersion.Dispersion(_without_unit(X), labels)

@@ -215,6 +215,7 @@ class MiniBatchKMeans(CenterEstimator):
         return self
 
     def _fit(self, X, sample_weight):
+        """Check, run the algorithm, set the attributes; an error leaves them half set."""
         X, mean = self._check_rows(X)
         n_samples, k = X.shape[0], int(self.n_clusters)
         _validation.check_enough_samples(X, k)
@@ -299,6 +300,7 @@ class MiniBatchKMeans(CenterEstimator):
         return self
 
     def _fit_batch(self, X, sample_weight):
+        """Check a batch, run a step, set the attributes; an error leaves them half set."""
         rows_origin = _algorithms.rows.origin
         if not hasattr(self, "_random_state"):
             self._random_state = _validation.check_random_state(self.random_state)

@@ -231,11 +231,13 @@ def _given(options, names):
 
 
 def _fit_one(options, X):
+    """Fit the estimator that the options name."""
     estimator = model_file.ESTIMATORS[options.estimator]()
     return estimator.set_params(**_given(options, estimator.get_params())).fit(X)
 
 
 def _select_one(options, X):
+    """Run the sweep that the options describe."""
     of_both = {"best_by", "max_iter", "n_init", "random_state", "tol"}
     if options.estimator == "kmeans":
         names = of_both | {"batch_size", "gap_references", "n_clusters"}

@@ -66,6 +66,7 @@ class Dispersion:
         self.own_sq = panels.distances_sq(self.offsets, placed)
 
     def _sum_by_label(self, values):
+        """Weighted sums of values over the rows of each label."""
         if self._weights is not None:
             values = values * self._weights
         return np.bincount(self._labels, weights=values)

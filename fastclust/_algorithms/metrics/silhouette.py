@@ -90,6 +90,7 @@ class ClusterRows:
 
 
 def _borders(sizes):
+    """Where consecutive parts of these sizes begin, and the end of the last."""
     return np.concatenate([[0], np.cumsum(sizes)])
 
 

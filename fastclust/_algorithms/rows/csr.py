@@ -238,7 +238,7 @@ class CsrRows:
             yield part, CsrRows(some_rows(self._X, part), None)
 
     def run_seeding(self, first, uniforms):
-        """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
+        """Rows that greedy k-means++ takes as seeds; see `protocol.Rows.run_seeding`."""
         columns = arrays_of(self._X.tocsc())
         weights = self.row_weights()
         indices = np.full(len(uniforms) + 1, first)
