@@ -99,7 +99,7 @@ class LloydEstimator(CenterEstimator):
         return _algorithms.kmeans.lloyd.is_smaller_and_other
 
     def _set_result(self, result):
-        """Make the outcome of the best run the estimator's attributes."""
+        """Set the estimator's attributes by the best run."""
         self.cluster_centers_ = result.centers
         self.labels_ = result.labels
         self.inertia_ = result.inertia

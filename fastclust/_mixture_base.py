@@ -214,7 +214,7 @@ class MixtureEstimator(MixturePredictions):
             warn(RuntimeWarning(text))
 
     def _set_result(self, result, in_range, X):
-        """Make the outcome of the best run, on scaled rows of X, the estimator's attributes."""
+        """Set the estimator's attributes by the best run, which was on scaled rows of X."""
         components, scaled = result.m_step.components, _algorithms.rows.scale.scaled
         dtype, exponent = self._result_dtype(X), in_range.exponent
         factors = scaled(components.factors, -exponent)

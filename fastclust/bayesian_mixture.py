@@ -295,7 +295,7 @@ default='dirichlet_process'
         )
 
     def _set_parameters(self, m_step, in_range, dtype):
-        """Make what only this mixture has attributes."""
+        """Set the attributes that only this mixture has."""
         posterior = m_step.posterior
         freedom = posterior.degrees_of_freedom
         self.weight_concentration_ = posterior.concentration
