@@ -7,9 +7,7 @@ import pytest
 
 from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._kernels.kmeans.constants import (
-    WIDEST_SEEDING_TILE,
-)
+from fastclust._kernels.kmeans.constants import WIDEST_SEEDING_TILE
 from tests import reference
 
 

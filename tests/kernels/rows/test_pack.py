@@ -5,10 +5,7 @@ import pytest
 
 from fastclust._algorithms.rows.dense import UnitRows
 from fastclust._algorithms.rows.panels import Panels
-from fastclust._calls import (
-    pack_rows,
-    sum_columns,
-)
+from fastclust._calls import pack_rows, sum_columns
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
 
