@@ -90,6 +90,7 @@ def level():
 
 
 def _find(setting):
+    """The machine code by this value of FASTCLUST_JIT, whatever else forbids it."""
     if setting == "1":
         return MachineCode(None, None, "FASTCLUST_JIT is 1")
     if os.environ.get("NUMBA_CPU_NAME"):

@@ -140,7 +140,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         return self.tol * in_range.variance
 
     def _start_drawer(self, in_range, sample_weight, random_state):
-        """Return what `run_restarts` wants; centers are scaled and relative to the origin."""
+        """Return the `draw_start` of `run_restarts`: centers in the coordinates of packed rows."""
         rows, X, mean, exponent = in_range
         k, scaled = int(self.n_clusters), _algorithms.rows.scale.scaled
         if isinstance(self.init, str):

@@ -17,7 +17,7 @@ PASSES = (
     "one for their mean, one for first centers that are rows (k-means||: two in each round), one "
     "in each iteration, one for the labels"
 )
-"""Those over rows in blocks, for `verbose`."""
+"""What passes over rows in blocks are for: `verbose` prints it."""
 
 
 class LloydEstimator(CenterEstimator):
@@ -99,7 +99,7 @@ class LloydEstimator(CenterEstimator):
         return _algorithms.kmeans.lloyd.is_smaller_and_other
 
     def _set_result(self, result):
-        """Make the outcome of the best run the estimator's attributes."""
+        """Set the estimator's attributes by the best run."""
         self.cluster_centers_ = result.centers
         self.labels_ = result.labels
         self.inertia_ = result.inertia

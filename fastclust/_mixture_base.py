@@ -20,7 +20,7 @@ PASSES = (
     "one for their mean, some for first components (k-means||: two in each round; k-means: one in "
     "each iteration), one in each iteration"
 )
-"""Those over rows in blocks, for `verbose`."""
+"""What passes over rows in blocks are for: `verbose` prints it."""
 
 
 class MixtureEstimator(MixturePredictions):
@@ -217,7 +217,7 @@ class MixtureEstimator(MixturePredictions):
             warn(RuntimeWarning(text))
 
     def _set_result(self, result, in_range, X):
-        """Make the outcome of the best run, on scaled rows of X, the estimator's attributes."""
+        """Set the estimator's attributes by the best run, which was on scaled rows of X."""
         components, scaled = result.m_step.components, _algorithms.rows.scale.scaled
         dtype, exponent = self._result_dtype(X), in_range.exponent
         factors = scaled(components.factors, -exponent)

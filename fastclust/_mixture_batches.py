@@ -84,6 +84,7 @@ class BatchMixtureEstimator(MixtureEstimator):
         return LEARNING_DECAY, LEARNING_OFFSET
 
     def _fit_batch(self, X, sample_weight):
+        """Check a batch, run a step, and set the attributes."""
         source = _algorithms.rows.source
         is_first = not hasattr(self, "means_")
         X, _ = self._check_rows(X, is_first)

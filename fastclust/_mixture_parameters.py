@@ -127,6 +127,7 @@ def check_covariance_prior(prior, covariance, n_features):
 
 
 def _check_shape(values, shape, name):
+    """Raise ValueError, in scikit-learn's words, for another shape."""
     if values.shape != shape:
         raise ValueError(
             f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
@@ -134,6 +135,7 @@ def _check_shape(values, shape, name):
 
 
 def _check_weights(weights, n_components):
+    """Check the first mixing proportions; return them in float64."""
     weights = check_array(weights, dtype=FLOAT_DTYPES, ensure_2d=False)
     _check_shape(weights, (n_components,), "weights")
     if (weights < 0).any() or (weights > 1).any():
@@ -151,6 +153,7 @@ def _check_weights(weights, n_components):
 
 
 def _check_means(means, n_components, n_features):
+    """Check the first means; return them in float64."""
     means = check_array(means, dtype=FLOAT_DTYPES, ensure_2d=False)
     _check_shape(means, (n_components, n_features), "means")
     return means.astype(np.float64)

@@ -18,6 +18,7 @@ class MixturePredictions(DensityMixin, Estimator):
 
     @property
     def _covariance(self):
+        """The covariance type: one of COVARIANCE_TYPES."""
         return _algorithms.mixture.covariance.COVARIANCE_TYPES[self.covariance_type]
 
     def _open_source(self, X):

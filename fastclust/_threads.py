@@ -221,6 +221,7 @@ def map_in_order(function, items):
 
 
 def _after_fork_in_child():
+    """Renew the lock, and note whether Numba had started threads, which the child has not."""
     global _launch_lock
     _launch_lock = threading.Lock()
     started = _state["started"] or _numba_has_threads()

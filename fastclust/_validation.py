@@ -28,10 +28,10 @@ from fastclust._version import __version__
 FLOAT_DTYPES = [np.float64, np.float32]
 
 LARGEST_INDEX = np.iinfo(np.int32).max
-"""Of the values and columns of sparse rows, as the kernels know them."""
+"""Most stored values, and most columns, of sparse rows: kernels number them in 32 bits."""
 
 LABELS_AT_ONCE = 2**20
-"""Labels that are counted together."""
+"""Labels that are counted at a time."""
 
 OWN_FOLDERS = tuple(
     os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, sklearn.__file__)
@@ -40,9 +40,10 @@ OWN_FOLDERS = tuple(
 
 
 class _NoEntropy(ISeedSequence):
-    """Words for the state of a generator that is seeded next."""
+    """Seed of zeros, for a generator that is seeded otherwise as soon as it is made."""
 
     def generate_state(self, n_words, dtype=np.uint32):
+        """Return words of 0."""
         return np.zeros(n_words, dtype=dtype)
 
 
@@ -50,7 +51,7 @@ NO_ENTROPY: Any = _NoEntropy()  # NumPy's annotations know its subclass SeedSequ
 
 
 def check_random_state(seed):
-    """As scikit-learn's, but faster for an integer, which matters to small fits.
+    """Do what scikit-learn's function does, but faster for an integer: small fits gain by that.
 
     `RandomState(seed)` first asks the operating system for entropy, which the seed replaces.
     """
@@ -220,7 +221,7 @@ def check_relative_weight(sample_weight, X, most=0.0):
 
 
 def _check_weight(sample_weight, X):
-    """Weights that are as they should be, in float32 or float64; None if none were given."""
+    """Check weights; return them in float32 or float64, or None if none were given."""
     if sample_weight is None:
         return None
     n_samples = X.shape[0]

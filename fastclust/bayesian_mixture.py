@@ -247,7 +247,7 @@ default='dirichlet_process'
         _mixture_parameters.check_degrees_of_freedom_prior(degrees_of_freedom, d)
         matrix = _mixture_parameters.check_covariance_prior(self.covariance_prior, covariance, d)
         is_process = self.weight_concentration_prior_type == "dirichlet_process"
-        priors = _algorithms.mixture.posterior.Priors(
+        priors = _algorithms.mixture.priors.Priors(
             is_process, concentration, mean_precision, mean, degrees_of_freedom, matrix
         )
         if not self._goes_on():
@@ -278,7 +278,7 @@ default='dirichlet_process'
     def _run(self, in_range, sample_weight, start, warn, **options):
         """Run n_init times, return the best result."""
         priors, given = start
-        priors = _algorithms.mixture.posterior.complete_priors(priors, in_range, self._covariance)
+        priors = _algorithms.mixture.priors.complete_priors(priors, in_range, self._covariance)
         self.weight_concentration_prior_ = priors.concentration
         self.mean_precision_prior_ = priors.mean_precision
         self.mean_prior_ = priors.mean
@@ -295,7 +295,7 @@ default='dirichlet_process'
         )
 
     def _set_parameters(self, m_step, in_range, dtype):
-        """Make what only this mixture has attributes."""
+        """Set the attributes that only this mixture has."""
         posterior = m_step.posterior
         freedom = posterior.degrees_of_freedom
         self.weight_concentration_ = posterior.concentration

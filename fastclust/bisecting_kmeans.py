@@ -5,12 +5,7 @@ import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
 from fastclust import _algorithms, _parameters, _validation
-from fastclust._kmeans_base import (
-    CenterEstimator,
-    called_starts,
-    drawn_starts,
-    iteration_line_end,
-)
+from fastclust._kmeans_base import CenterEstimator, called_starts, drawn_starts, iteration_line_end
 from fastclust._parameters import integer, one_of
 
 

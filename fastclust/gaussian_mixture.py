@@ -230,7 +230,7 @@ class GaussianMixture(BatchMixtureEstimator):
         return _algorithms.mixture.em.MStep.in_range(rows, in_range, start, self.reg_covar, recover)
 
     def _set_parameters(self, m_step, in_range, dtype):
-        """Make what only this mixture has attributes."""
+        """Set the attributes that only this mixture has."""
         self.weights_ = m_step.components.weights.astype(dtype)
         self.n_steps_ = 1
 

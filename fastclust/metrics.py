@@ -390,4 +390,5 @@ def scores_of_blocks(source, labels, n_labels):
 
 
 def _dispersion(X, labels):
+    """What follows from the means of the clusters of these labels."""
     return _algorithms.metrics.dispersion.Dispersion(_without_unit(X), labels)

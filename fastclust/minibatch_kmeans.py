@@ -214,6 +214,7 @@ class MiniBatchKMeans(CenterEstimator):
         return self
 
     def _fit(self, X, sample_weight):
+        """Check, run the algorithm, set the attributes; an error leaves them half set."""
         X, mean = self._check_rows(X)
         n_samples, k = X.shape[0], int(self.n_clusters)
         _validation.check_enough_samples(X, k)
@@ -298,6 +299,7 @@ class MiniBatchKMeans(CenterEstimator):
         return self
 
     def _fit_batch(self, X, sample_weight):
+        """Check a batch, run a step, set the attributes; an error leaves them half set."""
         rows_origin = _algorithms.rows.origin
         if not hasattr(self, "_random_state"):
             self._random_state = _validation.check_random_state(self.random_state)
@@ -356,7 +358,7 @@ class MiniBatchKMeans(CenterEstimator):
         return batch_size, min(init_size, n_samples)
 
     def _set_state(self, state, origin):
-        """Make what steps hand on attributes of the estimator."""
+        """Set the estimator's attributes by the state that the last step has left."""
         self.cluster_centers_, self._origin = state.centers, origin
         self._counts, self._n_since_reassigned = state.weights, state.n_since_reassigned
         self._counted_centers, self._feature_counts = state.centers, state.feature_weights
@@ -366,10 +368,10 @@ class MiniBatchKMeans(CenterEstimator):
             warn_of_unobserved(n_unobserved, state.centers.shape, warn)
 
     def _rows_had(self, n_clusters):
-        """Weights of the rows that each center has had, and rows since light ones were looked for.
+        """What the next step goes on from, as in `MiniBatchState`: weights, count, feature weights.
 
-        The third are the weights of its features, None if no value was missing. The others are 0
-        for centers that steps have not made: those of a first batch, and those set by hand.
+        Weights and count are 0, and feature weights None, for centers that steps have not made:
+        those of a first batch, and those set by hand.
         """
         counted = getattr(self, "_counted_centers", np.zeros(0))
         if hasattr(self, "cluster_centers_") and np.array_equal(self.cluster_centers_, counted):

@@ -1,7 +1,7 @@
 """Algorithms: loops, stopping rules and choices in plain Python and NumPy, over the kernels.
 
-Submodules are loaded at first use, as attributes of their package: they import Numba, and importing
-fastclust must not.
+Submodules are loaded at first use, as attributes of their package, so that importing fastclust
+stays quick: it loads no kernel.
 """
 
 import importlib

@@ -61,16 +61,16 @@ def _pick(wanted, names, features):
 
 
 def _is_in_blocks(options):
-    """Whether the rows may be read in blocks, which a folder is, and files where memory is said."""
+    """Whether the rows may be read in blocks: those of a folder, and of a file with --memory."""
     return getattr(options, "memory", None) is not None or Path(options.input).is_dir()
 
 
 @contextlib.contextmanager
 def _at_work(options, text):
-    """Context of the work on the rows, that shows the passes over those of files.
+    """Context of the work on the rows, which shows how far passes over files are.
 
-    It has the limit of the memory for rows, if there is one, and its ValueErrors become one line
-    about the file.
+    It sets the limit of the memory for rows, if there is one, and makes ValueErrors one line about
+    the file.
     """
     show_progress(text)
     memory = getattr(options, "memory", None)
@@ -175,7 +175,7 @@ def _kind_of_table(path):
 
 @contextlib.contextmanager
 def _writing(path, write, *arguments):
-    """Write a file, which appears if the block succeeds, and so with the others of the block."""
+    """Write a file that appears only if the block succeeds: of nested ones, all or none appear."""
     if path is None:
         yield
         return
@@ -231,11 +231,13 @@ def _given(options, names):
 
 
 def _fit_one(options, X):
+    """Fit the estimator that the options name."""
     estimator = model_file.ESTIMATORS[options.estimator]()
     return estimator.set_params(**_given(options, estimator.get_params())).fit(X)
 
 
 def _select_one(options, X):
+    """Run the sweep that the options describe."""
     of_both = {"best_by", "max_iter", "missing", "n_init", "random_state", "tol"}
     if options.estimator == "kmeans":
         names = of_both | {"batch_size", "gap_references", "n_clusters"}

@@ -14,7 +14,7 @@ import numpy as np
 from fastclust._cli.files import OptionError
 
 FIRST_BLOCK, LARGEST_BLOCK = 2**20, 2**31 - 1
-"""Bytes that pyarrow takes at a time, for a CSV file: its default, and its limit."""
+"""Bytes of a CSV file that pyarrow reads at a time: its default, and its limit."""
 
 
 def read_csv(path, choose, header):
@@ -127,6 +127,7 @@ class _CsvFile:
             raise ValueError("a quoted value has no end")
 
     def _source(self):
+        """What pyarrow reads: the path, or what came by standard input."""
         import pyarrow as pa
 
         return pa.BufferReader(self._stdin) if self._path is None else self._path
@@ -139,6 +140,7 @@ class _CsvFile:
         return self._count_rows(further) == self._count_rows(content)
 
     def _count_rows(self, content):
+        """Number of rows of a content in bytes, without those of another length."""
         import pyarrow as pa
         import pyarrow.csv as csv
 
@@ -167,6 +169,7 @@ class _CsvFile:
             block_size = min(8 * block_size, LARGEST_BLOCK)
 
     def _read_names(self):
+        """Names of the columns, by the first line."""
         import pyarrow.csv as csv
 
         parse = csv.ParseOptions(invalid_row_handler=lambda row: "skip", **self._parse)

@@ -163,6 +163,7 @@ def _add_sweep(add, name):
 
 
 def _add_warmup(commands):
+    """Add the command `warmup`."""
     parser = _add_command(
         commands, "warmup", "compile every kernel, for the image of a container or for a server",
         "example:\n  FASTCLUST_CACHE_DIR=/var/cache/fastclust fastclust warmup --dtypes float64",
@@ -172,6 +173,7 @@ def _add_warmup(commands):
 
 
 def _add_demo(commands):
+    """Add the command `demo`."""
     demo = _add_command(
         commands, "demo",
         "KMeans and GaussianMixture on the pixels of a photograph, beside scikit-learn",
@@ -197,6 +199,7 @@ def _add_demo(commands):
 
 
 def _parser():
+    """Parser of all commands and their options."""
     parser = argparse.ArgumentParser(
         prog="fastclust",
         description="K-means and Gaussian mixtures for CPUs: scikit-learn's estimators and "
@@ -224,6 +227,7 @@ def _parser():
 
 
 def _run_warmup(options):
+    """Run `fastclust warmup`."""
     import fastclust
 
     start = time.perf_counter()
@@ -232,6 +236,7 @@ def _run_warmup(options):
 
 
 def _run_config():
+    """Run `fastclust config`."""
     import fastclust
 
     fastclust.show_config()

@@ -69,7 +69,7 @@ ESTIMATORS = {
 """By their names in the command line and in files."""
 
 WEIGHTS_ERROR = 1e-3
-"""How far from 1 weights may add up to: those of float32 rows are less exact."""
+"""Largest difference from 1 of the sum of the weights: those of float32 rows are less exact."""
 
 
 @dataclass
@@ -130,6 +130,7 @@ def save_model(file, model):
 
 
 def _is_plain(value):
+    """Whether JSON keeps a parameter as it is."""
     return value is None or isinstance(value, bool | int | float | str)
 
 
@@ -189,6 +190,7 @@ def load_model(path):
 
 
 def _restore(header, arrays):
+    """Model of a header and arrays; ValueError or KeyError if they do not fit each other."""
     numbers, names = header["numbers"], header["names"]
     n_features = len(numbers)
     if names is not None and len(names) != n_features:
@@ -203,6 +205,7 @@ def _restore(header, arrays):
 
 
 def _restore_step(step, arrays, n_features):
+    """Step of a pipeline, from what the file says of it."""
     name = step["name"]
     kept = {key: arrays[f"{name}.{key}"] for key in ARRAYS[name]}
     if name == "impute":  # fitted to its own statistics, it has them again
@@ -220,12 +223,14 @@ def _restore_step(step, arrays, n_features):
 
 
 def _get(step, key):
+    """Value of a fitted step that is kept under this key."""
     if key in ("centers", "origins", "children"):
         return getattr(tree_of(step), key)
     return origin_of(step) if key == "origin" else np.asarray(getattr(step, key))
 
 
 def _set(step, key, array):
+    """Give a step the value that was kept under this key."""
     if key == "origin":
         set_origin(step, array)
     elif array.ndim == 0:
@@ -237,6 +242,7 @@ def _set(step, key, array):
 
 
 def _check_arrays(name, step, n_features):
+    """Raise ValueError if the arrays of a step do not fit each other."""
     shapes: dict[str, tuple[int, ...]]
     if name == "scale":
         shapes = dict.fromkeys(ARRAYS[name], (n_features,))
@@ -263,6 +269,7 @@ def _check_arrays(name, step, n_features):
 
 
 def _shapes_of_mixture(step, n_features):
+    """Shapes of the arrays of a mixture, by their names."""
     k, covariance = step.n_components, COVARIANCE_TYPES[step.covariance_type]
     shapes = dict.fromkeys(COMPONENTS, covariance.shape(k, n_features))
     shapes |= {"weights_": (k,), "means_": (k, n_features)}

@@ -29,19 +29,19 @@ class ModelOption(NamedTuple):
     """The parameter."""
 
     default: Any
-    """That of the parameter."""
+    """Default of the parameter."""
 
     text: str
     """What it is, in the help."""
 
     default_text: str = ""
-    """What the default is, where it says that itself."""
+    """What the help says of the default, where that is None."""
 
     choices: tuple[str, ...] | None = None
-    """Words that it may be."""
+    """Words that the value may be; None if it is no word."""
 
     kind: Any = None
-    """Reads the value, where that is no word."""
+    """Parses the value, where that is no word."""
 
     metavar: str | None = None
     """What the help shows for the value."""

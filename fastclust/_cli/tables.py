@@ -147,6 +147,7 @@ def open_table(path, choose):
 
 
 def _read_npy(path, choose):
+    """Read the columns chosen of a .npy file."""
     X = np.load(path, allow_pickle=False)
     if not isinstance(X, np.ndarray) or X.ndim != 2:
         raise ValueError("not an array of two dimensions")
@@ -213,11 +214,13 @@ def _make_table(data, wanted, numbers, features, *, has_names):
 
 
 def _check_not_empty(shape):
+    """Raise ValueError for a table without rows or columns."""
     if 0 in shape:
         raise ValueError(f"no {'columns' if shape[1] == 0 else 'rows'}")
 
 
 def _one_line(error):
+    """Words of an error on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

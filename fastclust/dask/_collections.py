@@ -93,7 +93,7 @@ class DaskSource(RowSource):
 
     @functools.cached_property
     def _found(self):
-        """What is found out of each block that has rows, and these blocks."""
+        """What is found out of each block that has rows; the others are dropped."""
         self._persisted = list(dask.persist(*self._blocks))
         find, n_threads = dask.delayed(_find, pure=False), count_threads(len(self._blocks))
         found = dask.compute(*(find(n_threads, b, self.allow_nan) for b in self._persisted))
@@ -161,7 +161,7 @@ class DaskSource(RowSource):
         return np.concatenate([[0], self._ends[:-1]]).astype(np.int64)
 
     def _now(self):
-        """The blocks, computed if they have not been packed yet."""
+        """The blocks: those that Dask keeps, or, once they are packed, those to compute again."""
         return self._blocks if self._persisted is None else self._persisted
 
     def unread_blocks(self):
@@ -173,6 +173,7 @@ class DaskSource(RowSource):
         return self._header
 
     def _mapped(self, dtype, exponent):
+        """The rows times 2^exponent, in this type."""
         convert = dask.delayed(_convert, pure=False)
         blocks = [convert(block, dtype, exponent) for block in self._now()]
         return DaskSource(blocks, self.n_features, dtype, self._header, self.allow_nan)
@@ -303,6 +304,7 @@ def _read(part, weights, dtype, place, allow_nan):
 
 
 def _find(n_threads, block, allow_nan):
+    """What is found out about a block, by so many threads."""
     rows, weights = block
     if len(rows) == 0:
         return _Found(None, 0.0, weights is not None, fingerprint())
@@ -313,10 +315,12 @@ def _find(n_threads, block, allow_nan):
 
 
 def _take_every(block, first, step):
+    """Every so many rows of a block, from one on: its part of the sample."""
     return block.rows[first::step].copy()
 
 
 def _convert(block, dtype, exponent):
+    """A block in another type, its rows times 2^exponent."""
     rows, weights = block
     weights = None if weights is None else weights.astype(dtype)
     rows = rows.astype(dtype)
@@ -324,14 +328,17 @@ def _convert(block, dtype, exponent):
 
 
 def _largest(block):
+    """Largest magnitude of a value of a block."""
     return largest_magnitude(block.rows)
 
 
 def _count_rows(block, is_such):
+    """Number of rows of a block that a function of an array says are such."""
     return int(np.count_nonzero(is_such(block.rows)))
 
 
 def _pack(n_threads, block, origin, unit, incomplete):
+    """Panels of the rows of a block, without the array that they are made of."""
     with limit_threads(n_threads):
         panels = pack_block(block.rows, block.weights, origin, unit, incomplete)
     panels.detach()

@@ -109,7 +109,7 @@ class CollectionCenters(CollectionEstimator):
     fit.__doc__ = CollectionEstimator.fit.__doc__
 
     def _drawn_starts(self, rows, n_clusters, sample_weight, random_state):
-        """Return what draws first centers, where `init` is a string."""
+        """Return the `draw_start` of `run_restarts` for the `init` that is a string."""
         if isinstance(rows, DaskRows) and rows.has_weights:  # it knows its weights itself
             if self.init == "random":
                 return weighted_random_starts(rows, n_clusters, random_state)

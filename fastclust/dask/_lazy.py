@@ -64,7 +64,8 @@ def _ask_frame(rows, model, method, columns, empty):
 
 
 def _as_frame(values, index, columns):
-    import pandas as pd  # whoever has a dataframe has it
+    """Values as a series with this index, or as a dataframe if there are names of columns."""
+    import pandas as pd  # it is installed where X is a dataframe
 
     if columns is None:
         return pd.Series(values, index)

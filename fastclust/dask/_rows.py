@@ -19,6 +19,7 @@ from fastclust.dask._starts import DaskCandidates
 
 @sizeof.register(Panels)
 def _size_of_panels(panels):
+    """Bytes of panels, for Dask, which counts what its workers hold."""
     return panels.values.nbytes + panels.weights.nbytes
 
 
@@ -70,7 +71,7 @@ class DaskRows(RowsInBlocks):
     has_weights : bool
         Whether not all weights are 1.
     fingerprint : str
-        How the processes round that are asked.
+        What `fingerprint` returns in each of the workers.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class DaskRows(RowsInBlocks):
         return self._collect(_take_weights, indices, np.ones(len(indices), dtype=self.dtype))
 
     def _collect(self, function, indices, out):
-        """Fill `out` with what a function finds of rows, which it is given by number in a block."""
+        """Fill `out` with what function(panels, numbers) returns of rows by number in the block."""
         indices = np.asarray(indices)
         of_row = np.searchsorted(self.block_starts, indices, side="right") - 1
         numbers = np.unique(of_row)
@@ -156,7 +157,7 @@ class DaskRows(RowsInBlocks):
         return out
 
     def assign(self, centers, tiles=None):
-        """Labels of these centers, which stay where the rows are."""
+        """Labels of these centers: they are not fetched, only counted; see `LabelsElsewhere`."""
         return self.assign_with_inertia(centers)[0]
 
     def assign_with_inertia(self, centers, tiles=None):
@@ -209,8 +210,10 @@ def _run(panels, shared, *of_block):
 
 
 def _take(panels, numbers):
+    """Rows of a block by number."""
     return panels.take_packed(numbers)
 
 
 def _take_weights(panels, numbers):
+    """Weights of rows of a block by number."""
     return panels.row_weights()[numbers]

@@ -130,14 +130,17 @@ def _squares(panels, nearest):
 
 
 def _weights(panels, nearest):
+    """Weights of the rows, wherever their candidates are."""
     return panels.row_weights()
 
 
 def _sum_squares(panels, nearest):
+    """Weighted sum of the squared distances of the rows from their candidates."""
     return float(_squares(panels, nearest).sum())
 
 
 def _draw(panels, factor, own):
+    """Numbers of rows, each drawn with the probability of factor times its squared distance."""
     nearest, seed = own
     uniforms = np.random.RandomState(seed).random_sample(panels.n_samples)
     return np.flatnonzero(uniforms < factor * _squares(panels, nearest))
@@ -151,4 +154,5 @@ def _place_of(panels, values_of, own):
 
 
 def _weigh(panels, n_candidates, nearest):
+    """Sums of the weights of the rows that are nearest to each candidate."""
     return np.bincount(nearest[0], panels.row_weights(), n_candidates)

@@ -162,6 +162,7 @@ class CurvesDisplay:
         return axes
 
     def _draw_ring(self, ax, choice, values, color):
+        """Mark a choice by a ring, and put its name beside the curve."""
         i = int(np.flatnonzero(self.k_values == choice)[0])
         place, name = {"transform": ax.transData}, f"k = {choice}"
         height = values[i]
@@ -199,6 +200,7 @@ def _drawable(values, name):
 
 
 def _check_results(k_values, curves, choices):
+    """Raise ValueError unless numbers, curves and choices go together."""
     if k_values.ndim != 1 or len(k_values) == 0:
         raise ValueError("`k_values` must be a list of numbers of clusters.")
     if len(np.unique(k_values)) < len(k_values):

@@ -263,6 +263,7 @@ class MixtureDisplay:
         return self
 
     def _draw_contours(self, ax):
+        """Draw the contours that enclose `MASSES` of the density."""
         below_top = np.nextafter(self.log_density.max(), -np.inf)  # where one cell has it all
         levels = np.unique(np.minimum(find_levels(self.log_density, MASSES), below_top))
         return ax.contour(
@@ -303,6 +304,7 @@ def _log_joint(points, weights, means, covariances):
 
 
 def _draw_ellipse(ax, mean, covariance, color, deviations):
+    """Draw the ellipse of so many standard deviations of a component."""
     from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
 

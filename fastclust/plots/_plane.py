@@ -166,6 +166,7 @@ def _check_features(features, n_features, names):
 
 
 def _find_column(feature, n_features, names):
+    """Return the number of a column that is given by number or name."""
     if isinstance(feature, (int, np.integer)) and not isinstance(feature, bool):
         if not 0 <= feature < n_features:
             raise ValueError(f"There is no column {feature}: X has {n_features} features.")

@@ -184,6 +184,7 @@ class RegionsDisplay:
 
 
 def _find_centers(estimator, n_features):
+    """Centers or means of an estimator, or None if it has none of these columns."""
     for name in ("cluster_centers_", "means_"):
         centers = getattr(estimator, name, None)
         if centers is not None and np.shape(centers)[1:] == (n_features,):

@@ -66,7 +66,7 @@ int32_t fail(const int64_t *block)
 }
 
 /* A team: each thread that joins counts itself, in item 0. */
-int32_t crew(const int64_t *block)
+int32_t team_steps(const int64_t *block)
 {
     int64_t *counts = (int64_t *)(intptr_t)block[COUNTS];
     __atomic_fetch_add(&counts[0], 1, __ATOMIC_SEQ_CST);

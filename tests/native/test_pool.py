@@ -38,7 +38,7 @@ def described(name, symbol, team=False):
 def linked(folder, *options):
     """Link these kernels; return the start of a program that has the extension."""
     kernels = [described(name, name) for name in ("count", "tell", "fail")]
-    kernels.append(described("crew", "crew", team=True))
+    kernels.append(described("team_steps", "team_steps", team=True))
     others = [kernel | {"symbol": "count_v3"} for kernel in kernels]
     about = {"sources": "none", "compiler": "a C compiler"}
     table = build._table({"v2": about | {"objects": kernels}, "v3": about | {"objects": others}})
@@ -101,8 +101,8 @@ for _ in range(20):
     assert error_of("fail", 3, chunks_of(12, 2)) == "fail failed with status 5"
     assert error_of("fail", 1, chunks_of(2, 2)) is None  # the main thread does not fail
     assert (launch("count", 3, chunks_of(9)) == 1).all()
-    assert error_of("crew", 3, chunks_of(9), new_team()) == "crew failed with status 6"
-    assert error_of("crew", 1, chunks_of(9), new_team()) is None
+    assert error_of("team_steps", 3, chunks_of(9), new_team()) == "team_steps failed with status 6"
+    assert error_of("team_steps", 1, chunks_of(9), new_team()) is None
 """
 
 AT_ONCE = """
@@ -114,7 +114,7 @@ for n_threads in 1, 2, 3, 4:
     told = launch("tell", n_threads, chunks_of(12, 5))
     assert len(set(told)) == n_threads, told
     assert os.getpid() in told
-    counts = launch("crew", 1, chunks_of(9), new_team())
+    counts = launch("team_steps", 1, chunks_of(9), new_team())
     assert counts[0] == 1
 """
 
@@ -124,8 +124,8 @@ for _ in range(3):
     assert len(set(launch("tell", 4, chunks_of(12, 5)))) == expected
     assert (launch("count", 4, chunks_of(500)) == 1).all()
     assert (launch("count", 2, chunks_of(3)) == 1).all()
-    assert error_of("crew", 4, chunks_of(9), new_team()) == (
-        "crew failed with status 6" if expected > 1 else None
+    assert error_of("team_steps", 4, chunks_of(9), new_team()) == (
+        "team_steps failed with status 6" if expected > 1 else None
     )
 """
 
@@ -166,7 +166,7 @@ for n_threads, n_chunks, expected in (1, 5, 1), (3, 5, 3), (5, 3, 3), (3, 0, 1),
     team = np.full((3, 16), -7, np.int64)
     counts = np.zeros(1, np.int64)
     try:
-        launch("crew", n_threads, chunks_of(n_chunks), team, counts=counts)
+        launch("team_steps", n_threads, chunks_of(n_chunks), team, counts=counts)
     except RuntimeError:
         assert n_threads > 1
     assert counts[0] == expected, (n_threads, n_chunks, counts)

@@ -12,11 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastclust._algorithms.kmeans.inference import blocks_in_range
-from fastclust._algorithms.kmeans.lloyd import (
-    LloydOptions,
-    find_best_run,
-    is_clearly_smaller,
-)
+from fastclust._algorithms.kmeans.lloyd import LloydOptions, find_best_run, is_clearly_smaller
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.source import pack_for_distances, pack_part
 

@@ -28,7 +28,9 @@ class BlockLloyd(PlainLloyd):
 
     def __init__(self, rows, centers):
         super().__init__(rows, centers)
-        self._labelling = SearchedCenters(self.centers.copy())  # of the statistics' labels
+        self._labelling = SearchedCenters(
+            self.centers.copy()
+        )  # centers that the labels of `statistics` are those of
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate once.
@@ -52,8 +54,8 @@ class BlockLloyd(PlainLloyd):
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels.
 
-        They are the same rows as those of the rows in memory, and up to `MOST_CANDIDATES` rows in
-        the same order, which is that of an unstable selection.
+        They are the rows that would be found in memory, and, of up to `MOST_CANDIDATES` rows, in
+        the same order: `farthest` selects by a method whose order depends on all that it sees.
         """
         share = min(1.0, MOST_CANDIDATES / self._rows.n_samples)
         blocks = self._rows.sum_blocks(_far_rows_of_block, self._labelling, n_far, share)

@@ -14,13 +14,30 @@ from fastclust._algorithms.rows.source import pack, pack_blocks
 
 
 def blocks_in_range(X, sample_weight, centers, origin, numbers=None, unit=False, source=None):
-    """Yield blocks of rows as (slice of X, rows, centers less the origin and tiles, e), times 2^-e.
-
-    The blocks are of all rows, or of those whose numbers are given: then these stand for slices.
-    Errors are about the rows of a source, if X is a block of one.
+    """Yield blocks of rows, packed, with the centers in their coordinates.
 
     Where squares would leave the range of their type, rows in float32 and the centers become
-    float64, and others are scaled, as in a fit. Unit vectors never do.
+    float64, and others are scaled, as in a fit. Squares of unit vectors never do.
+
+    Parameters
+    ----------
+    X, sample_weight, centers, origin, unit : ndarray, CSR matrix or RowSource, ndarray, ..., bool
+        As of `predict_with_inertia`.
+    numbers : ndarray of int, default=None
+        Numbers of the rows that are wanted; all by default.
+    source : RowSource, default=None
+        The source of which X is a block: errors are about its rows.
+
+    Yields
+    ------
+    part : slice or ndarray of int
+        Which rows of X are in the block: numbers if `numbers` is given.
+    rows : Rows
+        These rows times 2^-exponent, less the origin.
+    tiled_centers : tuple of (ndarray, tuple or None)
+        Centers in the same coordinates, and their `search_tiles` if they have been made.
+    exponent : int
+        0 for ordinary rows.
     """
     if isinstance(X, RowSource):
         yield from _blocks_of_source(X, sample_weight, centers, origin, unit)

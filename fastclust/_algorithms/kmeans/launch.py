@@ -134,6 +134,7 @@ class Launcher:
         self._launch(call, LABELS_ONLY, 0, 1, NEVER, 0.0, self._panels.work(len(self.centers)))
 
     def _launch(self, call, finish, first_iteration, n_steps, resum_every, tol, work=0.0):
+        """Call a kernel with its own arguments and those that all kernels share."""
         kernel, chunks, own = call
         panels, statistics = self._panels, self.statistics
         kernel(

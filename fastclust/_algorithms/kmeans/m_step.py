@@ -72,7 +72,10 @@ def mean_differences(panels, centers, labels):
 
 
 def sum_differences(panels, centers, labels):
-    """Sums of the rows of each label less its center, and of their weights; see above."""
+    """Sums of the rows of each label less its center, and of their weights.
+
+    The arguments are those of `mean_differences`; labels may have no rows here.
+    """
     n_clusters, block = len(centers), max(1, BLOCK_BYTES // panels.values[0].nbytes)
     sums, masses = np.zeros(centers.shape), np.zeros(n_clusters)
     for first in range(0, len(panels.values), block):

@@ -170,6 +170,7 @@ class Convergence:
         return False
 
     def _print(self, text, *inertias):
+        """Print a line with inertias in the units of X, if verbose."""
         if self._options.verbose:
             values = [self._units.inertia_of_X(float(inertia)) for inertia in inertias]
             print(text + ", ewa inertia: ".join(map(str, values)))

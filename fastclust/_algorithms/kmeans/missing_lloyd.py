@@ -39,7 +39,8 @@ class MissingLloyd(PlainLloyd):
             k = len(self.centers)
             self.statistics += rows.statistics_of_changes(labels_old, self.labels, k)
             np.maximum(self._max_weights, self.statistics.feature_weights, out=self._max_weights)
-            # A value that no row has any more is found so too: its weight need not be 0 otherwise.
+            # Features that no row of a cluster has any more are found in this way too, as rounding
+            # may leave their weights above 0.
             if (self.statistics.feature_weights < LEAST_OF_MAX_WEIGHT * self._max_weights).any():
                 self._sum_all()
         return Iterations(1, int(n_changed), self._move_centers())

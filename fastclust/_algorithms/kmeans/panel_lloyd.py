@@ -125,7 +125,7 @@ class PanelLloyd:
     def shares(self):
         """Shares of the rows labelled and of the distances computed, over all iterations.
 
-        For benchmarks.
+        Benchmarks ask for them.
         """
         n_plain, bounded = self._n_plain, self._all_bounds
         if bounded is None:
@@ -274,7 +274,7 @@ class PanelLloyd:
     def settle(self):
         """Correct centers by the mean difference of their rows, where sums of huge values round.
 
-        The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
+        Such rounding may move a mean by more than the distances between ordinary rows.
         """
         run = self._run
         if run.counts[N_EMPTY]:  # centers that were relocated are no means of labels

@@ -124,6 +124,7 @@ class Candidates:
         self._closest_sq.fill(np.inf)
 
     def _new_values(self, dtype):
+        """Memory for a value of each row."""
         return np.empty(self._rows.n_samples, dtype=dtype)
 
     def draw_first(self, random_state):

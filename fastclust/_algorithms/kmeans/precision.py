@@ -35,11 +35,12 @@ MOST_NORMS_SQ, MOST_COORDINATES = 2.0**80, 2.0**40
 which rounding of sums moves no center by more than 2^-12 of the distances between the others."""
 
 LEAST_GAIN = 2.0**-10
-"""A coordinate that still moves by more than this share of its last move is next to its mean."""
+"""Centers go on moving to their means while a coordinate moves by less than this share of its last
+move. Moves that shrink no faster are rounding."""
 
 
 def search_tiles(centers):
-    """Tiles and squared norms of centers for the search of the nearest, and `lose_digits`."""
+    """Tiles of centers for the search of the nearest, their squared norms, and `lose_digits`."""
     return tiles_of(centers, TILE, -2.0, LIMIT[centers.dtype] / 4)
 
 
@@ -86,16 +87,17 @@ def lose_digits(centers, center_sq):
 def may_be_far_from_means(center_sq):
     """Whether rounding may have moved centers of these squared norms far from their rows' means.
 
-    The mean of huge values that are equal is moved farther than ordinary rows are from theirs.
+    Where huge values are averaged, rounding may move their mean by more than the distances
+    between ordinary rows.
     """
     norms_sq = center_sq.tolist()
     return max(norms_sq) / MOST_NORMS_SQ > min(norms_sq)
 
 
 def may_keep_rounding(centers, center_sq):
-    """Whether sums that huge values were added to and taken from may have kept rounding of these.
+    """Whether sums may have kept the rounding of huge values that were added and taken away again.
 
-    So it is where some coordinate is next to nothing beside another of its feature, but not 0.
+    That may be so if a coordinate of a center is tiny beside another of its feature, but not 0.
 
     Parameters
     ----------

@@ -35,6 +35,7 @@ class Shares:
         return self._search(uniforms)
 
     def _search(self, uniforms):
+        """The same, by a search for each draw."""
         return np.searchsorted(self._cumulative, uniforms, side="right")
 
 

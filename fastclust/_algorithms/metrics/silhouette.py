@@ -8,10 +8,10 @@ from fastclust._calls import add_distances
 from fastclust._kernels.simd.sizes import PAIR_TILE
 
 MOST_CHUNK_ROWS = 8192
-"""Rows of a chunk, and points whose distances to all rows one pass computes."""
+"""Most rows of a chunk, and most points whose distances to all rows one pass computes."""
 
 MOST_GROUP, MOST_GROUP_ROWS, GROUP_BYTES = 64, 1024, 2**24
-"""Clusters in one pass; their rows; the sums of all rows for each of them."""
+"""Most clusters in one pass, rows of these, and bytes of the sums of all rows for each of them."""
 
 PAIR_WORK = 2
 """Cost of a difference and its square, in multiply-adds."""
@@ -90,6 +90,7 @@ class ClusterRows:
 
 
 def _borders(sizes):
+    """Where consecutive parts of these sizes begin, and the end of the last."""
     return np.concatenate([[0], np.cumsum(sizes)])
 
 

@@ -125,10 +125,10 @@ class VariationalMStep(MStep):
         self._least_share = self._find_least_share() / rows.total_weight
 
     def _find_least_share(self):
-        """Sum of responsibilities that is small beside every prior.
+        """Sum of responsibilities that is negligible beside every prior.
 
-        An empty component is what the priors say, and what is added to them must be negligible
-        beside these, however far the rows are.
+        The weight of an empty component in the E step is made of it. Responsibilities that small
+        leave the component as the priors have it, however far the rows are.
         """
         priors, panels = self._priors, self._rows.panels
         least = self._find_least_variance()

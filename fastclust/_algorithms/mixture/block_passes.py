@@ -113,6 +113,7 @@ class BlockMoments(NamedTuple):
 
 
 def _add_moments(a, b):
+    """Moments of the rows of two blocks, in one part."""
     return BlockMoments((a.moments + b.moments).merged(), a.n_active + b.n_active)
 
 
@@ -136,6 +137,7 @@ def _weights(panels):
 
 
 def _add_weights(a, b):
+    """Sum of the weights of two blocks, and the largest."""
     return a[0] + b[0], max(a[1], b[1])
 
 

@@ -190,6 +190,7 @@ class MStep:
         self.recovered.update(singular.tolist())
 
     def _run(self, moments, total_weight, scatter, floor):
+        """Update the components by the kernel, and note which covariances are singular."""
         components = self.components
         self._update(
             components.chunks, components.about, moments.nk, moments.first, moments.second,

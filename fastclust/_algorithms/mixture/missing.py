@@ -97,7 +97,8 @@ def find_missing(X, mean=None):
 class Completed:
     """Passes over rows with missing values, for a covariance type.
 
-    Components of one variance are passed over as such with a variance for each feature.
+    The kernels know covariance matrices, shared or not, and variances of features. So a single
+    variance is repeated for each feature.
 
     Parameters
     ----------

@@ -173,6 +173,11 @@ class MixtureRows:
         return SPARED_SHARE * spared * self._row_work * PASSES_AHEAD > cost
 
     def _run(self, components, labels, labels_out):
+        """Run a pass; return its moments.
+
+        `labels` are responsibilities of 1 instead of those of the E step, if there are any, and
+        `labels_out` gets the most probable components, if it has room for them.
+        """
         panels = self.panels
         weights = panels.weights if self._tail_weights is None else self._tail_weights
         self._estimate(
@@ -214,7 +219,7 @@ def moments_of_all(panels, covariance):
 
 
 def e_scratch(covariance, n_panels, n_chunks, n_components, n_features, lanes, dtype):
-    """Memory for the E step."""
+    """Memory for the E step: an `EScratch`."""
     rows_shape = (n_chunks, covariance.n_row_values(n_features), covariance.n_at_once, lanes)
     n_places = padded(n_components, WIDTH) + 1
     return EScratch(

@@ -60,6 +60,7 @@ class ArrowRows(BlocksInFiles):
         return self._dataset.schema.empty_table().select(self.feature_names)
 
     def _read_part(self, number, first_row):
+        """Yield arrays of consecutive rows of a fragment from this row of it on."""
         fragment = self._fragments[number]
         batch_rows = max(1, BATCH_BYTES // max(1, self.n_features * self.dtype.itemsize))
         read = self._read_parquet if self._is_parquet(fragment) else self._scan
@@ -121,6 +122,7 @@ def column_names(files):
 
 
 def _dataset_of(files):
+    """Dataset of Parquet files; OSError if one cannot be opened."""
     import pyarrow.dataset
 
     for file in files:

@@ -56,6 +56,7 @@ class Batches:
 
     @functools.cached_property
     def _squares(self):
+        """Sum of the squared norms, and the largest, by a pass over the rows."""
         total = largest = 0.0
         for _, rows in Panels.blocks(self.X, None, self.readable_origin):
             total += rows.total_square
@@ -146,24 +147,25 @@ class DenseSteps:
         return self.batches.take(self._indices[step][places])
 
     def move(self, step, moved, rows, weights):
-        """Go on from after a step, with some centers elsewhere; that is step 0 from now on.
+        """Go on with the centers after a step, of which some are moved; it then has the number 0.
 
         Parameters
         ----------
         step : int
             As in `centers_after`.
         moved : ndarray of shape (n_clusters,), bool
-            Which centers.
+            Which centers are moved.
         rows : ndarray of shape (n_moved, n_features)
-            Where they are.
+            Where they move to.
         weights : ndarray of shape (n_clusters,), float64
-            Rows that each center is said to have had.
+            Rows that each center counts as having had from now on.
         """
         self._centers = self._centers[step : step + 1].copy()
         self._centers[0, moved] = rows
         self._weights = weights[np.newaxis]
 
     def _run_in_launch(self, indices, centers, weights, tiles):
+        """Run as many steps as fit into a launch; return what they have done."""
         batches, (k, d) = self.batches, centers.shape
         batch_size = indices.shape[1]
         lanes = VECTOR_BYTES // batches.dtype.itemsize

@@ -109,7 +109,7 @@ class BlockSteps:
     def advance(self, indices):
         """Run steps as `DenseSteps.advance` does; the rows of all batches are taken in one pass.
 
-        Until then, or until centers are moved, further calls are to go on with these batches.
+        Further calls must go on with these batches until they are used up, or centers are moved.
         """
         if self._n_left == 0:
             self._steps.batches = self._all_rows  # the memory of the last batches is free

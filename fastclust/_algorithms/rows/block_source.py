@@ -5,24 +5,22 @@ sources. So a fit depends on the rows alone, and has the same bits from one file
 kind. One thread reads the next block while the kernels work on this one.
 """
 
-import _thread
 import contextlib
 import contextvars
 import functools
 import math
-import queue
 from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
-from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.memory import memory_limit
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
 from fastclust._algorithms.rows.protocol import Rows
+from fastclust._algorithms.rows.read_ahead import read_ahead
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 BLOCK_BYTES = 2**22
@@ -42,7 +40,7 @@ def passes_watched(watch):
 
 
 def open_source(X, allow_nan=False):
-    """X as a source of blocks, or None if it is no such thing but is in memory, or to be converted.
+    """Open X as a source of blocks; return None if X is in memory, or is converted to an array.
 
     Parameters
     ----------
@@ -107,7 +105,7 @@ class GivenBlocks:
         self.dtype = np.dtype(np.float32 if is_float32 else np.float64)
 
     def header(self):
-        """No rows."""
+        """An array of no rows, with as many columns."""
         return np.empty((0, self.n_features), dtype=self.dtype)
 
     def named_blocks(self, first_row=0):
@@ -173,7 +171,7 @@ class RowSource:
         raise NotImplementedError
 
     def fits_in_memory(self) -> bool:
-        """Whether they are read into an array rather than be asked."""
+        """Whether all rows are to be read into an array, instead of in blocks in each pass."""
         return False
 
     def header(self) -> Any:
@@ -181,9 +179,18 @@ class RowSource:
         raise NotImplementedError
 
     def pack(self, sample_weight, origin, unit=False, reserved=0) -> Rows:
-        """The rows less a point or divided by their norms, for algorithms.
+        """The rows less a point, or divided by their norms, as algorithms take them.
 
-        So many bytes of the memory limit are for other things.
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_samples,) or None
+            Weight of each row; None for ones.
+        origin : ndarray of shape (n_features,)
+            The point.
+        unit : bool, default=False
+            Whether rows are divided by their norms.
+        reserved : int, default=0
+            Bytes of the memory limit that are kept free for other things.
         """
         raise NotImplementedError
 
@@ -270,7 +277,7 @@ class BlockSource(RowSource):
         return BlockSource(self._rows, allow_nan=self.allow_nan, **own | others)
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
-        """The rows less a point or divided by their norms, for algorithms."""
+        """The rows as algorithms take them; see `RowSource.pack`."""
         return BlockRows(self, sample_weight, origin, unit, reserved)
 
     def read(self):
@@ -292,7 +299,7 @@ class BlockSource(RowSource):
             If values are not finite, or the rows are others than in the pass before.
         """
         first = first_block * self.block_rows
-        blocks = _read_ahead(
+        blocks = read_ahead(
             functools.partial(self._cut, first), (self.block_rows, self.n_features), self.dtype
         )
         with contextlib.closing(blocks):
@@ -388,55 +395,3 @@ class BlockSource(RowSource):
             for _, rows in blocks:
                 largest = max(largest, largest_magnitude(rows))
         return largest
-
-
-def _read_ahead(cut, shape, dtype):
-    """Yield what cut(buffers) yields, which runs in a thread of its own, one block ahead.
-
-    As in `_threads.map_in_order`, nothing waits on a condition variable written in Python, which an
-    interrupt may leave locked.
-
-    Parameters
-    ----------
-    cut : callable
-        Is given an iterator over free buffers, and yields them, or parts of them, filled.
-    shape : tuple of int
-        Shape of a buffer.
-    dtype : dtype
-        Its type.
-    """
-    free, full = queue.SimpleQueue[Any](), queue.SimpleQueue[Any]()
-    running = _thread.allocate_lock()
-    buffers = [aligned_empty(shape, dtype) for _ in range(2)]
-    stopped = False
-
-    def free_buffers():
-        while (number := free.get()) is not None and not stopped:
-            yield buffers[number]
-
-    def work():
-        error = None
-        try:
-            for block in cut(free_buffers()):
-                full.put(block)
-        except BaseException as raised:
-            error = raised
-        full.put(error)
-        running.release()
-
-    running.acquire()
-    _thread.start_new_thread(work, ())
-    number = 0
-    try:
-        free.put(0)
-        free.put(1)
-        while isinstance(block := full.get(), np.ndarray):
-            yield block
-            free.put(number)
-            number = 1 - number
-        if block is not None:
-            raise block
-    finally:
-        stopped = True
-        free.put(None)
-        running.acquire()  # waits until the thread has ended

@@ -44,8 +44,8 @@ def pack_block(rows, weights, origin, unit, incomplete, memory=None):
 class BlockRows(RowsInBlocks):
     """Rows of a source of blocks, less a point or divided by their norms; see `rows.protocol.Rows`.
 
-    Panels of a block never leave the order of X: they are packed from memory that the next block
-    is read into.
+    Panels of a block stay in the order of X. They cannot be packed again in another, as the next
+    block is read into the array that they were packed from.
 
     Parameters
     ----------

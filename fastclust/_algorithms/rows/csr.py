@@ -234,16 +234,16 @@ class CsrRows:
         """Yield consecutive blocks of the rows, each as a slice, and these rows."""
         for first in range(0, self.n_samples, BLOCK_ROWS):
             part = slice(first, first + BLOCK_ROWS)
-            # They are unit vectors, if that is what they are here.
+            # If the rows are unit vectors, self._X has them divided by their norms already.
             yield part, CsrRows(some_rows(self._X, part), None)
 
     def run_seeding(self, first, uniforms):
-        """Rows that greedy k-means++ takes as seeds; see `Panels.run_seeding`."""
+        """Rows that greedy k-means++ takes as seeds; see `protocol.Rows.run_seeding`."""
         columns = arrays_of(self._X.tocsc())
         weights = self.row_weights()
         indices = np.full(len(uniforms) + 1, first)
-        nowhere = np.full(self.n_samples, np.inf)
-        (closest_sq,), _ = self._try_candidates(columns, indices[:1], nowhere)
+        no_seed = np.full(self.n_samples, np.inf)
+        (closest_sq,), _ = self._try_candidates(columns, indices[:1], no_seed)
         for j, draws in enumerate(uniforms, start=1):
             cumulative = np.cumsum(weights * closest_sq)
             candidates = np.searchsorted(cumulative, draws * cumulative[-1])
@@ -254,7 +254,7 @@ class CsrRows:
         return indices
 
     def _try_candidates(self, columns, candidates, closest_sq):
-        """Squared distances to the closest seed with each of these rows, and their weighted sums.
+        """Squared distances to the closest seed if a candidate becomes one, and potentials.
 
         Parameters
         ----------
@@ -264,6 +264,13 @@ class CsrRows:
             Numbers of the rows.
         closest_sq : ndarray of shape (n_samples,), float64
             Squared distances to the closest seed without them.
+
+        Returns
+        -------
+        all_closest_sq : ndarray of shape (n_candidates, n_samples), float64
+            Squared distances to the closest seed, with each candidate.
+        potentials : ndarray of shape (n_candidates,), float64
+            Weighted sums of these.
         """
         n_candidates = len(candidates)
         all_closest_sq = np.empty((n_candidates, self.n_samples))
@@ -294,7 +301,7 @@ def arrays_of(X):
 
 
 def unit_csr(X):
-    """Rows of X divided by their norms, and how many are zero, and stay so.
+    """Rows of X divided by their norms, and the number of rows of zeros, which stay as they are.
 
     A row is first multiplied by a power of two, so that squares of its values, of any size, are
     finite: that changes no digit.

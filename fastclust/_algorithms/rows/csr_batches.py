@@ -94,7 +94,7 @@ class CsrSteps:
         self._make_room(batch_size)
 
     def _find_means(self):
-        """Factors and squared norms of the centers that the sums stand for."""
+        """Find the factors that make the sums centers, and the squared norms of these."""
         factors = np.maximum(self._counts, 1.0)
         factors *= self._unit
         self._scale = -2.0 / factors
@@ -102,7 +102,7 @@ class CsrSteps:
         self._center_sq = self._square / factors
 
     def _make_room(self, batch_size):
-        """Chunks of the kernels, and what these write."""
+        """Allocate what the kernels write for a batch, in chunks of its rows or of the centers."""
         row_work = self._rows.row_work(self._k)
         self._chunks = split(batch_size, row_work)
         self._work = batch_size * row_work

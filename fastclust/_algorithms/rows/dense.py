@@ -1,4 +1,4 @@
-"""Dense rows as a user passes them: all rows of an array, a part of them, or their directions.
+"""Dense rows as a user passes them: all rows of an array, some of them, or their directions.
 
 `Panels` asks them to fill its panels, in any order, and for single rows. Numbers of rows are their
 own, from 0 to n_samples - 1, wherever they are in the array.
@@ -20,13 +20,14 @@ PACK_WORK = 8
 (benchmarks/ablate_constants.py)."""
 
 SIDE_BY_SIDE_VALUES = 64
-"""Least number of values in the rows whose columns are summed side by side."""
+"""Least number of values of the rows that are read at a time to sum columns: several rows if there
+are few columns."""
 
 ROW_BYTES = 16
-"""Memory for a row beside its values, at least: label, distance, place."""
+"""Least memory that a row takes beside its values: its label, distance and place."""
 
 MOST_ROWS = 2**31 - 64
-"""Most rows that can be numbered for another order: by int32, padding included."""
+"""Most rows that can be put into another order: int32 numbers them, padding included."""
 
 
 def estimate_mean(X):
@@ -169,14 +170,14 @@ class PartOfRows(ArrayRows):
 
 
 def part_of(X, numbers):
-    """Rows of X that have these numbers; a copy if the rows of X are too many to be numbered."""
+    """Rows of X that have these numbers; a copy if X has too many rows for `PartOfRows`."""
     if len(X) > MOST_ROWS:
         return ArrayRows(X.take(numbers, axis=0))
     return PartOfRows(X, numbers)
 
 
 class PanelMemory:
-    """Memory for panels, which may be those of other rows when the first are not used again."""
+    """Memory for panels, which panels of other rows may take over when these are not used again."""
 
     def __init__(self):
         self._values = self._values_f32 = np.empty((0, 0, 0))
@@ -198,7 +199,7 @@ class PanelMemory:
         return self._values[: shape[0]]
 
     def values_f32(self, shape):
-        """Panels in float32 beside them."""
+        """Memory for the same rows in float32."""
         if not _has_room(self._values_f32, shape, np.float32):
             self._values_f32 = aligned_empty(shape, np.float32)
         return self._values_f32[: shape[0]]
@@ -209,4 +210,5 @@ class PanelMemory:
 
 
 def _has_room(values, shape, dtype):
+    """Whether panels of this shape and type fit into an array of panels."""
     return values.dtype == dtype and values.shape[1:] == shape[1:] and len(values) >= shape[0]

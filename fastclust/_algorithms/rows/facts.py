@@ -10,7 +10,7 @@ from fastclust._algorithms.rows.missing import IncompleteArray, MissingRows
 from fastclust._algorithms.rows.panels import Panels
 
 SAMPLE_ROWS = 64
-"""Most rows in a sample, and at least half as many."""
+"""Most rows in a sample; of more rows than that it has at least half as many."""
 
 
 class ObservedFacts(NamedTuple):
@@ -197,7 +197,7 @@ def _merge_observed(of_blocks, sample):
 
 
 def sample_step(n_samples):
-    """A sample of so many rows is every row whose number is a multiple of this power of two."""
+    """Power of two: the sample of so many rows is every row whose number is a multiple of it."""
     step = 1
     while -(-n_samples // step) > SAMPLE_ROWS:
         step *= 2

@@ -24,9 +24,9 @@ def open_rows(path, columns=None):
 
     Nothing but the description of the rows is read here. What is opened can be given to `KMeans`,
     `SphericalKMeans`, `MiniBatchKMeans` and `GaussianMixture` as X, to their methods `fit`,
-    `predict`, `score` and so on. Rows that fit into the limit of
-    `limit_memory` are read once, and everything is as for an array; others are read in blocks, in
-    each pass over the rows. Other estimators, and `numpy.asarray`, read all rows into memory.
+    `predict`, `score` and so on. Rows that fit into the limit of `limit_memory` are read once, and
+    everything is as for an array; others are read in blocks, in each pass over the rows. Other
+    estimators, and `numpy.asarray`, read all rows into memory.
 
     Parameters
     ----------
@@ -103,6 +103,7 @@ def _is_data(file):
 
 
 def _open_arrow(files, columns):
+    """Rows that pyarrow reads."""
     from fastclust._algorithms.rows.arrow import ArrowRows
 
     return ArrowRows(files, columns)
@@ -185,6 +186,7 @@ class BlocksInFiles:
                 raise _changed_error(path)
 
     def _check_unchanged(self, number):
+        """Raise ValueError if the file of a part has changed since it was opened."""
         if self._paths[number] is not None and _stamp(self._paths[number]) != self._stamps[number]:
             raise _changed_error(self._paths[number])
 
@@ -221,6 +223,7 @@ class RowFiles(BlocksInFiles):
         self.dtype = np.dtype(np.float32 if is_float32 else np.float64)
 
     def _read_part(self, number, first_row):
+        """Yield arrays of consecutive rows of an array from this row of it on."""
         for rows in self._arrays[number].read(first_row):
             yield rows[:, self._columns]
 
@@ -266,6 +269,7 @@ class ArrayInFile:
                 yield (self._columns if self._is_fortran else self._rows)(file, first, n_rows)
 
     def _rows(self, file, first, n_rows):
+        """Rows from this one on, where values of a row are next to each other."""
         values = np.empty(n_rows * self._row_bytes, dtype=np.uint8)
         n_bytes = self.n_features * self.dtype.itemsize
         wanted = values.data[: (n_rows - 1) * self._row_bytes + n_bytes]
@@ -273,6 +277,7 @@ class ArrayInFile:
         return values.reshape(n_rows, self._row_bytes)[:, :n_bytes].view(self.dtype)
 
     def _columns(self, file, first, n_rows):
+        """Rows from this one on, where values of a column are next to each other."""
         columns = np.empty((self.n_features, n_rows), dtype=self.dtype)
         for f, column in enumerate(columns):
             place = (f * self.n_samples + first) * self.dtype.itemsize
@@ -280,6 +285,7 @@ class ArrayInFile:
         return columns.T
 
     def _read_at(self, file, place, view):
+        """Fill a view of bytes with what is at this byte of the file."""
         file.seek(place)
         while len(view):
             n_bytes = file.readinto(view)
@@ -336,7 +342,7 @@ def open_map(X):
 
 
 def _stamp(path):
-    """What changes with a file."""
+    """Size and time of a file, which change when it is written to."""
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 

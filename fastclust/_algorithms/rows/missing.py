@@ -147,7 +147,7 @@ class IncompleteArray:
             raise empty_rows_error(self)
 
     def sorted_sample(self, n_values):
-        """Values of each feature, n_values or fewer, sorted, with NaN after them; their numbers."""
+        """Sorted values of each feature, n_values at most, then NaN; and how many each has."""
         sample = self.values[:: max(1, len(self) // n_values)][:n_values].copy()
         for f in np.flatnonzero(np.isnan(sample).sum(axis=0) * 2 > len(sample)):
             there = np.flatnonzero(~np.isnan(self.values[:, f]))
@@ -188,7 +188,7 @@ class MissingRows(Panels):
         return Packed(float(self.squares.sum()), float(largest.max()), 0)
 
     def take(self, indices):
-        """Rows by number, as centers: a value that is missing is 0, which the origin is."""
+        """Rows by number, as centers: missing values are 0, as the origin is."""
         rows = super().take(indices)
         rows[np.isnan(rows)] = 0
         return rows
@@ -234,7 +234,7 @@ class MissingRows(Panels):
         return self.order.row_labels(labels), self.order.row_labels(distances_sq)
 
     def label_inertias(self, centers, labels):
-        """Inertia of the rows of each label; each center is a pass over all rows."""
+        """Inertia of the rows of each label, by a pass over all rows for each center."""
         of_label = [self.label_panels(centers[j : j + 1])[1] for j in range(len(centers))]
         placed = self.order.panel_labels(labels)
         return np.array([self.inertia_of(d * (placed == j)) for j, d in enumerate(of_label)])
@@ -287,7 +287,7 @@ class MissingRows(Panels):
         return statistics
 
     def count_unobserved(self, centers, labels):
-        """How many values of the means of these labels, of those with rows, no row has."""
+        """Number of pairs of a cluster that has rows and a feature that all its rows lack."""
         return self.label_statistics(self.order.panel_labels(labels), len(centers)).n_unobserved
 
     # -- runs ------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ class MissingRows(Panels):
     def _seeding_weights(self):
         """Weights with which unscaled distances give the potentials of `nan_euclidean_distances`.
 
-        What scales the squared distances of a row is the same for all seeds.
+        That scales all squared distances of a row by n_features over the number of its values.
         """
         weights = self.n_features / self.n_observed
         if len(self.weights):

@@ -21,8 +21,9 @@ N_BINS = 32
 class RowOrder:
     """The order of the rows of panels in one run, which begins with that of X.
 
-    It does not know the panels: these know it, and a cycle would keep their memory from the next
-    fit, which would pack its rows into new memory: that is slow.
+    It has no reference to the panels, which refer to it: a cycle of references would keep their
+    memory until Python looks for such cycles, and the next fit would have to pack its rows into new
+    memory, which is slow.
 
     Parameters
     ----------

@@ -7,18 +7,18 @@ from fastclust._algorithms.rows.dense import estimate_mean
 from fastclust._algorithms.rows.missing import IncompleteArray
 
 SAMPLE_ROWS = 32
-"""Rows whose medians are looked at."""
+"""Rows of which the medians and quartiles of the features are taken."""
 
 MOST_DRAGGED = 16
-"""Most distance of the mean from the median, in units of the narrower of the two ranges between the
-median and a quartile. A mean farther away would cost the values there more than 4 bits."""
+"""Largest distance of the mean from the median, in units of the narrower of the two ranges between
+the median and a quartile. A mean farther away would cost the values there more than 4 bits."""
 
 MOST_LOST = {np.dtype(np.float32): 2.0**10, np.dtype(np.float64): 2.0**32}
-"""Most factor by which subtracting a point may enlarge a value: beyond it, more than 10 bits of
+"""Largest factor by which subtracting a point may enlarge a value: beyond it, more than 10 bits of
 float32 or 32 of float64 are lost."""
 
 FEW_GROWN = 32
-"""Part of the values that may lose more bits by the mean: some of ordinary ones are next to 0."""
+"""One in this many values may lose more bits by the mean: some ordinary values lie next to 0."""
 
 
 def find_mean(X):
@@ -52,7 +52,7 @@ def find_origin(X, mean, numbers=None):
     mean : ndarray of shape (n_features,)
         Their mean, as of `find_mean`; not finite where a sum was not.
     numbers : ndarray of int, default=None
-        Which rows of X it is about; all by default.
+        Numbers of the rows of X that are looked at; all by default.
     """
     if isinstance(X, RowSource):
         sample = X.facts.sample
@@ -87,8 +87,8 @@ def find_origin(X, mean, numbers=None):
             is_near &= grown(mean).sum(axis=0) <= n // FEW_GROWN
             instead = np.where(grown(middle).any(axis=0), 0, middle)
         if isinstance(X, IncompleteArray):
-            # What rows that become first centers are missing is the origin: the mean if it may be,
-            # as it leaves enough digits of the values and of their differences.
+            # Where a row that becomes a first center has no value, the center is at the origin: it
+            # is the mean, if that leaves enough digits of the values and of their differences.
             is_far = (dense > 0) & (np.abs(mean - middle) > MOST_LOST[X.dtype] * dense)
             is_near |= ~(is_far | grown(mean).any(axis=0))
     if is_near.all():

@@ -5,12 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastclust._algorithms.arrays import aligned_empty, filled, readable, tiles_of
-from fastclust._algorithms.chunks import (
-    MAX_CHUNKS,
-    MIN_CHUNK_WORK,
-    most_with_sums,
-    split,
-)
+from fastclust._algorithms.chunks import MAX_CHUNKS, MIN_CHUNK_WORK, most_with_sums, split
 from fastclust._algorithms.kmeans.panel_lloyd import PanelLloyd
 from fastclust._algorithms.kmeans.panel_seeding import seed_panels
 from fastclust._algorithms.kmeans.precision import search_tiles
@@ -127,12 +122,14 @@ class Panels:
         return self.order
 
     def _return_to_order_of_X(self):
+        """Put the rows back into the order of X, if a run has left another."""
         if len(self.order.rows) > 0:
             order = self._order_of_X()
             self.pack(order)
             self.order = order  # now that it is true, as another thread may ask
 
     def _order_of_X(self):
+        """A new `RowOrder`, which is that of X."""
         return RowOrder(self.n_samples, (len(self.values), self.lanes))
 
     def regroup(self, order, labels, distances_sq, n_clusters):
@@ -378,20 +375,7 @@ class Panels:
         transform_rows(chunks, values, tiles, tile, distances_out, work=work)
 
     def run_seeding(self, first, uniforms):
-        """Rows that greedy k-means++ takes as seeds.
-
-        Parameters
-        ----------
-        first : int
-            Row of the first seed.
-        uniforms : ndarray of shape (n_clusters - 1, n_candidates), float64
-            Draws from [0, 1), a row for each round.
-
-        Returns
-        -------
-        indices : ndarray of shape (n_clusters,), int64
-            Rows of the seeds.
-        """
+        """Rows that greedy k-means++ takes as seeds; see `protocol.Rows.run_seeding`."""
         self._return_to_order_of_X()  # draws look rows up in it
         kernel, width = self._seeding_kernel(uniforms.shape[1] + 1)  # and the last seed
         return seed_panels(self, first, uniforms, kernel, width, self._seeding_weights())

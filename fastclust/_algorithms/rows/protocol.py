@@ -102,6 +102,11 @@ class Rows(Protocol):
             Row of the first seed.
         uniforms : ndarray of shape (n_clusters - 1, n_candidates), float64
             Draws from [0, 1), a row for each round.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_clusters,), int64
+            The numbers.
         """
 
     def start_lloyd(self, centers: np.ndarray) -> LloydState:

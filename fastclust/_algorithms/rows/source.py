@@ -79,10 +79,10 @@ def _dense_rows(X, numbers, unit):
 
 
 class RowsInRange(NamedTuple):
-    """Packed rows of X times 2^-exponent, with the same rows, and their mean, as arrays.
+    """Packed rows of X times 2^-exponent, with the same rows as an array, and their mean.
 
-    They may be in float64 where X is in float32. Where dense ones are unit vectors, the array has
-    them as they were before.
+    The array may be in float64 where X was in float32. If packed dense rows are unit vectors, it
+    has the rows that have not been divided by their norms.
     """
 
     rows: Any  # Panels, MissingRows, CsrRows, RowsInBlocks, or batches as of open_batches
@@ -171,6 +171,7 @@ def _open(X, sample_weight, origin):
 
 
 def _for_distances(pack, X, sample_weight, mean, rows):
+    """Rows as `pack(X, sample_weight, origin)` makes them, in float64 or scaled if they must be."""
     rows = pack(X, sample_weight, find_origin(X, mean)) if rows is None else rows
     if scale.is_in_range(rows.largest_square, X.dtype):
         return RowsInRange(rows, X, mean, 0)
@@ -197,7 +198,7 @@ def pack_part(X, sample_weight, numbers, center, into) -> tuple[Rows, int]:
     numbers : ndarray of int
         Which rows of X.
     center : ndarray of shape (n_features,)
-        Their mean, about.
+        Approximately their mean.
     into : Rows
         Rows that are not used again: these take their memory if it is enough.
 
@@ -298,7 +299,7 @@ def pack_in_range(X, sample_weight, mean, rows=None, least_exponent=None) -> Row
 
 
 def row_slices(X, n_rows) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield consecutive rows of X, each time as a slice and the rows of it.
+    """Yield consecutive rows of X, as a slice and an array of these rows.
 
     Parameters
     ----------

@@ -81,6 +81,7 @@ def make_search(name, start, update, add_feature=fma_tile, width=TILE):
     @inner
     @variant(name)
     def search(panels, p, n_clusters, tiles, center_sq):
+        """What `update` has found for panel p after the last tile."""
         found = start(panels)
         last = tiles.shape[0] - 1
         n_last = n_clusters - last * width
@@ -108,11 +109,13 @@ def make_search(name, start, update, add_feature=fma_tile, width=TILE):
 
 @inner
 def none_yet(panels):
+    """Least distances and labels before the first center."""
     return splat(panels, np.inf), splat_labels(panels, 0)
 
 
 @inner
 def keep_nearest(found, acc, first):
+    """The same after the tile `acc` of distances to the centers from `first` on."""
     return argmin_tile(found[0], found[1], acc, first)
 
 

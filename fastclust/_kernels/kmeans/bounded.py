@@ -56,6 +56,7 @@ from fastclust._kernels.kmeans.constants import (
 from fastclust._kernels.kmeans.lloyd import make_team_work, take_labels
 from fastclust._kernels.kmeans.m_step import touch_all
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.reductions import greatest_lane
 from fastclust._kernels.simd.sizes import TILE
 from fastclust._kernels.simd.tiles import (
     argmin_listed,
@@ -66,7 +67,6 @@ from fastclust._kernels.simd.tiles import (
 from fastclust._kernels.simd.vectors import (
     count_lanes,
     fma,
-    greatest_lane,
     load,
     lowest_lane,
     not_above_lanes,
@@ -354,6 +354,7 @@ def iterate_bounded(
 
 @inner
 def _largest(shifts):
+    """Largest shift of a center."""
     largest = 0.0
     for shift in shifts:
         largest = max(largest, shift)
@@ -362,5 +363,6 @@ def _largest(shifts):
 
 @inner
 def _clear(shifts_out):
+    """Set all shifts to 0."""
     for j in range(shifts_out.shape[0]):
         shifts_out[j] = 0

@@ -17,10 +17,10 @@ from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.kmeans.arguments import ClusterSums
 from fastclust._kernels.kmeans.constants import CANCELS
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.reductions import least_lane
 from fastclust._kernels.simd.tiles import fma_vectors, store_tile, zero_tile
 from fastclust._kernels.simd.vectors import (
     fma,
-    least_lane,
     load,
     lowest_lane,
     minimum,
@@ -44,6 +44,8 @@ class SparseRows(NamedTuple):
 
 
 def _make_dots(width):
+    """Make the function for `width` vectors of centers."""
+
     @inner
     @variant(width)
     def dots_of_vectors(rows, i, centers_t, v, chunk, dots_out):
@@ -178,6 +180,7 @@ def make_distance_sq(coordinate):
     @inner
     @variant(coordinate.__name__)
     def distance_sq_by_differences(rows, i, centers, n_nonzero, j, n_features):
+        """|x - c|^2 of row i and center j."""
         data, indices, indptr = rows
         distance_sq, n_nonzero_seen = 0.0, 0
         for e in range(indptr[i], indptr[i + 1]):
@@ -198,6 +201,7 @@ def make_distance_sq(coordinate):
 
 @inner
 def _coordinate(centers, j, f):
+    """Coordinate f of center j."""
     return centers[j, f]
 
 

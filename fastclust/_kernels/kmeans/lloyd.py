@@ -49,8 +49,8 @@ def make_team_work(name, assign_chunk, end_iteration):
 
     `assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, own)` is the E step of
     chunk s; `end_iteration(goes_on, centers, plan, status, own)` follows when the centers have
-    moved, and returns whether there is another iteration. `own` holds the arguments that only these
-    two functions need.
+    moved, and returns whether there is another iteration. `own` is a group of the arguments that
+    only these two functions need, `Blocks` of `bounded` for example, or None.
     """
 
     @inner
@@ -184,6 +184,7 @@ def _assign_chunk(rows, centers, labels, chunk_sums, chunks, s, from_scratch, ow
 
 @inner
 def _end_plain(goes_on, centers, plan, status, own):
+    """Nothing more decides whether plain iterations go on."""
     return goes_on
 
 

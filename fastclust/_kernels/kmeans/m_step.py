@@ -14,7 +14,7 @@ from fastclust._kernels.kmeans.arguments import Centers, ClusterSums, Rows
 from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT, LEAST_RESULTANT, ROUND_UP
 from fastclust._kernels.kmeans.tiles import tile_center
 from fastclust._kernels.signature import float64, int32, int64, real
-from fastclust._kernels.simd.products import add_lane_sums
+from fastclust._kernels.simd.reductions import add_lane_sums
 from fastclust._kernels.simd.row_vectors import NARROW, WIDE, add_rows
 from fastclust._kernels.simd.tiles import fma_vectors, zero_doubles_tile
 from fastclust._kernels.simd.vectors import (

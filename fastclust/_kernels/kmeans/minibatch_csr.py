@@ -27,7 +27,7 @@ from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.vectors import fma, load, prefetch, store
 
 PREFETCH_ROWS, PREFETCH_VALUES = 4, 64
-"""How many rows of a batch prefetching is ahead, and the most values that it fetches of a row."""
+"""How many rows ahead of the one in work are prefetched, and at most how many values of each."""
 
 
 class Means(NamedTuple):
@@ -47,6 +47,7 @@ class Means(NamedTuple):
 
 @inner
 def _mean(means, j, f):
+    """Coordinate f of center j."""
     lanes = means.sums.shape[2]
     return means.sums[f, j // lanes, j % lanes] * (-0.5 * means.scale[j])
 

@@ -18,12 +18,12 @@ from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.kmeans.assign import keep_nearest, make_search, none_yet
 from fastclust._kernels.kmeans.distances import make_transform_panel
 from fastclust._kernels.signature import float64, int32, int64, real
+from fastclust._kernels.simd.reductions import greatest_lane
 from fastclust._kernels.simd.row_vectors import WIDE, add_observed_rows
 from fastclust._kernels.simd.sizes import OBSERVED_TILE
 from fastclust._kernels.simd.tiles import observed_diff_tile
 from fastclust._kernels.simd.vectors import (
     add_squares,
-    greatest_lane,
     load,
     splat,
     store,

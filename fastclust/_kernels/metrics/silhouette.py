@@ -12,7 +12,8 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.signature import int64, real
-from fastclust._kernels.simd.products import add_lane_sums, add_weighted_vectors, sqrt_tile
+from fastclust._kernels.simd.products import add_weighted_vectors, sqrt_tile
+from fastclust._kernels.simd.reductions import add_lane_sums
 from fastclust._kernels.simd.sizes import PAIR_TILE
 from fastclust._kernels.simd.tiles import scale_add_tile, square_diff_tile, zero_tile
 from fastclust._kernels.simd.vectors import load, store

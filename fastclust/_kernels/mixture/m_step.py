@@ -39,9 +39,10 @@ NEGLIGIBLE = 2.0**-10
 """Responsibilities that count as 0 add up to at most this share of the rounding error of nk."""
 
 NEXT_TO_EMPTY = 2.0**49
-"""Sum of the responsibilities, in floors, up to which a mean is drawn to the zero of X: 1.25 rows
-of the largest weight. So a component of one row has a variance without reg_covar too, if a tiny
-one."""
+"""A component whose responsibilities add up to less than this many times `floor` has its mean drawn
+towards the zero of X by `floor`, as scikit-learn does with all components. It is the sum of 1.25
+rows of the largest weight. So a component of one row has a variance without reg_covar too, if a
+tiny one; larger components keep the digits of their means."""
 
 _product_place = inner(product_place)
 _factor_place = inner(factor_place)

@@ -29,7 +29,6 @@ from fastclust._kernels.mixture.moments import find_active_panels
 from fastclust._kernels.mixture.passes import add_lanes, clear, normalise, write_posterior
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.products import (
-    add_lane_sums,
     add_tiles,
     fma_all,
     fma_tiles,
@@ -37,6 +36,7 @@ from fastclust._kernels.simd.products import (
     scale_tile,
     subtract_masked_tile,
 )
+from fastclust._kernels.simd.reductions import add_lane_sums
 from fastclust._kernels.simd.sizes import MOMENT_WIDTH, WIDTH
 from fastclust._kernels.simd.tiles import (
     fma_tile,

@@ -22,7 +22,6 @@ counts_out : (n_chunks, 2), int64: how many responsibilities of rows     # IN, O
 
 from fastclust._kernels.jit import inner, variant
 from fastclust._kernels.simd.products import (
-    add_lane_sums,
     add_tile,
     add_tiles,
     fma_tiles,
@@ -30,6 +29,7 @@ from fastclust._kernels.simd.products import (
     scale_tile,
     subtract_tile,
 )
+from fastclust._kernels.simd.reductions import add_lane_sums
 from fastclust._kernels.simd.sizes import MOMENT_WIDTH, N_DIAGONAL, N_PRODUCTS
 from fastclust._kernels.simd.tiles import splat_tile, zero_tile
 from fastclust._kernels.simd.vectors import count_lanes, load, not_above_lanes, splat, store

@@ -36,13 +36,13 @@ from fastclust._kernels.mixture.passes import (
 from fastclust._kernels.mixture.patterns import condition, open_block
 from fastclust._kernels.signature import float64, int32, int64, real
 from fastclust._kernels.simd.products import (
-    add_lane_sums,
     add_tiles,
     fma_all,
     product_tile,
     scale_tile,
     subtract_tile,
 )
+from fastclust._kernels.simd.reductions import add_lane_sums
 from fastclust._kernels.simd.sizes import MOMENT_WIDTH, WIDTH
 from fastclust._kernels.simd.tiles import splat_tile, square_diff_tile, store_tile, zero_tile
 from fastclust._kernels.simd.vectors import fma, load, splat, store, zero_doubles

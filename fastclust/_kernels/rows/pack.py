@@ -11,7 +11,8 @@ from numba import prange
 from fastclust._kernels.jit import inner, kernel
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.panels import PREFETCH_PANELS, pack_panel, prefetch_rows
-from fastclust._kernels.simd.vectors import add_squares, greatest_lane, lane, load, zero_doubles
+from fastclust._kernels.simd.reductions import greatest_lane
+from fastclust._kernels.simd.vectors import add_squares, lane, load, zero_doubles
 
 LEAST_SQ, MOST_SQ = 2.0**-900, 2.0**1000
 """Range of squared norms in which squares neither overflow nor lose digits to underflow. A row

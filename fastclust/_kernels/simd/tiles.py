@@ -284,6 +284,7 @@ def _listed(context, builder, array_type, array, list_type, positions, index_typ
 
 
 def _list_entries(context, builder, list_type, positions, index_type, index, count):
+    """The `count` entries of the list from list[index] on."""
     pointer = emit_address(context, builder, list_type, positions, index_type, index, trailing=0)
     return [
         builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), j)])) for j in range(count)

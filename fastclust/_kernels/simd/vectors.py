@@ -49,6 +49,7 @@ def _label_vector(vector):
 
 
 def emit_splat(builder, scalar, vector_type):
+    """Vector with this scalar in every lane."""
     undefined = ir.Constant(vector_type, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     all_from_lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), vector_type.count), None)
@@ -66,10 +67,12 @@ def _call_vector_intrinsic(builder, name, vector_type, args):
 
 
 def emit_fmuladd(builder, a, b, c):
+    """Vector a * b + c, in one rounding where the CPU can."""
     return _call_vector_intrinsic(builder, "llvm.fmuladd", a.type, [a, b, c])
 
 
 def emit_sqrt(builder, x):
+    """Square roots of the lanes."""
     return _call_vector_intrinsic(builder, "llvm.sqrt", x.type, [x])
 
 
@@ -266,35 +269,6 @@ def gather(typingctx, array, labels_array, index, feature):
     return vector(array, labels_array, index, feature), codegen
 
 
-def _lane_extreme(builder, vector, predicate):
-    """Least or greatest lane, halving the vector: the order of comparisons changes no result."""
-    while vector.type.count > 1:
-        half = vector.type.count // 2
-        indices = [
-            ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(first, first + half)))
-            for first in (0, half)
-        ]
-        low, high = (builder.shuffle_vector(vector, vector, part) for part in indices)
-        vector = builder.select(builder.fcmp_ordered(predicate, low, high), low, high)
-    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
-
-
-@intrinsic
-def greatest_lane(typingctx, vector):
-    """Greatest value of all lanes."""
-    return vector.scalar(vector), lambda context, builder, signature, args: _lane_extreme(
-        builder, args[0], ">"
-    )
-
-
-@intrinsic
-def least_lane(typingctx, vector):
-    """Least value of all lanes."""
-    return vector.scalar(vector), lambda context, builder, signature, args: _lane_extreme(
-        builder, args[0], "<"
-    )
-
-
 # -- vectors: arithmetic -----------------------------------------------------------------------
 
 
@@ -318,6 +292,7 @@ _define_operator(operator.truediv, ir.IRBuilder.fdiv)
 
 
 def emit_minimum(builder, a, b):
+    """Smaller value of each lane; b where either is NaN."""
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
@@ -339,6 +314,7 @@ def zero_unless_above(typingctx, a, x, limit):
 
 
 def emit_where_observed(builder, value, x):
+    """Each lane of value where x is not NaN, 0 elsewhere."""
     return builder.select(builder.fcmp_ordered("ord", x, x), value, ir.Constant(value.type, None))
 
 

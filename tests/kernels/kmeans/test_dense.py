@@ -1,11 +1,8 @@
-"""Kernels on panels against their naive twins."""
-
-import functools
+"""Kernels of k-means on panels against their naive twins."""
 
 import numpy as np
 import pytest
 
-from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.chunks import new_team
 from fastclust._algorithms.kmeans.policy import LloydPolicy
 from fastclust._algorithms.rows.dense import UnitRows
@@ -17,9 +14,7 @@ from fastclust._calls import (
     distances_to_labels,
     find_close_centers,
     iterate,
-    pack_rows,
     sum_clusters,
-    sum_columns,
     sum_label_distances,
     tile_centers,
     transform_rows,
@@ -32,7 +27,6 @@ from fastclust._kernels.kmeans.constants import (
     N_COUNTS,
     N_EMPTY,
     N_ITER,
-    WIDEST_SEEDING_TILE,
 )
 from fastclust._kernels.launch import n_workers
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, NARROW_TILE, TILE
@@ -69,86 +63,6 @@ def assert_clear(X, C):
         scale = max((X.astype(np.float64) ** 2).sum(axis=1).max(), (C**2).sum(axis=1).max())
         gap = nearest_sq[:, 1] - nearest_sq[:, 0]
         assert gap.min() > 2 * tolerance(X.dtype, X.shape[1] + 1) * scale
-
-
-def test_sum_columns(rng, n_samples, n_features, dtype, max_chunks):
-    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
-    chunks = chunks_of(n_samples, max_chunks)
-    sums = np.empty((len(chunks), 3, n_features))
-    sum_columns(chunks, X.reshape(-1), n_features, sums.reshape(len(chunks), -1))
-    # Both sums are in float64; only their order differs.
-    atol = tolerance(np.float64, n_samples)
-    np.testing.assert_allclose(sums.sum(axis=(0, 1)), reference.sum_columns(X), rtol=0, atol=atol)
-
-
-@pytest.mark.parametrize("unit", [False, True])
-@pytest.mark.parametrize("in_order", [True, False])
-def test_pack_rows(rng, n_samples, n_features, dtype, max_chunks, in_order, unit):
-    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
-    mean = X.mean(axis=0) * (not unit)
-    lanes = 64 // X.dtype.itemsize
-    n_panels = -(-n_samples // lanes)
-    order = np.arange(n_panels * lanes, dtype=np.int32).reshape(n_panels, lanes)
-    if not in_order:
-        order.ravel()[:n_samples] = rng.permutation(n_samples)
-    expected, square = reference.pack_rows(X[order.ravel()[:n_samples]], mean, lanes, unit)
-    chunks = chunks_of(n_panels, max_chunks)
-    panels = np.full_like(expected, np.nan, order="C")
-    numbers = np.empty((len(chunks), lanes), dtype=np.int64)
-    norms = np.empty((len(chunks), lanes))
-    squares, largest = np.empty(len(chunks)), np.empty(len(chunks))
-    n_zero = np.full(len(chunks), 7)
-    given = order[:0] if in_order else order
-    pack_rows(
-        chunks, X, n_samples, mean, given, int(unit), numbers, norms, panels, squares, largest,
-        n_zero,
-    )  # fmt: skip
-    assert not n_zero.any()
-    if unit:  # norms are rounded sums, and what is divided by them is rounded again
-        rtol = tolerance(np.float64, n_features) + tolerance(dtype, 1)
-        np.testing.assert_allclose(panels, expected, rtol=rtol)
-        square = (panels.astype(np.float64) ** 2).sum()
-    else:
-        np.testing.assert_array_equal(panels, expected)
-    row_sq = (reference.unpack(panels, n_samples).astype(np.float64) ** 2).sum(axis=1)
-    # Only the order of these sums in float64 differs.
-    assert squares.sum() == pytest.approx(square, rel=tolerance(np.float64, X.size))
-    assert largest.max() == pytest.approx(row_sq.max(), rel=tolerance(np.float64, n_features))
-
-
-@pytest.mark.parametrize("n_samples", [1, 8, 19, 200])
-@pytest.mark.parametrize("exponent", [-1070, -500, -451, 0, 499, 501, 1020])
-def test_unit_rows_have_the_same_bits_in_any_unit(rng, exponent, n_samples):
-    X = rng.integers(-7, 8, size=(n_samples, 9)).astype(np.float64)  # no digit is lost at 2^-1070
-    X[:, 0] += 8
-    zero = np.zeros(9)
-    expected = Panels(UnitRows(X), None, zero)
-    panels = Panels(UnitRows(np.ldexp(X, exponent)), None, zero)
-    np.testing.assert_array_equal(panels.values, expected.values)
-    rows = panels.take(np.arange(n_samples))
-    np.testing.assert_allclose(rows, reference.unit_rows(X), rtol=tolerance(np.float64, 9))
-    assert panels.total_square == expected.total_square
-
-
-@pytest.mark.parametrize("exponent", [-145, -70, 70, 120])
-def test_unit_rows_of_float32_have_the_same_bits_in_any_unit(rng, exponent):
-    X = rng.integers(1, 8, size=(40, 3)).astype(np.float32)
-    zero = np.zeros(3, dtype=np.float32)
-    expected = Panels(UnitRows(X), None, zero)
-    panels = Panels(UnitRows(np.ldexp(X, exponent)), None, zero)
-    np.testing.assert_array_equal(panels.values, expected.values)
-
-
-def test_zero_rows_are_counted_and_stay_zero(dtype):
-    X = np.ones((37, 3), dtype=dtype)
-    X[[0, 8, 20, 36]] = 0
-    X[1, 1:] = 0
-    panels = Panels(UnitRows(X), None, np.zeros(3, dtype=dtype))
-    assert panels.n_zero == 4  # the padding is not
-    rows = panels.take(np.arange(37))
-    np.testing.assert_array_equal(rows.any(axis=1), X.any(axis=1))
-    np.testing.assert_array_equal(rows[1], [1, 0, 0])
-    np.testing.assert_allclose(panels.mean(), rows.mean(axis=0, dtype=np.float64), rtol=1e-14)
 
 
 @pytest.mark.parametrize("width", [TILE, DISTANCE_TILE])
@@ -522,72 +436,3 @@ def test_iterations_too_long_for_one_launch_give_the_same(rng, limit_launches):
     )
     np.testing.assert_array_equal(whole.labels, cut.labels)
     np.testing.assert_array_equal(whole.centers, cut.centers)
-
-
-def assert_seeds_are_right(panels, X, sample_weight, first, uniforms):
-    """The seeds are those of the naive algorithm for the same draws."""
-    taken = panels.run_seeding(first, uniforms)
-    expected = reference.seed_rounds(X, sample_weight, first, uniforms, taken)
-    np.testing.assert_array_equal(taken, expected)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n_candidates", [1, 4, WIDEST_SEEDING_TILE])  # the last takes two tiles
-def test_seed_rounds(rng, n_samples, n_features, n_candidates, weighted):
-    panels, X, sample_weight = make_panels(rng, n_samples, n_features, np.float64, weighted)
-    uniforms = rng.random((min(6, n_samples - 1), n_candidates))
-    assert_seeds_are_right(panels, X, sample_weight, n_samples - 1, uniforms)
-
-
-def test_seed_rounds_in_many_blocks_and_launches(rng, monkeypatch, limit_launches):
-    panels, X, sample_weight = make_panels(rng, 3000, 5, np.float64, weighted=True)
-    uniforms = rng.random((20, 6))
-    assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
-    few = functools.partial(chunks_module.split, min_work=1000)  # several chunks
-    monkeypatch.setattr("fastclust._algorithms.rows.panels.split", few)
-    assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
-    limit_launches(1.0)  # a launch for each round
-    assert_seeds_are_right(panels, X, sample_weight, 3, uniforms)
-
-
-def test_seed_rounds_in_float32_follow_the_potentials(rng):
-    panels, X, sample_weight = make_panels(rng, 500, 4, np.float32)
-    # No draw of these falls within the rounding of float32 of a border between two rows.
-    assert_seeds_are_right(panels, X, sample_weight, 0, rng.random((10, 5)))
-
-
-@pytest.mark.parametrize("n_like_the_seed", [1, 200])  # the seed alone, or a block and more
-def test_draws_at_the_ends_take_the_rows_of_searchsorted(rng, n_like_the_seed):
-    X, sample_weight = rng.normal(size=(1000, 2)), np.ones(1000)
-    X[:n_like_the_seed] = X[0]
-    sample_weight[-150:] = 0
-    panels = Panels(X, sample_weight, np.zeros(2))
-    assert_seeds_are_right(panels, X, sample_weight, 0, np.array([[0.0]]))
-    np.testing.assert_array_equal(panels.run_seeding(0, np.array([[0.0]])), [0, 0])
-    last = np.array([[np.nextafter(1.0, 0.0)]])
-    assert_seeds_are_right(panels, X, sample_weight, 0, last)
-    np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 849])
-
-
-def test_the_last_draw_takes_a_row_of_positive_weight(rng):
-    """However the sums of the blocks and those of the rows round."""
-    last = np.array([[np.nextafter(1.0, 0.0)]])
-    for _ in range(40):
-        X, sample_weight = rng.normal(size=(100, 3)), rng.uniform(0.5, 2.0, size=100)
-        sample_weight[-7:] = 0
-        panels = Panels(X, sample_weight, np.zeros(3))
-        np.testing.assert_array_equal(panels.run_seeding(0, last), [0, 92])
-
-
-def test_seeding_takes_the_first_of_equal_candidates():
-    X = np.ones((10, 1))
-    X[0] = 0  # the seed; the others have a potential of 1 each
-    panels = Panels(X, None, np.zeros(1))
-    np.testing.assert_array_equal(panels.run_seeding(0, np.array([[0.7, 0.2, 0.4]])), [0, 7])
-
-
-def test_seeding_of_equal_rows_takes_the_first():
-    X = np.ones((40, 2))
-    panels = Panels(X, None, np.ones(2))
-    indices = panels.run_seeding(5, np.full((3, 4), 0.5))
-    np.testing.assert_array_equal(indices, [5, 0, 0, 0])  # potential 0: searchsorted finds row 0
