@@ -13,6 +13,7 @@ from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.dense import ArrayRows, PanelMemory, UnitRows
 from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
+from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._threads import limit_threads
 from fastclust._validation import FLOAT_DTYPES
@@ -185,6 +186,18 @@ class DaskSource(RowSource):
         for start, end, block in zip(self._starts(), self._ends, self._now(), strict=True):
             yield slice(int(start), int(end)), dask.compute(block)[0].rows
 
+    def sum_blocks(self, function, *parameters, sample_weight=None):
+        """Sum of function(rows, *parameters, weights) over the blocks, where they are."""
+        weights = [None] * len(self._found)
+        if sample_weight is not None:
+            weights = self.parts_of(sample_weight, "sample_weight")
+        ask, n_threads = dask.delayed(_ask, pure=False), count_threads(len(weights))
+        asked = [
+            ask(n_threads, function, block, parameters, of_block)
+            for block, of_block in zip(self._now(), weights, strict=True)
+        ]
+        return sum_tree(dask.compute(*asked))
+
     def find_largest(self):
         """Largest magnitude of a value."""
         find = dask.delayed(_largest, pure=False)
@@ -312,6 +325,11 @@ def _convert(block, dtype, exponent):
     weights = None if weights is None else weights.astype(dtype)
     rows = rows.astype(dtype)
     return Block(scale.scaled(rows, exponent) if exponent else rows, weights)
+
+
+def _ask(n_threads, function, block, parameters, weights):
+    with limit_threads(n_threads):
+        return function(block.rows, *parameters, weights)
 
 
 def _largest(block):

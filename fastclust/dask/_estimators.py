@@ -58,12 +58,6 @@ class CollectionEstimator:
             return self._local_class.fit(self, X, sample_weight=sample_weight)
         return self._local_class.fit(self, DaskSource.of(X, sample_weight))
 
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Run one step with a batch of rows in memory; see the estimator of fastclust."""
-        if is_collection(X):
-            raise TypeError("partial_fit takes a batch in memory: compute the rows of one first.")
-        return self._local_class.partial_fit(self, X, sample_weight=sample_weight)
-
     def to_local(self):
         """The ordinary estimator with the same parameters and results, without lazy `labels_`."""
         local = self._local_class.__new__(self._local_class)
@@ -222,12 +216,24 @@ class MiniBatchKMeans(CollectionCenters, minibatch_kmeans.MiniBatchKMeans):
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to the rows of a Dask collection, or to others; see `fastclust.dask.KMeans.fit`."""
+        return self._learn(self._local_class.fit, X, sample_weight)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Move the centers by one batch: all rows of a Dask collection, or others.
+
+        The step is that of the rows in memory: sums of clusters come from the workers. See
+        `fastclust.MiniBatchKMeans.partial_fit`.
+        """
+        return self._learn(self._local_class.partial_fit, X, sample_weight)
+
+    def _learn(self, method, X, sample_weight):
+        """Call a method that fits, and leave the labels of a collection where its rows are."""
         if not is_collection(X):
-            return self._local_class.fit(self, X, sample_weight=sample_weight)
+            return method(self, X, sample_weight=sample_weight)
         if sample_weight is not None:
             sample_weight = np.asarray(dask.compute(sample_weight)[0])
         with _validation.state_restored_on_error(self):
-            self._local_class.fit(self, DaskSource.of(X), sample_weight=sample_weight)
+            method(self, DaskSource.of(X), sample_weight=sample_weight)
             if self.compute_labels:
                 self.labels_ = self.predict(X)
                 self.inertia_ = -self.score(X, sample_weight=sample_weight)
@@ -261,6 +267,15 @@ class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
     """
 
     _local_class = gaussian_mixture.GaussianMixture
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Update the components by one batch: all rows of a Dask collection, or others.
+
+        See `fastclust.GaussianMixture.partial_fit`.
+        """
+        if not is_collection(X):
+            return super().partial_fit(X, sample_weight=sample_weight)
+        return super().partial_fit(DaskSource.of(X, sample_weight))
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Estimate the components and label the rows: fit(X).predict(X)."""

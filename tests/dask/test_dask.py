@@ -131,8 +131,43 @@ def test_mini_batches_are_those_of_rows_in_memory(init, weighted, scheduler):
     # Up to 300 steps, each of which rounds centers of up to 10.
     np.testing.assert_allclose(kmeans.cluster_centers_, expected.cluster_centers_, atol=1e-12)
     assert states[0].randint(2**31) == states[1].randint(2**31)
-    with pytest.raises(TypeError, match="takes a batch in memory"):
-        kmeans.partial_fit(array(X))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_of_mini_batches_are_those_of_rows_in_memory(weighted, scheduler):
+    X = make_rows()
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float) if weighted else None
+    kmeans, expected = (
+        of.MiniBatchKMeans(K, random_state=0, n_init=1) for of in (fastclust.dask, fastclust)
+    )
+    for factor in (1.0, 1.1, 2.0**480):  # the last are scaled
+        kmeans.partial_fit(array(X * factor), sample_weight=weights)
+        expected.partial_fit(X * factor, sample_weight=weights)
+        np.testing.assert_allclose(
+            kmeans.cluster_centers_, expected.cluster_centers_, rtol=1e-12, atol=1e-12 * factor
+        )
+        np.testing.assert_array_equal(np.asarray(kmeans.labels_), expected.labels_)
+        assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=1e-12)
+    assert kmeans.n_steps_ == 3
+    assert not hasattr(KMeans, "partial_fit")
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_steps_of_mixtures_are_those_of_rows_in_memory(covariance_type):
+    X = make_rows()
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float)
+    if covariance_type == "tied":
+        weights = None  # its first covariance is of rows, which are drawn otherwise with weights
+    gm, expected = (mixture(of, X, covariance_type) for of in (fastclust.dask, fastclust))
+    for factor in (1.0, 1.1, 0.9):
+        gm.partial_fit(array(X * factor), sample_weight=weights)
+        expected.partial_fit(X * factor, sample_weight=weights)
+        np.testing.assert_allclose(gm.means_, expected.means_, atol=1e-12)
+        np.testing.assert_allclose(gm.covariances_, expected.covariances_, atol=1e-12)
+        assert gm.lower_bound_ == pytest.approx(expected.lower_bound_, rel=1e-12)
+    with pytest.raises(ValueError, match="X has 2 features"):
+        gm.partial_fit(array(X)[:, :2])
+    assert gm.n_steps_ == 3
 
 
 def mixture(of, X, covariance_type="full", **options):
@@ -399,8 +434,6 @@ def test_bad_rows():
     kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows)
     with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 5"):
         kmeans.predict(rows[:, :2])
-    with pytest.raises(TypeError, match="partial_fit takes a batch in memory"):
-        GaussianMixture(K).partial_fit(rows)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
+from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._algorithms.rows.protocol import Rows
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
@@ -151,6 +152,17 @@ class RowSource:
     def blocks(self) -> Generator[tuple[slice, np.ndarray], None, None]:
         """Yield (slice of the rows, block); a block is valid until the next. Close it."""
         raise NotImplementedError
+
+    def sum_blocks(self, function, *parameters, sample_weight=None):
+        """Sum of function(rows, *parameters, weights) over the blocks, in the order of `sum_tree`.
+
+        The weights are None where there are none.
+        """
+        with contextlib.closing(self.blocks()) as blocks:
+            return sum_tree(
+                function(rows, *parameters, None if sample_weight is None else sample_weight[part])
+                for part, rows in blocks
+            )
 
     def fits_in_memory(self) -> bool:
         """Whether they are read into an array rather than be asked."""
