@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import dask
 import dask.array
 import numpy as np
+from dask.array.utils import meta_from_array
 from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
@@ -33,6 +34,13 @@ class Block(NamedTuple):
 def is_collection(X):
     """Whether X is an array or a dataframe of Dask's."""
     return dask.is_dask_collection(X) and hasattr(X, "to_delayed")
+
+
+def no_rows_of(frame):
+    """A dataframe, of pandas say, with the columns and the index of one of Dask's, but no rows."""
+    from dask.dataframe.utils import make_meta  # whoever has a dataframe has what this imports
+
+    return make_meta(frame)
 
 
 class DaskSource(RowSource):
@@ -71,12 +79,12 @@ class DaskSource(RowSource):
         if X.ndim != 2:
             raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
         if isinstance(X, dask.array.Array):
-            if not isinstance(X._meta, np.ndarray):
+            if not isinstance(meta_from_array(X), np.ndarray):
                 raise TypeError("fastclust.dask takes dense arrays: convert the blocks first.")
             X = X.rechunk({1: -1})
             header, dtypes = np.empty((0, X.shape[1]), dtype=X.dtype), [X.dtype]
         else:
-            header, dtypes = X._meta, list(X.dtypes)
+            header, dtypes = no_rows_of(X), list(X.dtypes)
         dtype = np.float32 if all(kind == np.float32 for kind in dtypes) else np.float64
         parts = _delayed(X)
         weights = _weights_of_parts(sample_weight, X, parts)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust._algorithms.rows.merging import sum_tree
-from fastclust.dask._collections import DaskSource
+from fastclust.dask._collections import DaskSource, no_rows_of
 
 
 def lazily(model, method, X, columns=None):
@@ -38,9 +38,10 @@ def lazily(model, method, X, columns=None):
             options["chunks"] = X.chunks[0], (len(columns),)
         X = X.rechunk({1: -1})
         return X.map_blocks(_ask, model=shared, method=method, empty=example[:0], **options)
-    example = X._meta.head(0).reindex([0]).fillna(1).astype(X.dtypes.to_dict())
+    no_rows = no_rows_of(X)
+    example = no_rows.reindex([0]).fillna(1).astype(X.dtypes.to_dict())
     example = _as_frame(getattr(model, method)(example), example.index, columns)
-    meta = example.iloc[:0].set_axis(X._meta.index)
+    meta = example.iloc[:0].set_axis(no_rows.index)
     return X.map_partitions(_ask_frame, shared, method, columns, meta, meta=meta)
 
 

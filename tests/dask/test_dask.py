@@ -19,7 +19,7 @@ import fastclust
 from fastclust import limit_memory
 from fastclust._algorithms.rows import block_source
 from fastclust.dask import GaussianMixture, KMeans, MiniBatchKMeans, SphericalKMeans
-from fastclust.dask._collections import DaskSource
+from fastclust.dask._collections import DaskSource, no_rows_of
 from fastclust.dask._starts import weighted_random_starts
 from tests.dask.conftest import start_cluster
 from tests.processes import run_python
@@ -344,7 +344,8 @@ def test_predictions_keep_the_index_of_a_dataframe():
         expected = getattr(kmeans, method)(frame)
         np.testing.assert_array_equal(computed.to_numpy(), expected)
         assert computed.index.equals(frame.index)
-        assert type(computed) is type(lazy._meta)
+        assert type(computed) is type(no_rows_of(lazy))
+        assert no_rows_of(lazy).index.equals(frame.index[:0])
     assert list(lazy.columns) == list(kmeans.get_feature_names_out())
     empty = rows[rows["a"] > 1e9]
     assert kmeans.predict(empty).compute().shape == (0,)
