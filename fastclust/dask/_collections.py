@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.dense import ArrayRows, PanelMemory, UnitRows
+from fastclust._algorithms.rows.dense import ArrayRows, PanelMemory, UnitRows, sum_rows
 from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.merging import sum_tree
@@ -226,10 +226,20 @@ class DaskSource(RowSource):
         last = self._packed
         if last is not None and last.unit == unit and np.array_equal(last.origin, origin):
             return last
-        facts, n_blocks = self.facts, len(self._found)
+        facts, found, n_blocks = self.facts, self._found, len(self._found)
         make = dask.delayed(_pack, pure=False)
         n_threads = count_threads(n_blocks)
-        packed = list(dask.persist(*(make(n_threads, b, origin, unit) for b in self._now())))
+        expected = [
+            (one.facts.sums, number) for one, number in zip(found, self._filled, strict=True)
+        ]
+        packed = list(
+            dask.persist(
+                *(
+                    make(n_threads, block, origin, unit, *rows)
+                    for block, rows in zip(self._now(), expected, strict=True)
+                )
+            )
+        )
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
             raise zero_rows_error(self)
         square, most = facts.squares_about(origin)[1], scale.LARGEST_OF_MIXTURE[self.dtype]
@@ -348,9 +358,17 @@ def _count_zero_rows(block):
     return len(block.rows) - int(np.count_nonzero(block.rows.any(axis=1)))
 
 
-def _pack(n_threads, block, origin, unit):
+def _pack(n_threads, block, origin, unit, sums, number):
+    """A packed block, with the check that it is the block of which these sums are known.
+
+    Where a worker has died, its blocks are computed again, perhaps from files that have changed.
+    """
     rows = UnitRows(block.rows) if unit else ArrayRows(block.rows)
-    with limit_threads(n_threads):
+    with limit_threads(n_threads), np.errstate(over="ignore", invalid="ignore"):
+        if not np.array_equal(sum_rows(block.rows), sums, equal_nan=True):
+            raise ValueError(
+                f"Block {number} of the rows is another one now than when it was computed first."
+            )
         panels = Panels(rows, block.weights, origin)
     panels.detach()
     return panels

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -473,6 +474,71 @@ def test_a_worker_that_is_killed_changes_nothing():
             np.testing.assert_array_equal(gm.fit(rows).means_, expected)
         assert killed  # in the middle of the fit
         thread.join()
+
+
+def read_rows(path):
+    return np.load(path)
+
+
+def test_a_file_that_changes_while_a_worker_dies_is_an_error(tmp_path):
+    X = make_rows()
+    paths = [tmp_path / f"{i}.npy" for i in range(4)]
+    for path, part in zip(paths, np.array_split(X, 4), strict=True):
+        np.save(path, part)
+    parts = [
+        da.from_delayed(dask.delayed(read_rows)(path), (N // 4, D), dtype=X.dtype) for path in paths
+    ]
+    kmeans = KMeans(K, init=X[:K], n_init=1)
+    with start_cluster() as cluster, Client(cluster) as client:
+        source = DaskSource.of(da.concatenate(parts))
+        rows = source.pack(None, np.zeros(D))
+        expected = rows.cluster_statistics(X[:K])
+        for path in paths:
+            np.save(path, np.load(path)[::2])  # half of its rows
+        for pid in client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(ValueError, match=r"Block \d of the rows is another one now"):
+            rows.cluster_statistics(X[:K])
+        for path, part in zip(paths, np.array_split(X, 4), strict=True):
+            np.save(path, part)
+        kmeans.fit(da.concatenate(parts))  # the cluster still works
+    assert expected.counts.sum() == N
+    assert kmeans.n_iter_ > 3
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import dask.array as da, numpy as np
+from distributed import Client
+from fastclust.dask import GaussianMixture
+
+if __name__ == "__main__":
+    client = Client(sys.argv[1]) if sys.argv[1:] else None
+    rows = np.random.default_rng(0).normal(size=(20_000, 4))
+    X = da.from_array(rows, chunks=(5000, 4))
+    options = dict(init_params="random_from_data", random_state=0, reg_covar=1e-3)
+    gm = GaussianMixture(8, max_iter=5, tol=1e9, **options).fit(X)
+    before = vars(gm).copy()
+    gm.set_params(max_iter=10**9, tol=0)
+
+    def interrupt():
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        gm.fit(X)
+    except KeyboardInterrupt:
+        kept = all(vars(gm)[name] is before[name] for name in before if name.endswith("_"))
+        print("interrupted", kept, flush=True)
+    if client is not None:
+        client.close()
+"""
+
+
+def test_ctrl_c_ends_a_fit(cluster, scheduler):
+    address = [] if scheduler is None else [cluster.scheduler_address]
+    assert run_python(INTERRUPTED, *address).splitlines()[-1] == "interrupted True"
 
 
 def spoil_fingerprint():
