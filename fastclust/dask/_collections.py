@@ -59,14 +59,20 @@ class DaskSource(RowSource):
         float32 or float64.
     header : ndarray or DataFrame
         No rows, with the names of the columns.
+    most_weight : float, default=None
+        Weights up to this are not scaled, as in `scale.scaled_weights`; None for blocks whose
+        weights are as they should be, or that have none.
     """
 
-    def __init__(self, blocks, n_features, dtype, header):
-        self._blocks, self._persisted, self._packed = blocks, None, None
+    def __init__(self, blocks, n_features, dtype, header, most_weight=None):
+        self._most_weight, self._weight_exponent = most_weight, 0
+        self._blocks: list[Any] = blocks
+        self._persisted: Any = None  # the same, computed
+        self._packed: DaskRows | None = None
         self.n_features, self.dtype, self._header = n_features, np.dtype(dtype), header
 
     @classmethod
-    def of(cls, X, sample_weight=None):
+    def of(cls, X, sample_weight=None, most_weight=0.0):
         """Rows of a collection, with their weights.
 
         Parameters
@@ -75,6 +81,8 @@ class DaskSource(RowSource):
             The rows; chunks may be of unknown sizes.
         sample_weight : dask.array.Array, dask.dataframe.Series or array-like, default=None
             Weights, in chunks as the rows are if they are Dask's.
+        most_weight : float, default=0.0
+            Weights up to this are ordinary, too; see `scale.scaled_weights`.
         """
         if X.ndim != 2:
             raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
@@ -90,15 +98,18 @@ class DaskSource(RowSource):
         weights = _weights_of_parts(sample_weight, X, parts)
         read = dask.delayed(_read, pure=False)
         blocks = [
-            read(part, of_part, dtype, f"block {number} of the rows")
+            read(part, of_part, dtype, X.shape[1], f"block {number} of the rows")
             for number, (part, of_part) in enumerate(zip(parts, weights, strict=True))
         ]
-        return cls(blocks, X.shape[1], dtype, header)
+        most_weight = None if sample_weight is None else most_weight
+        return cls(blocks, X.shape[1], dtype, header, most_weight)
 
     @functools.cached_property
     def _found(self):
         """What is found out of each block that has rows, and these blocks."""
         self._persisted = list(dask.persist(*self._blocks))
+        if self._most_weight is not None:
+            self._weigh()
         find, n_threads = dask.delayed(_find, pure=False), count_threads(len(self._blocks))
         found = dask.compute(*(find(n_threads, block) for block in self._persisted))
         prints = {one.fingerprint for one in found}
@@ -113,6 +124,26 @@ class DaskSource(RowSource):
         self._blocks = [self._blocks[number] for number in self._filled]
         self._persisted = [self._persisted[number] for number in self._filled]
         return [found[number] for number in self._filled]
+
+    def _weigh(self):
+        """Give the weights the type of the rows, scaled where their sums would leave its range."""
+        largest = dask.delayed(_largest_weight, pure=False)
+        largest = max(dask.compute(*(largest(block) for block in self._persisted)), default=0.0)
+        if largest > 0:
+            _, self._weight_exponent = scale.scaled_weights(
+                np.array([largest]), self.dtype, self._most_weight
+            )
+        weigh = dask.delayed(_weigh, pure=False)
+        self._blocks, weighed = (
+            [weigh(block, self.dtype, self._weight_exponent) for block in blocks]
+            for blocks in (self._blocks, self._persisted)
+        )
+        self._persisted = list(dask.persist(*weighed))
+
+    @property
+    def weight_exponent(self):
+        """The weights are those of the user times 2^-exponent."""
+        return self._weight_exponent if self._found else 0
 
     @functools.cached_property
     def _ends(self):
@@ -169,7 +200,7 @@ class DaskSource(RowSource):
         return self._blocks if self._persisted is None else self._persisted
 
     def unread_blocks(self):
-        """The blocks, not computed, empty ones included."""
+        """The blocks, not computed, empty ones included; their weights are those of the user."""
         return self._blocks
 
     def header(self):
@@ -179,7 +210,9 @@ class DaskSource(RowSource):
     def _mapped(self, dtype, exponent):
         convert = dask.delayed(_convert, pure=False)
         blocks = [convert(block, dtype, exponent) for block in self._now()]
-        return DaskSource(blocks, self.n_features, dtype, self._header)
+        mapped = DaskSource(blocks, self.n_features, dtype, self._header)
+        mapped._weight_exponent = self._weight_exponent
+        return mapped
 
     def astype(self, dtype, copy=True):
         """The rows in another type."""
@@ -299,8 +332,12 @@ def _weights_of_parts(sample_weight, X, parts):
     return np.split(sample_weight, np.cumsum(sizes)[:-1])
 
 
-def _read(part, weights, dtype, place):
-    """A block as the kernels take it, checked."""
+def _read(part, weights, dtype, n_features, place):
+    """A block as the kernels take it, checked; its weights are still those of the user."""
+    if np.ndim(part) == 2 and part.shape[1] != n_features:
+        raise ValueError(
+            f"There are {part.shape[1]} columns, and {n_features} are expected, in {place}."
+        )
     if len(part) == 0:
         return Block(np.empty((0, part.shape[1]), dtype=dtype), None)
     try:
@@ -316,12 +353,28 @@ def _read(part, weights, dtype, place):
         raise ValueError(f"There are {len(weights)} weights for {len(rows)} rows, in {place}.")
     if (weights < 0).any():
         raise ValueError(f"Negative values in data passed to `sample_weight`, in {place}.")
-    with np.errstate(over="ignore", under="ignore"):
-        weights = weights.astype(rows.dtype)
-    if not np.isfinite(weights).all():
-        raise ValueError(f"A weight is too large for {rows.dtype}, in {place}.")
+    return _with_weight(rows, weights)
+
+
+def _with_weight(rows, weights):
+    """Rows that have a weight, and their weights."""
+    if weights.all():
+        return Block(rows, weights)
     chosen = weights > 0
     return Block(np.ascontiguousarray(rows[chosen]), weights[chosen])
+
+
+def _largest_weight(block):
+    return float(block.weights.max()) if block.weights is not None and len(block.rows) else 0.0
+
+
+def _weigh(block, dtype, exponent):
+    """A block whose weights are of the type of the rows, times 2^-exponent."""
+    if block.weights is None:
+        return block
+    with np.errstate(under="ignore"):
+        weights = scale.scaled(block.weights, -exponent).astype(dtype)
+    return _with_weight(block.rows, weights)
 
 
 def _find(n_threads, block):

@@ -1,10 +1,13 @@
 """What fitted estimators say of Dask collections, block by block, when it is computed."""
 
+from dataclasses import dataclass
+
 import dask
 import dask.array
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.merging import sum_tree
 from fastclust.dask._collections import DaskSource, no_rows_of
 
@@ -115,6 +118,24 @@ def score_of_block(model, rows, weights):
     return model.score(rows, sample_weight=weights)
 
 
+@dataclass
+class LogSums:
+    """The sums that information criteria need, times 2^-exponent, as weights may be of any size."""
+
+    sums: np.ndarray
+    exponent: int
+
+    def __add__(self, other):
+        """The sums over the rows of both."""
+        exponent = max(self.exponent, other.exponent)
+        sums = (np.ldexp(one.sums, one.exponent - exponent) for one in (self, other))
+        return LogSums(sum(sums), exponent)
+
+
 def logs_of_block(model, rows, weights, with_entropy):
     """The sums that information criteria need."""
-    return model._sum_logs(rows, weights, with_entropy)
+    exponent = 0
+    if weights is not None:
+        exponent = scale.find_exponent(weights)
+        weights = scale.scaled(weights, -exponent)
+    return LogSums(model._sum_logs(rows, weights, with_entropy), exponent)

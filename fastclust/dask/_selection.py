@@ -1,6 +1,7 @@
 """Sweeps over models of Dask collections: those of `fastclust.model_selection`."""
 
 from fastclust import model_selection
+from fastclust._algorithms.rows.scale import RANGE_OF_COUNTS
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._estimators import GaussianMixture, KMeans, MiniBatchKMeans
 from fastclust.model_selection._fits import Estimators
@@ -76,7 +77,7 @@ def select_kmeans(
         return model_selection.select_kmeans(
             X, n_clusters, sample_weight=sample_weight, **parameters, **options
         )
-    source = DaskSource.of(X, sample_weight)
+    source = _open(X, sample_weight)
     return sweep_kmeans(
         source, n_clusters, sample_weight=None, **parameters, estimators=ESTIMATORS, given=X,
         **options,
@@ -145,7 +146,18 @@ def select_gaussian_mixture(
         return model_selection.select_gaussian_mixture(
             X, n_components, sample_weight=sample_weight, **parameters, **options
         )
-    source = DaskSource.of(X, sample_weight)
+    source = _open(X, sample_weight)
     return sweep_gaussian_mixture(
         source, n_components, sample_weight=None, **parameters, estimators=ESTIMATORS, **options
     )
+
+
+def _open(X, sample_weight):
+    """A collection as a source of rows, each of which counts as often as its weight says."""
+    source = DaskSource.of(X, sample_weight, min(most for _, most in RANGE_OF_COUNTS.values()))
+    if source.weight_exponent:
+        raise ValueError(
+            "sample_weight is too large or small to say how often a row counts. Divide all weights "
+            "by the largest, for example."
+        )
+    return source

@@ -296,8 +296,55 @@ def test_weights_that_are_none_in_float32_count_as_none():
     kmeans = KMeans(K, init=X[1 : K + 1], n_init=1).fit(array(X), sample_weight=weights)
     expected = fastclust.KMeans(K, init=X[1 : K + 1], n_init=1).fit(X, sample_weight=weights)
     np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
-    with pytest.raises(ValueError, match=r"A weight is too large for float32, in block \d"):
-        KMeans(K).fit(array(X), sample_weight=np.full(N, 1e60))
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-60, 1e60, 1e300])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_weights_of_any_size(dtype, factor):
+    X = make_rows(dtype)
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float)
+    scaled = da.from_array(factor * weights, chunks=CHUNK)
+    rows = da.from_array(X, chunks=(CHUNK, D))
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows, sample_weight=scaled)
+    expected = fastclust.KMeans(K, init=X[:K], n_init=1).fit(X, sample_weight=factor * weights)
+    np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+    # Squares of differences of values that are rounded once, and weights that are.
+    rtol = 16 * float(np.finfo(dtype).eps)
+    assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=rtol, abs=0)
+    score = kmeans.score(rows, sample_weight=scaled)
+    assert score == pytest.approx(-expected.inertia_, rel=rtol, abs=0)
+    if dtype == "f8":
+        gm = mixture(fastclust.dask, X).fit(rows, sample_weight=scaled)
+        expected = mixture(fastclust, X).fit(X, sample_weight=factor * weights)
+        assert gm.n_iter_ == expected.n_iter_
+        np.testing.assert_allclose(gm.means_, expected.means_, atol=1e-12)
+        score = expected.score(X, sample_weight=weights)
+        assert gm.score(rows, sample_weight=scaled) == pytest.approx(score, rel=1e-13)
+    if factor == 1e300:
+        with pytest.raises(ValueError, match="too large or small to say how often"):
+            fastclust.dask.select_kmeans(rows, [2, 3], sample_weight=scaled)
+
+
+def test_weights_beyond_the_largest_float():
+    X = make_rows()
+    weights = da.full(N, 1.7e308, chunks=CHUNK)
+    rows = da.from_array(X, chunks=(CHUNK, D))
+    with pytest.raises(ValueError, match="The inertia is above the largest"):
+        KMeans(K, init=X[:K], n_init=1).fit(rows, sample_weight=weights)
+    gm = mixture(fastclust.dask, X).fit(rows, sample_weight=weights)
+    assert gm.score(rows, sample_weight=weights) == pytest.approx(gm.score(X), rel=1e-13)
+    with pytest.raises(ValueError, match="A sum of weights is above the largest"):
+        gm.bic(rows, weights)
+
+
+def test_a_block_with_other_columns_than_its_array_says():
+    def narrowed(block):
+        return block[:, :3] if block[0, 0] == X[2 * CHUNK, 0] else block
+
+    X = make_rows()
+    rows = da.from_array(X, chunks=(CHUNK, D)).map_blocks(narrowed, meta=X[:0])
+    with pytest.raises(ValueError, match="There are 3 columns, and 5 are expected, in block 2"):
+        KMeans(K, init=X[:K], n_init=1).fit(rows)
 
 
 def test_random_rows_are_drawn_by_their_weights():

@@ -135,6 +135,11 @@ class RowSource:
     dtype: np.dtype
 
     @property
+    def weight_exponent(self) -> int:
+        """The rows' own weights, if they have any, are those of the user times 2^-exponent."""
+        return 0
+
+    @property
     def n_samples(self) -> int:
         """Number of rows."""
         raise NotImplementedError
