@@ -2,11 +2,15 @@
 
     python benchmarks/scaling.py              # some minutes, on an idle machine
     python benchmarks/scaling.py --write      # the same, into docs/scaling.md
+    python benchmarks/scaling.py --bytes      # only the bytes, which do not depend on load
 
 The first table is of k-means on float32 rows in a LocalCluster of two processes with a thread each:
 milliseconds of an iteration, of a plain one (without bounds) on the same rows in memory on as many
 threads, and what is added. Where dask-ml is installed, its iterations
-from the same centers follow. The second table is the model of docs/scaling.md with these numbers.
+from the same centers follow. The second table has the bytes that workers send in an iteration, to
+each other and to the client, by their own record (`transfer_outgoing_log`). Blocks of rows are left
+out, which Dask may move once in a fit. The third is the model of docs/scaling.md with these
+numbers.
 """
 
 import argparse
@@ -31,6 +35,7 @@ N_THREADS = 2
 """Processes of the cluster, with a thread each, and threads of the iterations in memory."""
 
 N_STEPS, N_ROUNDS = 10, 3
+ROW_BYTES = 4 * N_FEATURES
 TARGET_ROWS, TARGET_WORKERS = 1_000_000_000, (1, 8, 64)
 BLOCK_ROWS = 1_000_000
 """Rows of a block in the model: 64 MB."""
@@ -75,19 +80,50 @@ def plain_iteration(X):
     return statistics.median(times)
 
 
-def measure(client, n):
-    """A row of the first table."""
+def make_fit(client, X):
+    """Rows on the cluster, and a function that fits so many iterations to them."""
     import dask.array as da
 
     from fastclust.dask import KMeans
 
-    X = make_rows(n)
-    rows = client.persist(da.from_array(X, chunks=(n // N_BLOCKS, N_FEATURES)))
-    init = X[:K]
+    rows = client.persist(da.from_array(X, chunks=(len(X) // N_BLOCKS, N_FEATURES)))
 
     def fit(max_iter):
-        return KMeans(K, init=init, n_init=1, tol=0, max_iter=max_iter).fit(rows)
+        return KMeans(K, init=X[:K], n_init=1, tol=0, max_iter=max_iter).fit(rows)
 
+    return rows, fit
+
+
+def measure_bytes(client, n):
+    """A row of the second table: median bytes that workers send in an iteration."""
+    _, fit = make_fit(client, make_rows(n))
+    block_bytes = n // N_BLOCKS * ROW_BYTES
+
+    def sent(max_iter):
+        start = time.time()
+        fit(max_iter)
+        return sum(client.run(count_sent, since=start, less_than=block_bytes).values())
+
+    rounds = [(sent(2 + N_STEPS), sent(2)) for _ in range(N_ROUNDS)]
+    return {"rows": n, "bytes": statistics.median(long - short for long, short in rounds) / N_STEPS}
+
+
+def count_sent(dask_worker, since, less_than):
+    """Bytes that a worker has sent, but for what is as large as a block of rows."""
+    sizes = (
+        size
+        for transfer in dask_worker.transfer_outgoing_log
+        for size in transfer["keys"].values()
+        if transfer["start"] > since
+    )
+    return sum(size for size in sizes if size < less_than)
+
+
+def measure(client, n):
+    """A row of the first table."""
+    X = make_rows(n)
+    rows, fit = make_fit(client, X)
+    init = X[:K]
     on_dask = iteration_of(fit)
     peer = None
     try:
@@ -122,6 +158,20 @@ def describe(measured):
     return "\n".join(lines)
 
 
+def describe_bytes(measured):
+    """The second table."""
+    of_block, parameters = expected_bytes()
+    most = N_BLOCKS * of_block + N_THREADS * parameters
+    lines = [
+        "| rows | sent in an iteration, kB | all of it, by the model, kB |",
+        "| ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {row['rows']:,} | {row['bytes'] / 1e3:.1f} | {most / 1e3:.1f} |" for row in measured
+    ]
+    return "\n".join(lines)
+
+
 def count_tasks(n_blocks):
     """Tasks of a pass: one a block, and those of the tree that adds what these return."""
     total = n_blocks
@@ -132,7 +182,7 @@ def count_tasks(n_blocks):
 
 
 def predict(measured):
-    """The second table: the model for many rows."""
+    """The third table: the model for many rows."""
     largest = measured[-1]
     row_seconds = N_THREADS * largest["memory"] / largest["rows"]  # of one thread
     added = statistics.median(max(0.0, row["dask"] - row["memory"]) for row in measured)
@@ -162,12 +212,17 @@ def main():
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="into docs/scaling.md")
+    parser.add_argument("--bytes", action="store_true", help="only the bytes that are sent")
     options = parser.parse_args()
+    tables = {}
     cluster = LocalCluster(n_workers=N_THREADS, threads_per_worker=1, dashboard_address=":0")
     with cluster, Client(cluster) as client:
-        measured = [measure(client, n) for n in ROWS]
-    for name, table in (("measured", describe(measured)), ("model", predict(measured))):
-        section = f"{cpu_name()}.\n\n{table}" if name == "measured" else table
+        tables["bytes"] = describe_bytes([measure_bytes(client, n) for n in ROWS])
+        if not options.bytes:
+            measured = [measure(client, n) for n in ROWS]
+            tables["measured"] = f"{cpu_name()}.\n\n{describe(measured)}"
+            tables["model"] = predict(measured)
+    for name, section in tables.items():
         print(section)
         if options.write:
             marks = f"<!-- scaling {name}: begin -->\n", f"\n<!-- scaling {name}: end -->"

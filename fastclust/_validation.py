@@ -197,8 +197,8 @@ def check_relative_weight(sample_weight, X, most=0.0):
 
     Parameters
     ----------
-    sample_weight, X : array-like or number or None, ndarray or sparse matrix
-        As in `check_sample_weight`.
+    sample_weight, X : array-like or number or None, ndarray, sparse matrix or RowSource
+        As in `check_sample_weight`. A source of rows may have weights of its own.
     most : float, default=0.0
         Weights up to this are ordinary, too.
 
@@ -216,7 +216,7 @@ def check_relative_weight(sample_weight, X, most=0.0):
     """
     sample_weight = _check_weight(sample_weight, X)
     if sample_weight is None:
-        return None, 0
+        return None, getattr(X, "weight_exponent", 0)
     return _algorithms.rows.scale.scaled_weights(sample_weight, X.dtype, most)
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import dask
 import dask.array
 import numpy as np
+from dask.array.utils import meta_from_array
 from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
@@ -14,6 +15,7 @@ from fastclust._algorithms.rows.blocks import pack_block
 from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.directions import zero_rows_error
 from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
+from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._threads import limit_threads
 from fastclust._validation import FLOAT_DTYPES
 from fastclust.dask._rows import DaskRows, count_threads, fingerprint
@@ -34,6 +36,13 @@ def is_collection(X):
     return dask.is_dask_collection(X) and hasattr(X, "to_delayed")
 
 
+def no_rows_of(frame):
+    """A dataframe, of pandas say, with the columns and the index of one of Dask's, but no rows."""
+    from dask.dataframe.utils import make_meta  # whoever has a dataframe has what this imports
+
+    return make_meta(frame)
+
+
 class DaskSource(RowSource):
     """Rows of a Dask collection.
 
@@ -50,17 +59,23 @@ class DaskSource(RowSource):
         float32 or float64.
     header : ndarray or DataFrame
         No rows, with the names of the columns.
-    allow_nan : bool
+    allow_nan : bool, default=False
         Whether NaN stands for missing values; else it is an error.
+    most_weight : float, default=None
+        Weights up to this are not scaled, as in `scale.scaled_weights`; None for blocks whose
+        weights are as they should be, or that have none.
     """
 
-    def __init__(self, blocks, n_features, dtype, header, allow_nan=False):
-        self._blocks, self._persisted, self._packed = blocks, None, None
+    def __init__(self, blocks, n_features, dtype, header, allow_nan=False, most_weight=None):
+        self._most_weight, self._weight_exponent = most_weight, 0
+        self._blocks: list[Any] = blocks
+        self._persisted: Any = None  # the same, computed
+        self._packed: DaskRows | None = None
         self.allow_nan = allow_nan
         self.n_features, self.dtype, self._header = n_features, np.dtype(dtype), header
 
     @classmethod
-    def of(cls, X, sample_weight=None, allow_nan=False):
+    def of(cls, X, sample_weight=None, allow_nan=False, most_weight=0.0):
         """Rows of a collection, with their weights.
 
         Parameters
@@ -71,30 +86,35 @@ class DaskSource(RowSource):
             Weights, in chunks as the rows are if they are Dask's.
         allow_nan : bool, default=False
             Whether NaN stands for missing values; else it is an error.
+        most_weight : float, default=0.0
+            Weights up to this are ordinary, too; see `scale.scaled_weights`.
         """
         if X.ndim != 2:
             raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
         if isinstance(X, dask.array.Array):
-            if not isinstance(X._meta, np.ndarray):
+            if not isinstance(meta_from_array(X), np.ndarray):
                 raise TypeError("fastclust.dask takes dense arrays: convert the blocks first.")
             X = X.rechunk({1: -1})
             header, dtypes = np.empty((0, X.shape[1]), dtype=X.dtype), [X.dtype]
         else:
-            header, dtypes = X._meta, list(X.dtypes)
+            header, dtypes = no_rows_of(X), list(X.dtypes)
         dtype = np.float32 if all(kind == np.float32 for kind in dtypes) else np.float64
         parts = _delayed(X)
         weights = _weights_of_parts(sample_weight, X, parts)
         read = dask.delayed(_read, pure=False)
         blocks = [
-            read(part, of_part, dtype, f"block {number} of the rows", allow_nan)
+            read(part, of_part, dtype, X.shape[1], f"block {number} of the rows", allow_nan)
             for number, (part, of_part) in enumerate(zip(parts, weights, strict=True))
         ]
-        return cls(blocks, X.shape[1], dtype, header, allow_nan)
+        most_weight = None if sample_weight is None else most_weight
+        return cls(blocks, X.shape[1], dtype, header, allow_nan, most_weight)
 
     @functools.cached_property
     def _found(self):
         """What is found out of each block that has rows; the others are dropped."""
         self._persisted = list(dask.persist(*self._blocks))
+        if self._most_weight is not None:
+            self._weigh()
         find, n_threads = dask.delayed(_find, pure=False), count_threads(len(self._blocks))
         found = dask.compute(*(find(n_threads, b, self.allow_nan) for b in self._persisted))
         prints = {one.fingerprint for one in found}
@@ -109,6 +129,26 @@ class DaskSource(RowSource):
         self._blocks = [self._blocks[number] for number in self._filled]
         self._persisted = [self._persisted[number] for number in self._filled]
         return [found[number] for number in self._filled]
+
+    def _weigh(self):
+        """Give the weights the type of the rows, scaled where their sums would leave its range."""
+        largest = dask.delayed(_largest_weight, pure=False)
+        largest = max(dask.compute(*(largest(block) for block in self._persisted)), default=0.0)
+        if largest > 0:
+            _, self._weight_exponent = scale.scaled_weights(
+                np.array([largest]), self.dtype, self._most_weight
+            )
+        weigh = dask.delayed(_weigh, pure=False)
+        self._blocks, weighed = (
+            [weigh(block, self.dtype, self._weight_exponent) for block in blocks]
+            for blocks in (self._blocks, self._persisted)
+        )
+        self._persisted = list(dask.persist(*weighed))
+
+    @property
+    def weight_exponent(self):
+        """The weights are those of the user times 2^-exponent."""
+        return self._weight_exponent if self._found else 0
 
     @functools.cached_property
     def _ends(self):
@@ -165,7 +205,7 @@ class DaskSource(RowSource):
         return self._blocks if self._persisted is None else self._persisted
 
     def unread_blocks(self):
-        """The blocks, not computed, empty ones included."""
+        """The blocks, not computed, empty ones included; their weights are those of the user."""
         return self._blocks
 
     def header(self):
@@ -176,7 +216,9 @@ class DaskSource(RowSource):
         """The rows times 2^exponent, in this type."""
         convert = dask.delayed(_convert, pure=False)
         blocks = [convert(block, dtype, exponent) for block in self._now()]
-        return DaskSource(blocks, self.n_features, dtype, self._header, self.allow_nan)
+        mapped = DaskSource(blocks, self.n_features, dtype, self._header, self.allow_nan)
+        mapped._weight_exponent = self._weight_exponent
+        return mapped
 
     def astype(self, dtype, copy=True):
         """The rows in another type."""
@@ -190,6 +232,18 @@ class DaskSource(RowSource):
         """Yield (slice of the rows, block), of which one is here at a time."""
         for start, end, block in zip(self._starts(), self._ends, self._now(), strict=True):
             yield slice(int(start), int(end)), dask.compute(block)[0].rows
+
+    def sum_blocks(self, function, *parameters, sample_weight=None):
+        """Sum of function(rows, *parameters, weights) over the blocks, where they are."""
+        weights = [None] * len(self._found)
+        if sample_weight is not None:
+            weights = self.parts_of(sample_weight, "sample_weight")
+        ask, n_threads = dask.delayed(_ask, pure=False), count_threads(len(weights))
+        asked = [
+            ask(n_threads, function, block, parameters, of_block)
+            for block, of_block in zip(self._now(), weights, strict=True)
+        ]
+        return sum_tree(dask.compute(*asked))
 
     def find_largest(self):
         """Largest magnitude of a value."""
@@ -211,11 +265,18 @@ class DaskSource(RowSource):
         last = self._packed
         if last is not None and last.unit == unit and np.array_equal(last.origin, origin):
             return last
-        facts, n_blocks = self.facts, len(self._found)
+        facts, found, n_blocks = self.facts, self._found, len(self._found)
         make = dask.delayed(_pack, pure=False)
         n_threads = count_threads(n_blocks)
         how = origin, unit, self.is_incomplete
-        packed = list(dask.persist(*(make(n_threads, block, *how) for block in self._now())))
+        packed = list(
+            dask.persist(
+                *(
+                    make(n_threads, block, *how, one.facts, number)
+                    for block, one, number in zip(self._now(), found, self._filled, strict=True)
+                )
+            )
+        )
         if unit and any(dask.compute(*(block.n_zero for block in packed))):
             raise zero_rows_error(self)
         square, most = facts.squares_about(origin)[1], scale.LARGEST_OF_MIXTURE[self.dtype]
@@ -275,8 +336,12 @@ def _weights_of_parts(sample_weight, X, parts):
     return np.split(sample_weight, np.cumsum(sizes)[:-1])
 
 
-def _read(part, weights, dtype, place, allow_nan):
-    """A block as the kernels take it, checked."""
+def _read(part, weights, dtype, n_features, place, allow_nan):
+    """A block as the kernels take it, checked; its weights are still those of the user."""
+    if np.ndim(part) == 2 and part.shape[1] != n_features:
+        raise ValueError(
+            f"There are {part.shape[1]} columns, and {n_features} are expected, in {place}."
+        )
     if len(part) == 0:
         return Block(np.empty((0, part.shape[1]), dtype=dtype), None)
     try:
@@ -295,12 +360,29 @@ def _read(part, weights, dtype, place, allow_nan):
         raise ValueError(f"There are {len(weights)} weights for {len(rows)} rows, in {place}.")
     if (weights < 0).any():
         raise ValueError(f"Negative values in data passed to `sample_weight`, in {place}.")
-    with np.errstate(over="ignore", under="ignore"):
-        weights = weights.astype(rows.dtype)
-    if not np.isfinite(weights).all():
-        raise ValueError(f"A weight is too large for {rows.dtype}, in {place}.")
+    return _with_weight(rows, weights)
+
+
+def _with_weight(rows, weights):
+    """Rows that have a weight, and their weights."""
+    if weights.all():
+        return Block(rows, weights)
     chosen = weights > 0
     return Block(np.ascontiguousarray(rows[chosen]), weights[chosen])
+
+
+def _largest_weight(block):
+    """Largest weight of a block; 0 if it has none."""
+    return float(block.weights.max()) if block.weights is not None and len(block.rows) else 0.0
+
+
+def _weigh(block, dtype, exponent):
+    """A block whose weights are of the type of the rows, times 2^-exponent."""
+    if block.weights is None:
+        return block
+    with np.errstate(under="ignore"):
+        weights = scale.scaled(block.weights, -exponent).astype(dtype)
+    return _with_weight(block.rows, weights)
 
 
 def _find(n_threads, block, allow_nan):
@@ -327,6 +409,11 @@ def _convert(block, dtype, exponent):
     return Block(scale.scaled(rows, exponent) if exponent else rows, weights)
 
 
+def _ask(n_threads, function, block, parameters, weights):
+    with limit_threads(n_threads):
+        return function(block.rows, *parameters, weights)
+
+
 def _largest(block):
     """Largest magnitude of a value of a block."""
     return largest_magnitude(block.rows)
@@ -337,9 +424,17 @@ def _count_rows(block, is_such):
     return int(np.count_nonzero(is_such(block.rows)))
 
 
-def _pack(n_threads, block, origin, unit, incomplete):
-    """Panels of the rows of a block, without the array that they are made of."""
+def _pack(n_threads, block, origin, unit, incomplete, facts, number):
+    """Panels of the rows of a block, without the array that they are made of.
+
+    Where a worker has died, its blocks are computed again, perhaps from files that have changed:
+    so these facts must be those of the block.
+    """
     with limit_threads(n_threads):
+        if not facts.are_of(block.rows):
+            raise ValueError(
+                f"Block {number} of the rows is another one now than when it was computed first."
+            )
         panels = pack_block(block.rows, block.weights, origin, unit, incomplete)
     panels.detach()
     return panels

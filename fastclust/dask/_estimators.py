@@ -13,6 +13,7 @@ from fastclust import (
     spherical_kmeans,
 )
 from fastclust._algorithms.kmeans import lloyd
+from fastclust._algorithms.rows import scale
 from fastclust._missing import allows_nan
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._lazy import lazily, logs_of_block, score_of_block, sum_over
@@ -28,6 +29,9 @@ class CollectionEstimator:
     """
 
     _local_class: Any
+
+    _most_weight = 0.0
+    """Weights up to this are not scaled; see `DaskSource.of`."""
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to the rows of a Dask collection, or to others as the estimator of fastclust does.
@@ -57,13 +61,8 @@ class CollectionEstimator:
         """
         if not is_collection(X):
             return self._local_class.fit(self, X, sample_weight=sample_weight)
-        return self._local_class.fit(self, DaskSource.of(X, sample_weight, allows_nan(self)))
-
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Run one step with a batch of rows in memory; see the estimator of fastclust."""
-        if is_collection(X):
-            raise TypeError("partial_fit takes a batch in memory: compute the rows of one first.")
-        return self._local_class.partial_fit(self, X, sample_weight=sample_weight)
+        source = DaskSource.of(X, sample_weight, allows_nan(self), self._most_weight)
+        return self._local_class.fit(self, source)
 
     def to_local(self):
         """The ordinary estimator with the same parameters and results, without lazy `labels_`."""
@@ -143,7 +142,8 @@ class CollectionCenters(CollectionEstimator):
         """Negative inertia of X; see the estimator of fastclust."""
         if not is_collection(X):
             return self._local_class.score(self, X, sample_weight=sample_weight)
-        return float(sum_over(self.to_local(), X, sample_weight, score_of_block))
+        score = sum_over(self.to_local(), X, sample_weight, score_of_block)
+        return scale.scaled_up(float(score), 0, "The inertia")
 
 
 class KMeans(CollectionCenters, kmeans.KMeans):
@@ -223,13 +223,25 @@ class MiniBatchKMeans(CollectionCenters, minibatch_kmeans.MiniBatchKMeans):
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to the rows of a Dask collection, or to others; see `fastclust.dask.KMeans.fit`."""
+        return self._learn(self._local_class.fit, X, sample_weight)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Move the centers by one batch: all rows of a Dask collection, or others.
+
+        The step is that of the rows in memory: sums of clusters come from the workers. See
+        `fastclust.MiniBatchKMeans.partial_fit`.
+        """
+        return self._learn(self._local_class.partial_fit, X, sample_weight)
+
+    def _learn(self, method, X, sample_weight):
+        """Call a method that fits, and leave the labels of a collection where its rows are."""
         if not is_collection(X):
-            return self._local_class.fit(self, X, sample_weight=sample_weight)
+            return method(self, X, sample_weight=sample_weight)
         if sample_weight is not None:
             sample_weight = np.asarray(dask.compute(sample_weight)[0])
         with _validation.state_restored_on_error(self):
             source = DaskSource.of(X, allow_nan=allows_nan(self))
-            self._local_class.fit(self, source, sample_weight=sample_weight)
+            method(self, source, sample_weight=sample_weight)
             if self.compute_labels:
                 self.labels_ = self.predict(X)
                 self.inertia_ = -self.score(X, sample_weight=sample_weight)
@@ -263,6 +275,17 @@ class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
     """
 
     _local_class = gaussian_mixture.GaussianMixture
+    _most_weight = scale.MOST_WEIGHT_OF_MIXTURE
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Update the components by one batch: all rows of a Dask collection, or others.
+
+        See `fastclust.GaussianMixture.partial_fit`.
+        """
+        if not is_collection(X):
+            return super().partial_fit(X, sample_weight=sample_weight)
+        source = DaskSource.of(X, sample_weight, allows_nan(self), self._most_weight)
+        return super().partial_fit(source)
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Estimate the components and label the rows: fit(X).predict(X)."""
@@ -284,11 +307,15 @@ class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
         """Mean log-likelihood of the rows; see `fastclust.GaussianMixture.score`."""
         if not is_collection(X):
             return super().score(X, sample_weight=sample_weight)
-        n, log_likelihood, _ = self._sum_logs(X, sample_weight)
-        return float(log_likelihood / n)
+        found = sum_over(self.to_local(), X, sample_weight, logs_of_block, False)
+        return float(found.sums[1] / found.sums[0])
 
     def _sum_logs(self, X, sample_weight, with_entropy=False):
         """Weighted sums over the rows that criteria need; see `fastclust.GaussianMixture`."""
         if not is_collection(X):
             return super()._sum_logs(X, sample_weight, with_entropy)
-        return sum_over(self.to_local(), X, sample_weight, logs_of_block, with_entropy)
+        found = sum_over(self.to_local(), X, sample_weight, logs_of_block, with_entropy)
+        return [
+            scale.scaled_up(float(value), found.exponent, "A sum of weights")
+            for value in found.sums
+        ]

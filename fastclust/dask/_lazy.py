@@ -1,13 +1,16 @@
 """What fitted estimators say of Dask collections, block by block, when it is computed."""
 
+from dataclasses import dataclass
+
 import dask
 import dask.array
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._missing import allows_nan
-from fastclust.dask._collections import DaskSource
+from fastclust.dask._collections import DaskSource, no_rows_of
 
 
 def lazily(model, method, X, columns=None):
@@ -39,9 +42,10 @@ def lazily(model, method, X, columns=None):
             options["chunks"] = X.chunks[0], (len(columns),)
         X = X.rechunk({1: -1})
         return X.map_blocks(_ask, model=shared, method=method, empty=example[:0], **options)
-    example = X._meta.head(0).reindex([0]).fillna(1).astype(X.dtypes.to_dict())
+    no_rows = no_rows_of(X)
+    example = no_rows.reindex([0]).fillna(1).astype(X.dtypes.to_dict())
     example = _as_frame(getattr(model, method)(example), example.index, columns)
-    meta = example.iloc[:0].set_axis(X._meta.index)
+    meta = example.iloc[:0].set_axis(no_rows.index)
     return X.map_partitions(_ask_frame, shared, method, columns, meta, meta=meta)
 
 
@@ -116,6 +120,24 @@ def score_of_block(model, rows, weights):
     return model.score(rows, sample_weight=weights)
 
 
+@dataclass
+class LogSums:
+    """The sums that information criteria need, times 2^-exponent, as weights may be of any size."""
+
+    sums: np.ndarray
+    exponent: int
+
+    def __add__(self, other):
+        """The sums over the rows of both."""
+        exponent = max(self.exponent, other.exponent)
+        sums = (np.ldexp(one.sums, one.exponent - exponent) for one in (self, other))
+        return LogSums(sum(sums), exponent)
+
+
 def logs_of_block(model, rows, weights, with_entropy):
     """The sums that information criteria need."""
-    return model._sum_logs(rows, weights, with_entropy)
+    exponent = 0
+    if weights is not None:
+        exponent = scale.find_exponent(weights)
+        weights = scale.scaled(weights, -exponent)
+    return LogSums(model._sum_logs(rows, weights, with_entropy), exponent)

@@ -11,6 +11,10 @@ from dask.delayed import Delayed
 from dask.sizeof import sizeof
 
 from fastclust import _threads
+from fastclust._algorithms.kmeans.precision import SearchedCenters
+from fastclust._algorithms.kmeans.statistics import ClusterStatistics
+from fastclust._algorithms.metrics.labelled_rows import ClusterSums
+from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
 from fastclust._algorithms.rows.merging import FAN_IN, merge
 from fastclust._algorithms.rows.panels import Panels
@@ -21,6 +25,11 @@ from fastclust.dask._starts import DaskCandidates
 def _size_of_panels(panels):
     """Bytes of panels, for Dask, which counts what its workers hold."""
     return panels.values.nbytes + panels.weights.nbytes
+
+
+@sizeof.register((ClusterStatistics, ClusterSums, MixtureMoments, SearchedCenters))
+def _size_of_attributes(statistics):
+    return sum(sizeof(value) for value in vars(statistics).values())
 
 
 @functools.cache
@@ -199,6 +208,9 @@ class _Shared:
     def __init__(self, function, parameters, n_threads, fingerprint):
         self.function, self.parameters = function, parameters
         self.n_threads, self.fingerprint = n_threads, fingerprint
+
+    def __sizeof__(self):
+        return sizeof(self.parameters)
 
 
 def _run(panels, shared, *of_block):

@@ -1,6 +1,7 @@
 """Sweeps over models of Dask collections: those of `fastclust.model_selection`."""
 
 from fastclust import model_selection
+from fastclust._algorithms.rows.scale import RANGE_OF_COUNTS
 from fastclust.dask._collections import DaskSource, is_collection
 from fastclust.dask._estimators import GaussianMixture, KMeans, MiniBatchKMeans
 from fastclust.model_selection._fits import Estimators
@@ -80,7 +81,7 @@ def select_kmeans(
         return model_selection.select_kmeans(
             X, n_clusters, sample_weight=sample_weight, **parameters, **options
         )
-    source = DaskSource.of(X, sample_weight)
+    source = _open(X, sample_weight)
     return sweep_kmeans(
         source, n_clusters, sample_weight=None, **parameters, estimators=ESTIMATORS, given=X,
         **options,
@@ -153,7 +154,19 @@ def select_gaussian_mixture(
         return model_selection.select_gaussian_mixture(
             X, n_components, sample_weight=sample_weight, **parameters, **options
         )
-    source = DaskSource.of(X, sample_weight)
+    source = _open(X, sample_weight)
     return sweep_gaussian_mixture(
         source, n_components, sample_weight=None, **parameters, estimators=ESTIMATORS, **options
     )
+
+
+def _open(X, sample_weight):
+    """A collection as a source of rows, each of which counts as often as its weight says."""
+    most = min(most for _, most in RANGE_OF_COUNTS.values())
+    source = DaskSource.of(X, sample_weight, most_weight=most)
+    if source.weight_exponent:
+        raise ValueError(
+            "sample_weight is too large or small to say how often a row counts. Divide all weights "
+            "by the largest, for example."
+        )
+    return source

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -19,7 +20,7 @@ import fastclust
 from fastclust import limit_memory
 from fastclust._algorithms.rows import block_source
 from fastclust.dask import GaussianMixture, KMeans, MiniBatchKMeans, SphericalKMeans
-from fastclust.dask._collections import DaskSource
+from fastclust.dask._collections import DaskSource, no_rows_of
 from fastclust.dask._starts import weighted_random_starts
 from tests.dask.conftest import start_cluster
 from tests.processes import run_python
@@ -131,8 +132,43 @@ def test_mini_batches_are_those_of_rows_in_memory(init, weighted, scheduler):
     # Up to 300 steps, each of which rounds centers of up to 10.
     np.testing.assert_allclose(kmeans.cluster_centers_, expected.cluster_centers_, atol=1e-12)
     assert states[0].randint(2**31) == states[1].randint(2**31)
-    with pytest.raises(TypeError, match="takes a batch in memory"):
-        kmeans.partial_fit(array(X))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_of_mini_batches_are_those_of_rows_in_memory(weighted, scheduler):
+    X = make_rows()
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float) if weighted else None
+    kmeans, expected = (
+        of.MiniBatchKMeans(K, random_state=0, n_init=1) for of in (fastclust.dask, fastclust)
+    )
+    for factor in (1.0, 1.1, 2.0**480):  # the last are scaled
+        kmeans.partial_fit(array(X * factor), sample_weight=weights)
+        expected.partial_fit(X * factor, sample_weight=weights)
+        np.testing.assert_allclose(
+            kmeans.cluster_centers_, expected.cluster_centers_, rtol=1e-12, atol=1e-12 * factor
+        )
+        np.testing.assert_array_equal(np.asarray(kmeans.labels_), expected.labels_)
+        assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=1e-12)
+    assert kmeans.n_steps_ == 3
+    assert not hasattr(KMeans, "partial_fit")
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_steps_of_mixtures_are_those_of_rows_in_memory(covariance_type):
+    X = make_rows()
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float)
+    if covariance_type == "tied":
+        weights = None  # its first covariance is of rows, which are drawn otherwise with weights
+    gm, expected = (mixture(of, X, covariance_type) for of in (fastclust.dask, fastclust))
+    for factor in (1.0, 1.1, 0.9):
+        gm.partial_fit(array(X * factor), sample_weight=weights)
+        expected.partial_fit(X * factor, sample_weight=weights)
+        np.testing.assert_allclose(gm.means_, expected.means_, atol=1e-12)
+        np.testing.assert_allclose(gm.covariances_, expected.covariances_, atol=1e-12)
+        assert gm.lower_bound_ == pytest.approx(expected.lower_bound_, rel=1e-12)
+    with pytest.raises(ValueError, match="X has 2 features"):
+        gm.partial_fit(array(X)[:, :2])
+    assert gm.n_steps_ == 3
 
 
 def mixture(of, X, covariance_type="full", **options):
@@ -260,8 +296,55 @@ def test_weights_that_are_none_in_float32_count_as_none():
     kmeans = KMeans(K, init=X[1 : K + 1], n_init=1).fit(array(X), sample_weight=weights)
     expected = fastclust.KMeans(K, init=X[1 : K + 1], n_init=1).fit(X, sample_weight=weights)
     np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
-    with pytest.raises(ValueError, match=r"A weight is too large for float32, in block \d"):
-        KMeans(K).fit(array(X), sample_weight=np.full(N, 1e60))
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-60, 1e60, 1e300])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_weights_of_any_size(dtype, factor):
+    X = make_rows(dtype)
+    weights = np.random.default_rng(1).integers(3, size=N).astype(float)
+    scaled = da.from_array(factor * weights, chunks=CHUNK)
+    rows = da.from_array(X, chunks=(CHUNK, D))
+    kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows, sample_weight=scaled)
+    expected = fastclust.KMeans(K, init=X[:K], n_init=1).fit(X, sample_weight=factor * weights)
+    np.testing.assert_array_equal(kmeans.labels_.compute(), expected.labels_)
+    # Squares of differences of values that are rounded once, and weights that are.
+    rtol = 16 * float(np.finfo(dtype).eps)
+    assert kmeans.inertia_ == pytest.approx(expected.inertia_, rel=rtol, abs=0)
+    score = kmeans.score(rows, sample_weight=scaled)
+    assert score == pytest.approx(-expected.inertia_, rel=rtol, abs=0)
+    if dtype == "f8":
+        gm = mixture(fastclust.dask, X).fit(rows, sample_weight=scaled)
+        expected = mixture(fastclust, X).fit(X, sample_weight=factor * weights)
+        assert gm.n_iter_ == expected.n_iter_
+        np.testing.assert_allclose(gm.means_, expected.means_, atol=1e-12)
+        score = expected.score(X, sample_weight=weights)
+        assert gm.score(rows, sample_weight=scaled) == pytest.approx(score, rel=1e-13)
+    if factor == 1e300:
+        with pytest.raises(ValueError, match="too large or small to say how often"):
+            fastclust.dask.select_kmeans(rows, [2, 3], sample_weight=scaled)
+
+
+def test_weights_beyond_the_largest_float():
+    X = make_rows()
+    weights = da.full(N, 1.7e308, chunks=CHUNK)
+    rows = da.from_array(X, chunks=(CHUNK, D))
+    with pytest.raises(ValueError, match="The inertia is above the largest"):
+        KMeans(K, init=X[:K], n_init=1).fit(rows, sample_weight=weights)
+    gm = mixture(fastclust.dask, X).fit(rows, sample_weight=weights)
+    assert gm.score(rows, sample_weight=weights) == pytest.approx(gm.score(X), rel=1e-13)
+    with pytest.raises(ValueError, match="A sum of weights is above the largest"):
+        gm.bic(rows, weights)
+
+
+def test_a_block_with_other_columns_than_its_array_says():
+    def narrowed(block):
+        return block[:, :3] if block[0, 0] == X[2 * CHUNK, 0] else block
+
+    X = make_rows()
+    rows = da.from_array(X, chunks=(CHUNK, D)).map_blocks(narrowed, meta=X[:0])
+    with pytest.raises(ValueError, match="There are 3 columns, and 5 are expected, in block 2"):
+        KMeans(K, init=X[:K], n_init=1).fit(rows)
 
 
 def test_random_rows_are_drawn_by_their_weights():
@@ -309,7 +392,8 @@ def test_predictions_keep_the_index_of_a_dataframe():
         expected = getattr(kmeans, method)(frame)
         np.testing.assert_array_equal(computed.to_numpy(), expected)
         assert computed.index.equals(frame.index)
-        assert type(computed) is type(lazy._meta)
+        assert type(computed) is type(no_rows_of(lazy))
+        assert no_rows_of(lazy).index.equals(frame.index[:0])
     assert list(lazy.columns) == list(kmeans.get_feature_names_out())
     empty = rows[rows["a"] > 1e9]
     assert kmeans.predict(empty).compute().shape == (0,)
@@ -399,8 +483,6 @@ def test_bad_rows():
     kmeans = KMeans(K, init=X[:K], n_init=1).fit(rows)
     with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 5"):
         kmeans.predict(rows[:, :2])
-    with pytest.raises(TypeError, match="partial_fit takes a batch in memory"):
-        GaussianMixture(K).partial_fit(rows)
 
 
 @pytest.mark.parametrize(
@@ -439,6 +521,71 @@ def test_a_worker_that_is_killed_changes_nothing():
             np.testing.assert_array_equal(gm.fit(rows).means_, expected)
         assert killed  # in the middle of the fit
         thread.join()
+
+
+def read_rows(path):
+    return np.load(path)
+
+
+def test_a_file_that_changes_while_a_worker_dies_is_an_error(tmp_path):
+    X = make_rows()
+    paths = [tmp_path / f"{i}.npy" for i in range(4)]
+    for path, part in zip(paths, np.array_split(X, 4), strict=True):
+        np.save(path, part)
+    parts = [
+        da.from_delayed(dask.delayed(read_rows)(path), (N // 4, D), dtype=X.dtype) for path in paths
+    ]
+    kmeans = KMeans(K, init=X[:K], n_init=1)
+    with start_cluster() as cluster, Client(cluster) as client:
+        source = DaskSource.of(da.concatenate(parts))
+        rows = source.pack(None, np.zeros(D))
+        expected = rows.cluster_statistics(X[:K])
+        for path in paths:
+            np.save(path, np.load(path)[::2])  # half of its rows
+        for pid in client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(ValueError, match=r"Block \d of the rows is another one now"):
+            rows.cluster_statistics(X[:K])
+        for path, part in zip(paths, np.array_split(X, 4), strict=True):
+            np.save(path, part)
+        kmeans.fit(da.concatenate(parts))  # the cluster still works
+    assert expected.counts.sum() == N
+    assert kmeans.n_iter_ > 3
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import dask.array as da, numpy as np
+from distributed import Client
+from fastclust.dask import GaussianMixture
+
+if __name__ == "__main__":
+    client = Client(sys.argv[1]) if sys.argv[1:] else None
+    rows = np.random.default_rng(0).normal(size=(20_000, 4))
+    X = da.from_array(rows, chunks=(5000, 4))
+    options = dict(init_params="random_from_data", random_state=0, reg_covar=1e-3)
+    gm = GaussianMixture(8, max_iter=5, tol=1e9, **options).fit(X)
+    before = vars(gm).copy()
+    gm.set_params(max_iter=10**9, tol=0)
+
+    def interrupt():
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        gm.fit(X)
+    except KeyboardInterrupt:
+        kept = all(vars(gm)[name] is before[name] for name in before if name.endswith("_"))
+        print("interrupted", kept, flush=True)
+    if client is not None:
+        client.close()
+"""
+
+
+def test_ctrl_c_ends_a_fit(cluster, scheduler):
+    address = [] if scheduler is None else [cluster.scheduler_address]
+    assert run_python(INTERRUPTED, *address).splitlines()[-1] == "interrupted True"
 
 
 def spoil_fingerprint():

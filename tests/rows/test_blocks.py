@@ -290,6 +290,23 @@ def test_empty_clusters_move_to_the_farthest_rows(dtype):
     assert kmeans.n_iter_ == expected.n_iter_
 
 
+def test_order_of_the_farthest_rows_of_many(monkeypatch):
+    """It does not depend on how the rows are divided, nor on what else is there."""
+    monkeypatch.setattr("fastclust._algorithms.kmeans.block_lloyd.MOST_CANDIDATES", 10)
+    X = np.random.default_rng(0).normal(size=(N, D))
+    far = 100.0 + np.arange(6)[:, np.newaxis] // 2 * np.ones(D)  # in pairs, equally far
+    numbers = np.array([17, 40, 41, 800, 1500, N - 1])
+    X[numbers] = far
+    init = np.concatenate([np.zeros((1, D)), np.full((4, D), -1e9)])
+    expected = X[[1500, N - 1, 41, 800]]  # the farthest first, and the first of equal ones
+    for block_bytes in (600, 2000, 9000):
+        monkeypatch.setattr(block_source, "BLOCK_BYTES", block_bytes)
+        source = block_source.open_source(Given(X))
+        state = source.pack(None, np.zeros(D)).start_lloyd(init)
+        state.advance(0, 1, 0.0)
+        np.testing.assert_array_equal(state.centers[1:], expected)
+
+
 def test_candidates_for_empty_clusters_are_few(monkeypatch):
     X = make_rows()
     monkeypatch.setattr("fastclust._algorithms.kmeans.block_lloyd.MOST_CANDIDATES", 10)

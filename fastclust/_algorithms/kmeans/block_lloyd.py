@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, farthest
+from fastclust._algorithms.kmeans.empty_clusters import FarthestRows, farthest, farthest_first
 from fastclust._algorithms.kmeans.m_step import move_to_observed_means, sum_differences
 from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
 from fastclust._algorithms.kmeans.precision import SearchedCenters
@@ -17,7 +17,8 @@ from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Iterations
 
 MOST_CANDIDATES = 2**18
-"""Rows among which the farthest are sought, unless each block has one for each empty cluster."""
+"""Rows whose distances are all brought together where clusters are empty; of more rows each block
+has its farthest alone."""
 
 
 class BlockLloyd(PlainLloyd):
@@ -54,16 +55,22 @@ class BlockLloyd(PlainLloyd):
     def _find_far_rows(self, n_far):
         """The rows farthest from the centers of their labels.
 
-        They are the rows that would be found in memory, and, of up to `MOST_CANDIDATES` rows, in
-        the same order: `farthest` selects by a method whose order depends on all that it sees.
+        They are the same rows as those of the rows in memory. Up to `MOST_CANDIDATES` rows, they
+        are in the same order too, which is that of an unstable selection (`np.argpartition`, as in
+        scikit-learn): it depends on the distances of all rows, and on the processor. Of more rows,
+        the farthest is first, and the earlier of equally far ones, however the rows are divided:
+        the order that the selection mostly has of few rows.
         """
-        share = min(1.0, MOST_CANDIDATES / self._rows.n_samples)
-        blocks = self._rows.sum_blocks(_far_rows_of_block, self._labelling, n_far, share)
+        takes_all = self._rows.n_samples <= MOST_CANDIDATES
+        most = self._rows.n_samples if takes_all else n_far
+        blocks = self._rows.sum_blocks(_far_rows_of_block, self._labelling, most)
         numbers = np.concatenate(
             [start + i for start, (i, _) in zip(self._rows.block_starts, blocks, strict=True)]
         )
         distances_sq = np.concatenate([distances_sq for _, distances_sq in blocks])
         places = farthest(distances_sq, n_far)
+        if not takes_all and len(places):
+            places = farthest_first(distances_sq, n_far)
         numbers = numbers[places]
         rows, weights = self._rows.take_packed(numbers), self._rows.take_weights(numbers)
         labels = np.empty(0, dtype=np.int32)
@@ -118,17 +125,17 @@ def _label_and_sum(panels, centers):
     return ClusterStatistics(sums, weights, counts, 0.0)
 
 
-def _far_rows_of_block(panels, centers, n_far, share):
+def _far_rows_of_block(panels, centers, most):
     """Rows of a block that may be among the farthest of all, and their squared distances.
 
-    A list of one, so that those of several blocks are added to a longer one.
+    They are in the order of X. A list of one, so that those of several blocks are added to a longer
+    one.
     """
     labels = panels.assign_to_panels(centers.values, centers.tiles)
     distances_sq = panels.distances_sq(centers.values, labels)
     numbers = np.arange(panels.n_samples)
-    most = max(n_far, int(share * panels.n_samples))
     if most < panels.n_samples:
-        numbers = np.sort(np.argpartition(distances_sq, -most)[-most:])
+        numbers = np.sort(farthest_first(distances_sq, most))
         distances_sq = distances_sq[numbers]
     return [(numbers, distances_sq)]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class FarthestRows(NamedTuple):
-    """The rows farthest from the centers of their labels, farthest first."""
+    """The rows farthest from the centers of their labels, in the order in which they are taken."""
 
     distances_sq: np.ndarray
     """Squared distances, of shape (n_far,)."""
@@ -22,13 +22,18 @@ class FarthestRows(NamedTuple):
 
 
 def farthest(distances_sq, n_far):
-    """Places of the n_far largest distances, largest first, as scikit-learn chooses among equals.
+    """Places of the n_far largest distances, in the order that scikit-learn has them.
 
     There are none if all distances are 0.
     """
     if distances_sq.max() == 0:  # fewer distinct rows than clusters: there is nowhere to move to
         return np.empty(0, dtype=np.intp)
     return np.argpartition(distances_sq, -n_far)[: -n_far - 1 : -1]
+
+
+def farthest_first(distances_sq, n_far):
+    """Places of the n_far largest distances, largest first, and the first of equal ones before."""
+    return np.argsort(-distances_sq, kind="stable")[:n_far]
 
 
 def relocate_empty_clusters(statistics, far_rows):

@@ -123,6 +123,8 @@ def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
 
 def cluster_statistics(X, centers, origin, sample_weight):
     """Statistics of the clusters of these centers, relative to the origin."""
+    if isinstance(X, RowSource):
+        return X.sum_blocks(cluster_statistics, centers, origin, sample_weight=sample_weight)
     total = None
     for _, rows, (relative, _), exponent in blocks_in_range(X, sample_weight, centers, origin):
         block = rows.cluster_statistics(relative)

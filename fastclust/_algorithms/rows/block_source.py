@@ -19,6 +19,7 @@ from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
+from fastclust._algorithms.rows.merging import sum_tree
 from fastclust._algorithms.rows.protocol import Rows
 from fastclust._algorithms.rows.read_ahead import read_ahead
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
@@ -142,6 +143,11 @@ class RowSource:
     """Whether NaN stands for missing values; else it is an error."""
 
     @property
+    def weight_exponent(self) -> int:
+        """The rows' own weights, if they have any, are those of the user times 2^-exponent."""
+        return 0
+
+    @property
     def n_samples(self) -> int:
         """Number of rows."""
         raise NotImplementedError
@@ -169,6 +175,17 @@ class RowSource:
     def blocks(self) -> Generator[tuple[slice, np.ndarray], None, None]:
         """Yield (slice of the rows, block); a block is valid until the next. Close it."""
         raise NotImplementedError
+
+    def sum_blocks(self, function, *parameters, sample_weight=None):
+        """Sum of function(rows, *parameters, weights) over the blocks, in the order of `sum_tree`.
+
+        The weights are None where there are none.
+        """
+        with contextlib.closing(self.blocks()) as blocks:
+            return sum_tree(
+                function(rows, *parameters, None if sample_weight is None else sample_weight[part])
+                for part, rows in blocks
+            )
 
     def fits_in_memory(self) -> bool:
         """Whether all rows are to be read into an array, instead of in blocks in each pass."""
