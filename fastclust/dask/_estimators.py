@@ -288,14 +288,26 @@ class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
         """Mean log-likelihood of the rows; see `fastclust.GaussianMixture.score`."""
         if not is_collection(X):
             return super().score(X, sample_weight=sample_weight)
-        _, weighted_score, weight = sum_scores(self.to_local(), X, sample_weight)
+        _, weighted_score, weight, _ = sum_scores(self.to_local(), X, sample_weight)
         return weighted_score / weight
 
+    def impute(self, X, draw=False, random_state=None):
+        """Fill in missing values; see `fastclust.GaussianMixture.impute`.
+
+        Of a Dask collection it is lazy, and there are no draws.
+        """
+        if not is_collection(X):
+            return super().impute(X, draw, random_state)
+        if draw:
+            raise TypeError("Draws are for rows in memory: call impute of to_local() on blocks.")
+        columns = list(getattr(X, "columns", range(X.shape[1])))
+        return lazily(self.to_local(), "impute", X, columns)
+
     def _deviance(self, X, sample_weight):
-        """The rows and weights, the sum of the weights, and -2 log L."""
+        """The rows and weights, the sum of the weights of those with values, and -2 log L."""
         if not is_collection(X):
             return super()._deviance(X, sample_weight)
-        _, weighted_score, weight = sum_scores(self.to_local(), X, sample_weight)
+        _, weighted_score, _, weight = sum_scores(self.to_local(), X, sample_weight)
         return X, sample_weight, weight, -2 * weighted_score
 
     def icl(self, X, sample_weight=None):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._algorithms.rows.missing import has_no_value
 from fastclust._missing import allows_nan
 from fastclust.dask._collections import DaskSource
 
@@ -85,8 +86,9 @@ def sum_scores(model, X, sample_weight):
 
     Returns
     -------
-    score, weighted_score, weight : float
-        Sum of the scores of the blocks, sum of the scores times the weights, sum of the weights.
+    score, weighted_score, weight, known_weight : float
+        Sum of the scores of the blocks, sum of the scores times the weights, sum of the weights,
+        and that of the weights of rows that have a value.
     """
     source = DaskSource.of(X, sample_weight, allows_nan(model))
     validate_data(model, source.header(), reset=False, skip_check_array=True)
@@ -99,7 +101,9 @@ def sum_scores(model, X, sample_weight):
 def _score(model, block):
     rows, weights = block
     if len(rows) == 0:
-        return np.zeros(3)
-    weight = len(rows) if weights is None else weights.sum(dtype=np.float64)
+        return np.zeros(4)
     score = model.score(rows, sample_weight=weights)
-    return np.array([score, score * weight, weight])
+    weights = np.ones(len(rows)) if weights is None else weights
+    weight = weights.sum(dtype=np.float64)
+    known = weights[~has_no_value(rows)].sum(dtype=np.float64)
+    return np.array([score, score * weight, weight, known])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastclust._algorithms.mixture import em, start
+from fastclust._algorithms.mixture.block_missing import MissingBlockMixtureRows
 from fastclust._algorithms.mixture.block_passes import mixture_rows
 from fastclust._algorithms.mixture.missing import MissingMixtureRows
 
@@ -98,7 +99,8 @@ def run_restarts(
     if missing is None:
         rows = mixture_rows(in_range.rows, covariance, n_components)
     else:
-        rows = MissingMixtureRows(in_range, sample_weight, missing, covariance, n_components)
+        kind = MissingMixtureRows if isinstance(missing, np.ndarray) else MissingBlockMixtureRows
+        rows = kind(in_range, sample_weight, missing, covariance, n_components)
     log = em.VerboseLog(verbose, verbose_interval)
     best: Any = None
     best_bound = -np.inf

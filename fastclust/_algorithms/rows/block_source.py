@@ -5,24 +5,32 @@ sources. So a fit depends on the rows alone, and has the same bits from one file
 kind. One thread reads the next block while the kernels work on this one.
 """
 
-import _thread
 import contextlib
 import contextvars
 import functools
 import math
-import queue
 from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
-from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.memory import memory_limit
+from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import PanelMemory
-from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
+from fastclust._algorithms.rows.facts import (
+    Facts,
+    facts_of_block,
+    largest_magnitude,
+    merge_facts,
+    sample_step,
+    share_sums,
+)
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
+from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._algorithms.rows.missing import has_no_value
 from fastclust._algorithms.rows.protocol import Rows
+from fastclust._algorithms.rows.read_ahead import read_ahead
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
 
 BLOCK_BYTES = 2**22
@@ -67,12 +75,6 @@ def open_source(X, allow_nan=False):
     if hasattr(X, "n_features") and hasattr(X, "__iter__") and not hasattr(X, "__array__"):
         return BlockSource(GivenBlocks(X), allow_nan=allow_nan)
     return None
-
-
-def largest_magnitude(rows):
-    """Largest magnitude of a value of an array; 0 if all are missing."""
-    least, most = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
-    return max(0.0, float(most), -float(least))
 
 
 class GivenBlocks:
@@ -166,6 +168,18 @@ class RowSource:
         """Number of the values of each feature, where some are missing."""
         return self.facts.counts
 
+    def filled(self, values) -> "RowSource":
+        """The rows, complete: a value for each feature is in the place of missing ones."""
+        raise NotImplementedError
+
+    def rows_with_values(self, sample_weight) -> tuple["RowSource", Any]:
+        """The rows that have a value, and their weights, or None for ones."""
+        raise NotImplementedError
+
+    def find_weighted_mean(self, sample_weight) -> np.ndarray:
+        """Weighted mean of the values of each feature, in float64."""
+        raise NotImplementedError
+
     def blocks(self) -> Generator[tuple[slice, np.ndarray], None, None]:
         """Yield (slice of the rows, block); a block is valid until the next. Close it."""
         raise NotImplementedError
@@ -205,6 +219,10 @@ class BlockSource(RowSource):
         Which of the rows these are; all by default.
     allow_nan : bool, default=False
         Whether NaN stands for missing values; else it is an error.
+    filling : ndarray of shape (n_features,), default=None
+        What is in the place of missing values, in the units of the given rows.
+    memory_share : float, default=1.0
+        Share of the memory limit that packed rows may take.
 
     Attributes
     ----------
@@ -216,9 +234,12 @@ class BlockSource(RowSource):
         Rows of a block, but for the last.
     """
 
-    def __init__(self, rows, dtype=None, exponent=0, selected=None, *, allow_nan=False):
+    def __init__(
+        self, rows, dtype=None, exponent=0, selected=None, *,
+        allow_nan=False, filling=None, memory_share=1.0,
+    ):  # fmt: skip
         self._rows, self._exponent, self._selected = rows, exponent, selected
-        self.allow_nan = allow_nan
+        self.allow_nan, self._filling, self.memory_share = allow_nan, filling, memory_share
         self.n_features = rows.n_features
         self.dtype = np.dtype(dtype or rows.dtype)
         lanes = VECTOR_BYTES // self.dtype.itemsize
@@ -264,8 +285,36 @@ class BlockSource(RowSource):
 
     def _with(self, **others):
         """The rows, but for what is given."""
-        own = {"dtype": self.dtype, "exponent": self._exponent, "selected": self._selected}
-        return BlockSource(self._rows, allow_nan=self.allow_nan, **own | others)
+        own = {
+            "dtype": self.dtype, "exponent": self._exponent, "selected": self._selected,
+            "allow_nan": self.allow_nan, "filling": self._filling,
+            "memory_share": self.memory_share,
+        }  # fmt: skip
+        return BlockSource(self._rows, **own | others)
+
+    def filled(self, values):
+        """The rows, complete: a value for each feature is in the place of missing ones."""
+        self.memory_share = 0.5  # both are packed
+        values = scale.scaled(values, -self._exponent)
+        return self._with(filling=values, allow_nan=False, memory_share=0.5)
+
+    def rows_with_values(self, sample_weight):
+        """The rows that have a value, and their weights, or None for ones."""
+        if not self.facts.n_empty:
+            return self, sample_weight
+        with contextlib.closing(self.blocks()) as blocks:
+            known = np.concatenate([~has_no_value(rows) for _, rows in blocks])
+        return self[known], None if sample_weight is None else sample_weight[known]
+
+    def find_weighted_mean(self, sample_weight):
+        """Weighted mean of the values of each feature, in float64."""
+        if sample_weight is None and np.isfinite(self.facts.mean).all():
+            return self.facts.mean
+        weights = np.ones(self.n_samples) if sample_weight is None else sample_weight
+        total = weights.sum(dtype=np.float64)
+        with contextlib.closing(self.blocks()) as blocks:
+            sums = sum_tree(share_sums(rows, weights[part], total) for part, rows in blocks)
+        return sums[0] / sums[1]
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows less a point or divided by their norms, for algorithms."""
@@ -290,7 +339,7 @@ class BlockSource(RowSource):
             If values are not finite, or the rows are others than in the pass before.
         """
         first = first_block * self.block_rows
-        blocks = _read_ahead(
+        blocks = read_ahead(
             functools.partial(self._cut, first), (self.block_rows, self.n_features), self.dtype
         )
         with contextlib.closing(blocks):
@@ -340,6 +389,8 @@ class BlockSource(RowSource):
         """
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             out[:] = rows
+            if self._filling is not None:
+                np.copyto(out, self._filling, where=np.isnan(out))
             if self._exponent:
                 np.ldexp(out, self._exponent, out=out)
             total = out.sum()
@@ -386,55 +437,3 @@ class BlockSource(RowSource):
             for _, rows in blocks:
                 largest = max(largest, largest_magnitude(rows))
         return largest
-
-
-def _read_ahead(cut, shape, dtype):
-    """Yield what cut(buffers) yields, which runs in a thread of its own, one block ahead.
-
-    As in `_threads.map_in_order`, nothing waits on a condition variable written in Python, which an
-    interrupt may leave locked.
-
-    Parameters
-    ----------
-    cut : callable
-        Is given an iterator over free buffers, and yields them, or parts of them, filled.
-    shape : tuple of int
-        Shape of a buffer.
-    dtype : dtype
-        Its type.
-    """
-    free, full = queue.SimpleQueue[Any](), queue.SimpleQueue[Any]()
-    running = _thread.allocate_lock()
-    buffers = [aligned_empty(shape, dtype) for _ in range(2)]
-    stopped = False
-
-    def free_buffers():
-        while (number := free.get()) is not None and not stopped:
-            yield buffers[number]
-
-    def work():
-        error = None
-        try:
-            for block in cut(free_buffers()):
-                full.put(block)
-        except BaseException as raised:
-            error = raised
-        full.put(error)
-        running.release()
-
-    running.acquire()
-    _thread.start_new_thread(work, ())
-    number = 0
-    try:
-        free.put(0)
-        free.put(1)
-        while isinstance(block := full.get(), np.ndarray):
-            yield block
-            free.put(number)
-            number = 1 - number
-        if block is not None:
-            raise block
-    finally:
-        stopped = True
-        free.put(None)
-        running.acquire()  # waits until the thread has ended
