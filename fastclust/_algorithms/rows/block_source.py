@@ -50,7 +50,7 @@ def passes_watched(watch):
 
 
 def open_source(X, allow_nan=False):
-    """X as a source of blocks, or None if it is no such thing but is in memory, or to be converted.
+    """Open X as a source of blocks; return None if X is in memory, or is converted to an array.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A thread that reads the next block of rows while the kernels work on this one."""
+"""Blocks that a thread reads ahead, while the kernels work on the one before."""
 
 import _thread
 import queue
