@@ -115,7 +115,7 @@ def rows_with_values(X, sample_weight):
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or RowSource of shape (n_samples, n_features)
         Rows; NaN is missing.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row.
@@ -130,7 +130,9 @@ def rows_with_values(X, sample_weight):
     ValueError
         If there is no other row.
     """
-    known = ~np.isnan(X).all(axis=1)
+    if not isinstance(X, np.ndarray):
+        return X.rows_with_values(sample_weight) if X.is_incomplete else (X, sample_weight)
+    known = ~_algorithms.rows.missing.has_no_value(X)
     if known.all():
         return X, sample_weight
     if not known.any():

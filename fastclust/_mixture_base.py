@@ -130,15 +130,15 @@ class MixtureEstimator(MixturePredictions):
         source = self._open_source(X)
         if source is not None:
             X = _block_rows.check_source(self, source, reset=is_first, least=2 if is_first else 1)
-            if _missing.is_incomplete(X):
-                raise ValueError("Input X contains NaN: rows in blocks must be complete here.")
-            return X, _algorithms.rows.origin.find_mean(X)
-        X = _missing.without_na(X) if _missing.allows_nan(self) else X
-        X = validate_data(
-            self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
-            ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,
-        )  # fmt: skip
+        else:
+            X = _missing.without_na(X) if _missing.allows_nan(self) else X
+            X = validate_data(
+                self, X, reset=is_first, dtype=FLOAT_DTYPES, order="C",
+                ensure_min_samples=2 if is_first else 1, ensure_all_finite=False,
+            )  # fmt: skip
         mean = _algorithms.rows.origin.find_mean(X)
+        if _block_rows.is_in_blocks(X):
+            return X, mean
         if not np.isfinite(mean).all():  # the mean's pass is the first over X
             check = (
                 _missing.check_no_infinity if _missing.allows_nan(self) else _missing.check_finite
@@ -168,7 +168,10 @@ class MixtureEstimator(MixturePredictions):
         if missing is None:
             rows = mixture.block_passes.mixture_rows(in_range.rows, *shape)
         else:
-            rows = mixture.missing.MissingMixtureRows(in_range, sample_weight, missing, *shape)
+            kind = mixture.missing.MissingMixtureRows
+            if _block_rows.is_in_blocks(in_range.X):
+                kind = mixture.block_missing.MissingBlockMixtureRows
+            rows = kind(in_range, sample_weight, missing, *shape)
         start_options = mixture.restarts.StartOptions(
             in_range,
             sample_weight,
@@ -289,11 +292,11 @@ def fit_mixture(mixture, X, sample_weight=None, packed=None, *, warn=_validation
         if rows is not X:
             _mixture_parameters.check_enough_rows(rows, mixture.n_components)
             mean = _algorithms.rows.origin.find_mean(rows)
-        if _missing.allows_nan(mixture) and not _block_rows.is_in_blocks(rows):
+        if _missing.allows_nan(mixture):
             names = getattr(mixture, "feature_names_in_", None)
-            rows, mean, sample_weight, missing = _algorithms.mixture.missing.fill(
-                rows, mean, sample_weight, names
-            )
+            of_mixture, is_in_blocks = _algorithms.mixture, _block_rows.is_in_blocks(rows)
+            fill = of_mixture.block_missing.fill_blocks if is_in_blocks else of_mixture.missing.fill
+            rows, mean, sample_weight, missing = fill(rows, mean, sample_weight, names)
             _mixture_parameters.check_enough_rows(rows, mixture.n_components)
     in_range = source.pack_in_range(
         rows, sample_weight, mean, panels, mixture._least_exponent(start)

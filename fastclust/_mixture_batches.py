@@ -94,6 +94,10 @@ class BatchMixtureEstimator(MixtureEstimator):
         )
         X, sample_weight = _validation.rows_with_weight(X, sample_weight)
         mean = _algorithms.rows.origin.find_mean(X)
+        if _missing.is_incomplete(X):
+            raise ValueError(
+                f"Input X contains NaN: partial_fit of {type(self).__name__} takes none."
+            )
         if _missing.allows_nan(self) and not np.isfinite(mean).all():
             _missing.check_finite(X, f"partial_fit of {type(self).__name__}")
         if is_first:

@@ -23,7 +23,9 @@ class MixturePredictions(DensityMixin, Estimator):
 
     def _open_source(self, X):
         """X as a source of rows in blocks, or None if it is none, or is to be read whole."""
-        return _algorithms.rows.block_source.open_source(X) if self._takes_blocks else None
+        if not self._takes_blocks:
+            return None
+        return _algorithms.rows.block_source.open_source(X, _missing.allows_nan(self))
 
     def predict(self, X):
         """Most probable component of each row.
@@ -178,7 +180,7 @@ class MixturePredictions(DensityMixin, Estimator):
             self._log_weights(),
         )
         outputs = labels, log_density, resp_out
-        if _missing.allows_nan(self) and not _block_rows.is_in_blocks(X):
+        if _missing.allows_nan(self):
             _algorithms.mixture.missing_inference.infer_observed(X, mixture, *outputs)
         else:
             inference.infer(X, mixture, *outputs)

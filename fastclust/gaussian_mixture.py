@@ -91,7 +91,7 @@ class GaussianMixture(BatchMixtureEstimator):
         value has the weights as probabilities and a log-density of 0; it has no part in a fit, in
         `lower_bound_` and in the number of rows of `bic` and `icl`. A feature without any value is
         an error. Starts look at rows in which the weighted mean of its column is in the place of a
-        missing value. `partial_fit` and rows that are read in blocks must be complete.
+        missing value. Rows of `partial_fit` must be complete.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ class GaussianMixture(BatchMixtureEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows; NaN is missing, which takes `missing="ignore"`. `MiniBatchGaussianMixture` takes
-            none.
+            none. Those that `fit` would read in blocks may be given.
 
         draw : bool, default=False
             Whether to draw the values at random: for each row a component, by its probability,
@@ -254,7 +254,7 @@ class GaussianMixture(BatchMixtureEstimator):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            A copy of the rows without NaN.
+            A copy of the rows, in memory, without NaN.
 
         Examples
         --------
@@ -353,7 +353,7 @@ class GaussianMixture(BatchMixtureEstimator):
         """
         X = self._check_test_data(X)
         sample_weight = _validation.check_sample_weight(sample_weight, X)
-        if _missing.allows_nan(self) and isinstance(X, np.ndarray):
+        if _missing.allows_nan(self):
             X, sample_weight = _missing.rows_with_values(X, sample_weight)
         return self._sum_logs_of_rows(X, sample_weight, with_entropy)
 

@@ -10,12 +10,19 @@ from dask.array.utils import meta_from_array
 from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
-from fastclust._algorithms.rows.block_source import RowSource, largest_magnitude
+from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.blocks import pack_block
 from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.directions import zero_rows_error
-from fastclust._algorithms.rows.facts import facts_of_block, merge_facts, sample_step
+from fastclust._algorithms.rows.facts import (
+    facts_of_block,
+    largest_magnitude,
+    merge_facts,
+    sample_step,
+    share_sums,
+)
 from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._algorithms.rows.missing import has_no_value
 from fastclust._threads import limit_threads
 from fastclust._validation import FLOAT_DTYPES
 from fastclust.dask._rows import DaskRows, count_threads, fingerprint
@@ -212,21 +219,42 @@ class DaskSource(RowSource):
         """No rows, with the names of the columns."""
         return self._header
 
-    def _mapped(self, dtype, exponent):
-        """The rows times 2^exponent, in this type."""
-        convert = dask.delayed(_convert, pure=False)
-        blocks = [convert(block, dtype, exponent) for block in self._now()]
-        mapped = DaskSource(blocks, self.n_features, dtype, self._header, self.allow_nan)
+    def _mapped(self, function, *parameters, dtype=None, allow_nan=None):
+        """The rows of function(block, *parameters), of this type, instead of each block."""
+        convert = dask.delayed(function, pure=False)
+        blocks = [convert(block, *parameters) for block in self._now()]
+        allow_nan = self.allow_nan if allow_nan is None else allow_nan
+        mapped = DaskSource(blocks, self.n_features, dtype or self.dtype, self._header, allow_nan)
         mapped._weight_exponent = self._weight_exponent
         return mapped
 
     def astype(self, dtype, copy=True):
         """The rows in another type."""
-        return self if dtype == self.dtype else self._mapped(dtype, 0)
+        return self if dtype == self.dtype else self._mapped(_convert, dtype, 0, dtype=dtype)
 
     def scaled(self, exponent):
         """The rows times 2^exponent."""
-        return self._mapped(self.dtype, exponent)
+        return self._mapped(_convert, self.dtype, exponent)
+
+    def filled(self, values):
+        """The rows, complete: a value for each feature is in the place of missing ones."""
+        return self._mapped(_fill, values, allow_nan=False)
+
+    def rows_with_values(self, sample_weight):
+        """The rows that have a value; their weights are with them."""
+        if not self.facts.n_empty:
+            return self, sample_weight
+        return self._mapped(_leave_out_empty), sample_weight
+
+    def find_weighted_mean(self, sample_weight):
+        """Weighted mean of the values of each feature, in float64."""
+        is_weighted = any(one.has_weights for one in self._found)
+        if not is_weighted and np.isfinite(self.facts.mean).all():
+            return self.facts.mean
+        add_up = dask.delayed(_share_sums, pure=False)
+        total = sum(one.total_weight for one in self._found)
+        sums = sum_tree(dask.compute(*(add_up(block, total) for block in self._now())))
+        return sums[0] / sums[1]
 
     def blocks(self):
         """Yield (slice of the rows, block), of which one is here at a time."""
@@ -410,8 +438,27 @@ def _convert(block, dtype, exponent):
 
 
 def _ask(n_threads, function, block, parameters, weights):
+    """What a function returns of the rows of a block."""
     with limit_threads(n_threads):
         return function(block.rows, *parameters, weights)
+
+
+def _fill(block, values):
+    """A block with a value for each feature in the place of missing ones."""
+    rows, weights = block
+    return Block(np.where(np.isnan(rows), values, rows).astype(rows.dtype, copy=False), weights)
+
+
+def _leave_out_empty(block):
+    """A block without the rows that have no value."""
+    rows, weights = block
+    known = ~has_no_value(rows)
+    return Block(rows[known], None if weights is None else weights[known])
+
+
+def _share_sums(block, total):
+    """The sums of a block that a weighted mean is made of."""
+    return share_sums(block.rows, block.weights, total)
 
 
 def _largest(block):

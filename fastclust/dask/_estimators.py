@@ -16,7 +16,7 @@ from fastclust._algorithms.kmeans import lloyd
 from fastclust._algorithms.rows import scale
 from fastclust._missing import allows_nan
 from fastclust.dask._collections import DaskSource, is_collection
-from fastclust.dask._lazy import lazily, logs_of_block, score_of_block, sum_over
+from fastclust.dask._lazy import lazily, logs_of_block, score_of_block, scores_of_block, sum_over
 from fastclust.dask._rows import DaskRows, WeightsElsewhere
 from fastclust.dask._starts import weighted_random_starts
 
@@ -307,8 +307,20 @@ class GaussianMixture(CollectionEstimator, gaussian_mixture.GaussianMixture):
         """Mean log-likelihood of the rows; see `fastclust.GaussianMixture.score`."""
         if not is_collection(X):
             return super().score(X, sample_weight=sample_weight)
-        found = sum_over(self.to_local(), X, sample_weight, logs_of_block, False)
+        found = sum_over(self.to_local(), X, sample_weight, scores_of_block)
         return float(found.sums[1] / found.sums[0])
+
+    def impute(self, X, draw=False, random_state=None):
+        """Fill in missing values; see `fastclust.GaussianMixture.impute`.
+
+        Of a Dask collection it is lazy, and there are no draws.
+        """
+        if not is_collection(X):
+            return super().impute(X, draw, random_state)
+        if draw:
+            raise TypeError("Draws are for rows in memory: call impute of to_local() on blocks.")
+        columns = list(getattr(X, "columns", range(X.shape[1])))
+        return lazily(self.to_local(), "impute", X, columns)
 
     def _sum_logs(self, X, sample_weight, with_entropy=False):
         """Weighted sums over the rows that criteria need; see `fastclust.GaussianMixture`."""

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._algorithms.rows.missing import has_no_value
 from fastclust._missing import allows_nan
 from fastclust.dask._collections import DaskSource, no_rows_of
 
@@ -135,9 +136,26 @@ class LogSums:
 
 
 def logs_of_block(model, rows, weights, with_entropy):
-    """The sums that information criteria need."""
-    exponent = 0
-    if weights is not None:
-        exponent = scale.find_exponent(weights)
-        weights = scale.scaled(weights, -exponent)
+    """The sums that information criteria need, over the rows that have a value."""
+    weights, exponent = _in_range(weights)
+    if allows_nan(model):
+        known = ~has_no_value(rows)
+        if not known.any():
+            return LogSums(np.zeros(3), exponent)
+        rows, weights = rows[known], None if weights is None else weights[known]
     return LogSums(model._sum_logs(rows, weights, with_entropy), exponent)
+
+
+def scores_of_block(model, rows, weights):
+    """The sums of the weights and of the weighted log-likelihoods."""
+    weights, exponent = _in_range(np.ones(len(rows)) if weights is None else weights)
+    sums = [weights.sum(dtype=np.float64), weights.astype(np.float64) @ model.score_samples(rows)]
+    return LogSums(np.array(sums), exponent)
+
+
+def _in_range(weights):
+    """Weights times 2^-exponent, so that they can be summed, and the exponent."""
+    if weights is None:
+        return None, 0
+    exponent = scale.find_exponent(weights)
+    return scale.scaled(weights, -exponent), exponent

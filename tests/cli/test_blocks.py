@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fastclust import KMeans, MiniBatchKMeans, SphericalKMeans, _progress_bar
+from fastclust import (
+    GaussianMixture,
+    KMeans,
+    MiniBatchKMeans,
+    SphericalKMeans,
+    _progress_bar,
+)
 from fastclust._algorithms.kmeans import seeding
 from fastclust._algorithms.rows import block_source
 from fastclust._cli.main import main
@@ -105,6 +111,24 @@ def test_missing_values_of_files_in_blocks_are_left_out(frame, tmp_path, capsys,
         assert main(list(map(str, command))) == 0
         # Distances of rows near a center lose some digits.
         np.testing.assert_allclose(np.load(output), values, rtol=1e-9)
+
+
+def test_mixtures_leave_missing_values_of_files_in_blocks_out(frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(block_source, "BLOCK_BYTES", 8000)
+    path, model, output = (tmp_path / file for file in ("rows.npy", "model.npz", "out.npy"))
+    X = frame[["a", "b"]].to_numpy(copy=True)
+    X[::5, 0] = np.nan
+    np.save(path, X)
+    rows = [path, "--memory", "1kB", "--output", output, "--write", "scores"]
+    command = ["fit", "gmm", *rows, "--components", "4", "--init-params", "random_from_data"]
+    command += ["--random-state", "0", "--missing", "ignore", "--model", model]
+    assert main(list(map(str, command))) == 0
+    options = {"init_params": "random_from_data", "random_state": 0, "missing": "ignore"}
+    expected = GaussianMixture(4, **options).fit(X).score_samples(X)
+    np.testing.assert_allclose(np.load(output), expected, rtol=1e-7)  # sums in another order
+    command = ["predict", *rows, "--model", model]
+    assert main(list(map(str, command))) == 0
+    np.testing.assert_allclose(np.load(output), expected, rtol=1e-7)
 
 
 def test_passes_over_the_rows_are_shown(frame, tmp_path, monkeypatch):

@@ -9,8 +9,11 @@ import pytest
 import fastclust
 from fastclust import limit_memory
 from fastclust._algorithms.rows import block_source
-from fastclust.dask import KMeans, MiniBatchKMeans
+from fastclust.dask import GaussianMixture, KMeans, MiniBatchKMeans
 from tests.kmeans.test_missing_blocks import N, assert_same, make, make_rows
+from tests.mixture.test_blocks import assert_same_mixtures
+from tests.mixture.test_missing_blocks import NO_START, make_problem
+from tests.mixture.test_missing_blocks import make as make_mixture
 from tests.rows.test_blocks import Given
 
 CHUNK = 416  # rows; the last block is shorter
@@ -116,3 +119,42 @@ def test_errors_say_where():
             kmeans.fit(array(wrong))
     with pytest.raises(ValueError, match=r"contains NaN(.|\n)*In block . of the rows"):
         make(KMeans, missing="error").fit(array(X))
+
+
+# -- mixtures --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "weighted"),
+    [("full", True), ("tied", False), ("diag", True), ("spherical", False)],
+)
+def test_mixtures_are_those_of_rows_in_memory(covariance_type, weighted, scheduler):
+    X, means = make_problem()
+    weights = np.random.default_rng(1).uniform(0.5, 2, N) if weighted else None
+    expected = make_mixture(means, covariance_type).fit(X, sample_weight=weights)
+    rows = da.from_array(X, chunks=(CHUNK, 5))
+    mixture = make_mixture(means, covariance_type, of=GaussianMixture)
+    mixture.fit(rows, sample_weight=weights)
+    assert_same_mixtures(mixture, expected, 1e-10)  # sums of all rows
+    for method in "predict", "score_samples", "impute":
+        found = np.asarray(getattr(mixture, method)(rows))
+        np.testing.assert_allclose(found, getattr(expected, method)(X), rtol=1e-8, atol=1e-8)
+    for method in mixture.bic, mixture.aic, mixture.score:
+        in_memory = getattr(expected, method.__name__)(X, sample_weight=weights)
+        assert method(rows, sample_weight=weights) == pytest.approx(in_memory, rel=1e-10)
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "random"])
+@pytest.mark.filterwarnings(r"ignore:.*found by k-means\|\|")
+def test_starts_of_mixtures_see_the_rows_filled(init_params):
+    X, means = make_problem()
+    options = {"init_params": init_params, "tol": 1e-2} | NO_START
+    expected = make_mixture(means, **options).fit(X)
+    mixture = make_mixture(means, of=GaussianMixture, **options).fit(dataframe(X))
+    assert mixture.lower_bound_ == pytest.approx(expected.lower_bound_, abs=0.1)
+    imputed = mixture.impute(dataframe(X)).compute()
+    assert list(imputed.columns) == list("abcde")
+    np.testing.assert_array_equal(imputed.index, np.arange(N)[::-1])
+    assert not imputed.isna().any(axis=None)
+    with pytest.raises(TypeError, match="Draws are for rows in memory"):
+        mixture.impute(dataframe(X), draw=True)

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from fastclust import GaussianMixture, MiniBatchGaussianMixture, limit_memory, limit_threads
+from fastclust import GaussianMixture, MiniBatchGaussianMixture, limit_threads
 from fastclust.outliers import confident_labels
 from tests import reference
 
@@ -318,14 +318,6 @@ def test_batches_must_be_complete():
         fitted.partial_fit(Y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         MiniBatchGaussianMixture().fit(Y)
-
-
-def test_rows_in_blocks_must_be_complete(tmp_path):
-    _, X = make_rows(20_000)
-    np.save(tmp_path / "rows.npy", X)
-    rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    with limit_memory("100 KB"), pytest.raises(ValueError, match="NaN"):
-        mixture().fit(rows)
 
 
 def test_frames():

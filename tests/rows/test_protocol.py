@@ -16,6 +16,7 @@ from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
+from fastclust._algorithms.rows.missing import IncompleteArray
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import (
     Iterations,
@@ -123,6 +124,10 @@ def make_rows(n_samples=1000, n_features=5, n_clusters=7):
     return X, rng.uniform(0.5, 2.0, size=n_samples)
 
 
+def with_missing_values(X):
+    return IncompleteArray(np.where(X > 5, np.nan, X).astype(X.dtype))
+
+
 def packed(X, sample_weight, container, dtype):
     weights = None if sample_weight is None else sample_weight.astype(dtype)
     return pack(container(X.astype(dtype)), weights, np.zeros(X.shape[1], dtype=dtype))
@@ -177,7 +182,11 @@ PASSES: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize(
     ("kind", "container"),
-    [*((kind, np.asarray) for kind in PASSES), ("k-means", scipy.sparse.csr_array)],
+    [
+        *((kind, np.asarray) for kind in PASSES),
+        ("k-means", scipy.sparse.csr_array),
+        ("k-means", with_missing_values),
+    ],
 )
 def test_statistics_of_parts_add_up_to_those_of_the_whole(kind, container, dtype, weighted):
     X, sample_weight = make_rows()

@@ -25,14 +25,14 @@ class FilledRows(NamedTuple):
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or RowSource of shape (n_samples, n_features)
         The rows; what was missing is the weighted mean of its column.
     mean : ndarray of shape (n_features,)
         Their mean.
     sample_weight : ndarray of shape (n_samples,) or None
         Weight of each row.
-    missing : ndarray of shape (n_samples, n_features), bool, or None
-        Where values were missing; None if none was.
+    missing : ndarray of shape (n_samples, n_features), bool, or RowSource, or None
+        Where values were missing, or the rows before they were filled; None if none was.
     """
 
     X: np.ndarray
@@ -68,12 +68,7 @@ def fill(X, mean, sample_weight, names=None):
     missing = find_missing(X, mean)
     if missing is None:
         return FilledRows(X, mean, sample_weight, None)
-    if missing.all(axis=0).any():
-        f = int(np.argmax(missing.all(axis=0)))
-        name = "" if names is None else f" ({names[f]!r})"
-        raise ValueError(
-            f"Feature {f}{name} has no value: it is missing in all rows. Leave it out of X."
-        )
+    check_features(~missing.all(axis=0), names)
     known = ~missing.all(axis=1)
     if not known.all():
         X, missing = X[known], missing[known]
@@ -83,6 +78,16 @@ def fill(X, mean, sample_weight, names=None):
     means = np.nansum(X * shares, axis=0).astype(X.dtype)
     X = np.where(missing, means, X)
     return FilledRows(X, find_mean(X), sample_weight, missing)
+
+
+def check_features(counts, names):
+    """Raise ValueError if a feature has no value; `counts` is not 0 for those that have some."""
+    if not np.all(counts):
+        f = int(np.argmin(counts))
+        name = "" if names is None else f" ({names[f]!r})"
+        raise ValueError(
+            f"Feature {f}{name} has no value: it is missing in all rows. Leave it out of X."
+        )
 
 
 def find_missing(X, mean=None):

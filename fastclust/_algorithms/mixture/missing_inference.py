@@ -7,6 +7,8 @@ from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.inference import find_shift, infer, lay_out
 from fastclust._algorithms.mixture.missing import Completed, find_missing
 from fastclust._algorithms.mixture.patterns import group_rows
+from fastclust._algorithms.rows.block_source import RowSource
+from fastclust._algorithms.rows.source import row_slices
 
 BLOCK_ROWS = 2**16
 """Rows that are grouped and packed at a time."""
@@ -19,11 +21,16 @@ def infer_observed(X, mixture, labels_out, log_density_out, resp_out):
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or RowSource of shape (n_samples, n_features)
         The rows; NaN is missing.
     mixture, labels_out, log_density_out, resp_out : Mixture, ndarray
         As of `inference.infer`.
     """
+    if isinstance(X, RowSource):
+        for part, rows in row_slices(X, BLOCK_ROWS):
+            outputs = labels_out[part], log_density_out[part], resp_out[part]
+            infer_observed(rows, mixture, *outputs)
+        return
     missing = find_missing(X)
     if missing is None:
         infer(X, mixture, labels_out, log_density_out, resp_out)

@@ -15,11 +15,20 @@ from typing import Any
 import numpy as np
 
 from fastclust._algorithms.memory import memory_limit
+from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.blocks import BlockRows
 from fastclust._algorithms.rows.dense import PanelMemory
-from fastclust._algorithms.rows.facts import Facts, facts_of_block, merge_facts, sample_step
+from fastclust._algorithms.rows.facts import (
+    Facts,
+    facts_of_block,
+    largest_magnitude,
+    merge_facts,
+    sample_step,
+    share_sums,
+)
 from fastclust._algorithms.rows.files import BlocksInFiles, open_map
 from fastclust._algorithms.rows.merging import sum_tree
+from fastclust._algorithms.rows.missing import has_no_value
 from fastclust._algorithms.rows.protocol import Rows
 from fastclust._algorithms.rows.read_ahead import read_ahead
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
@@ -68,12 +77,6 @@ def open_source(X, allow_nan=False):
     if hasattr(X, "n_features") and hasattr(X, "__iter__") and not hasattr(X, "__array__"):
         return BlockSource(GivenBlocks(X), allow_nan=allow_nan)
     return None
-
-
-def largest_magnitude(rows):
-    """Largest magnitude of a value of an array; 0 if all are missing."""
-    least, most = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
-    return max(0.0, float(most), -float(least))
 
 
 class GivenBlocks:
@@ -172,6 +175,18 @@ class RowSource:
         """Number of the values of each feature, where some are missing."""
         return self.facts.counts
 
+    def filled(self, values) -> "RowSource":
+        """The rows, complete: a value for each feature is in the place of missing ones."""
+        raise NotImplementedError
+
+    def rows_with_values(self, sample_weight) -> tuple["RowSource", Any]:
+        """The rows that have a value, and their weights, or None for ones."""
+        raise NotImplementedError
+
+    def find_weighted_mean(self, sample_weight) -> np.ndarray:
+        """Weighted mean of the values of each feature, in float64."""
+        raise NotImplementedError
+
     def blocks(self) -> Generator[tuple[slice, np.ndarray], None, None]:
         """Yield (slice of the rows, block); a block is valid until the next. Close it."""
         raise NotImplementedError
@@ -231,6 +246,10 @@ class BlockSource(RowSource):
         Which of the rows these are; all by default.
     allow_nan : bool, default=False
         Whether NaN stands for missing values; else it is an error.
+    filling : ndarray of shape (n_features,), default=None
+        What is in the place of missing values, in the units of the given rows.
+    memory_share : float, default=1.0
+        Share of the memory limit that packed rows may take.
 
     Attributes
     ----------
@@ -242,9 +261,12 @@ class BlockSource(RowSource):
         Rows of a block, but for the last.
     """
 
-    def __init__(self, rows, dtype=None, exponent=0, selected=None, *, allow_nan=False):
+    def __init__(
+        self, rows, dtype=None, exponent=0, selected=None, *,
+        allow_nan=False, filling=None, memory_share=1.0,
+    ):  # fmt: skip
         self._rows, self._exponent, self._selected = rows, exponent, selected
-        self.allow_nan = allow_nan
+        self.allow_nan, self._filling, self.memory_share = allow_nan, filling, memory_share
         self.n_features = rows.n_features
         self.dtype = np.dtype(dtype or rows.dtype)
         lanes = VECTOR_BYTES // self.dtype.itemsize
@@ -290,8 +312,36 @@ class BlockSource(RowSource):
 
     def _with(self, **others):
         """The rows, but for what is given."""
-        own = {"dtype": self.dtype, "exponent": self._exponent, "selected": self._selected}
-        return BlockSource(self._rows, allow_nan=self.allow_nan, **own | others)
+        own = {
+            "dtype": self.dtype, "exponent": self._exponent, "selected": self._selected,
+            "allow_nan": self.allow_nan, "filling": self._filling,
+            "memory_share": self.memory_share,
+        }  # fmt: skip
+        return BlockSource(self._rows, **own | others)
+
+    def filled(self, values):
+        """The rows, complete: a value for each feature is in the place of missing ones."""
+        self.memory_share = 0.5  # both are packed
+        values = scale.scaled(values, -self._exponent)
+        return self._with(filling=values, allow_nan=False, memory_share=0.5)
+
+    def rows_with_values(self, sample_weight):
+        """The rows that have a value, and their weights, or None for ones."""
+        if not self.facts.n_empty:
+            return self, sample_weight
+        with contextlib.closing(self.blocks()) as blocks:
+            known = np.concatenate([~has_no_value(rows) for _, rows in blocks])
+        return self[known], None if sample_weight is None else sample_weight[known]
+
+    def find_weighted_mean(self, sample_weight):
+        """Weighted mean of the values of each feature, in float64."""
+        if sample_weight is None and np.isfinite(self.facts.mean).all():
+            return self.facts.mean
+        weights = np.ones(self.n_samples) if sample_weight is None else sample_weight
+        total = weights.sum(dtype=np.float64)
+        with contextlib.closing(self.blocks()) as blocks:
+            sums = sum_tree(share_sums(rows, weights[part], total) for part, rows in blocks)
+        return sums[0] / sums[1]
 
     def pack(self, sample_weight, origin, unit=False, reserved=0):
         """The rows as algorithms take them; see `RowSource.pack`."""
@@ -366,6 +416,8 @@ class BlockSource(RowSource):
         """
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             out[:] = rows
+            if self._filling is not None:
+                np.copyto(out, self._filling, where=np.isnan(out))
             if self._exponent:
                 np.ldexp(out, self._exponent, out=out)
             total = out.sum()

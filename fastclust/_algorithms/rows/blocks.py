@@ -78,7 +78,8 @@ class BlockRows(RowsInBlocks):
         block_bytes = source.block_rows * (source.n_bytes // max(1, self.n_samples))
         n_more = (sample_weight is not None) + self.is_incomplete  # values for each row
         block_bytes += n_more * source.block_rows * self.dtype.itemsize
-        room = memory_limit() - reserved - (4 * self.n_samples if labels_fit(self.n_samples) else 0)
+        room = source.memory_share * memory_limit() - reserved
+        room -= 4 * self.n_samples if labels_fit(self.n_samples) else 0
         n_kept = room // max(1, block_bytes) - BLOCKS_AT_WORK
         self.n_kept = int(min(max(n_kept, 0), self.n_blocks))
         self._kept: list[Panels] = []

@@ -56,6 +56,15 @@ class BlockFacts(NamedTuple):
     observed: ObservedFacts | None
     """The same of the values that there are; None where none may be missing."""
 
+    is_incomplete: bool = False
+    """Whether values are missing."""
+
+    def are_of(self, rows):
+        """Whether a block has these sums, to the bit: whether it is still the same."""
+        if self.observed is not None and self.is_incomplete:
+            return np.array_equal(IncompleteArray(rows).sums, self.observed.sums, equal_nan=True)
+        return np.array_equal(sum_rows(rows), self.sums, equal_nan=True)
+
 
 class Facts(NamedTuple):
     """What the first pass over the rows finds out; where values are missing, of the others."""
@@ -117,7 +126,7 @@ def facts_of_block(rows, memory, allow_nan=False):
     observed = _observed_facts(rows, memory) if allow_nan else None
     if observed is not None and observed.counts.sum() < rows.size:
         nothing = np.full(rows.shape[1], math.nan)
-        return BlockFacts(len(rows), nothing, nothing, math.nan, math.nan, observed)
+        return BlockFacts(len(rows), nothing, nothing, math.nan, math.nan, observed, True)
     n, sums = len(rows), sum_rows(rows)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = sums / n
@@ -153,7 +162,7 @@ def merge_facts(of_blocks, sample):
     sample : ndarray of shape (n_sampled, n_features)
         Some of the rows; see `sample_step`.
     """
-    if any(block.observed and math.isnan(block.reach) for block in of_blocks):
+    if any(block.is_incomplete for block in of_blocks):
         return _merge_observed(of_blocks, sample)
     n, n_features = 0, sample.shape[1]
     sums, mean, square = np.zeros(n_features), np.zeros(n_features), 0.0
@@ -173,7 +182,7 @@ def _merge_observed(of_blocks, sample):
     """Facts of all rows, some of which lack values: those of `merge_facts`, feature by feature."""
     n, mean, sums, squares = np.zeros((4, sample.shape[1]))
     with np.errstate(over="ignore", invalid="ignore"):
-        for *_, block in of_blocks:
+        for block in (block.observed for block in of_blocks):
             both = np.maximum(n + block.counts, 1)
             moved = block.sums / np.maximum(block.counts, 1) - mean
             squares += block.squares + n * (block.counts / both) * np.square(moved)
@@ -181,7 +190,7 @@ def _merge_observed(of_blocks, sample):
             mean = sums / np.maximum(n, 1)
         reaches = [
             block.reach + math.sqrt(_square(np.where(block.counts > 0, mean - block.about, 0)))
-            for *_, block in of_blocks
+            for block in (block.observed for block in of_blocks)
         ]
         reach, square = float(np.max(reaches, initial=0.0)), float(squares.sum())
     return Facts(
@@ -194,6 +203,37 @@ def _merge_observed(of_blocks, sample):
         squares,
         sum(block.observed.n_empty for block in of_blocks),
     )
+
+
+def largest_magnitude(rows):
+    """Largest magnitude of a value of an array; 0 if all are missing."""
+    least, most = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
+    return max(0.0, float(most), -float(least))
+
+
+def share_sums(rows, weights, total):
+    """Sums of the values of each feature times the shares of the rows, and of these shares.
+
+    Shares, and not weights, keep the sums from overflowing.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+        Some of the rows; NaN is missing.
+    weights : ndarray of shape (n_samples,) or None
+        Their weights; None for ones.
+    total : float
+        Sum of the weights of all rows.
+
+    Returns
+    -------
+    sums : ndarray of shape (2, n_features), float64
+        Both.
+    """
+    shares = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
+    shares /= total
+    is_missing = np.isnan(rows)
+    return np.array([shares @ np.where(is_missing, 0, rows), shares @ ~is_missing])
 
 
 def sample_step(n_samples):
