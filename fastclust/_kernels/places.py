@@ -29,7 +29,8 @@ KERNELS = {
     "kmeans.distances": ("distances_to_labels", "sum_label_distances", "transform_rows"),
     "kmeans.seeding_csr": ("try_candidates_csr",),
     "kmeans.csr": (
-        "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
+        "assign_csr", "assign_csr_to_two", "accumulate_csr", "distances_to_labels_csr",
+        "distances_sq_csr",
     ),
     "kmeans.missing": (
         "sum_observed", "describe_observed", "assign_observed", "move_observed",

@@ -13,6 +13,7 @@ from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._calls import (
     accumulate_csr,
     assign_csr,
+    assign_csr_to_two,
     distances_sq_csr,
     distances_to_labels_csr,
     try_candidates_csr,
@@ -135,16 +136,25 @@ class CsrRows:
 
     def assign_changes(self, centers, labels):
         """Label each row in place; return how many labels changed."""
-        centers_t, center_sq = lanes_of(centers, self.dtype)
-        if lose_digits(centers, center_sq.ravel()):
+        center_sq = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+        if lose_digits(centers, center_sq.astype(self.dtype, copy=False)):
             before = labels.copy()
             for part, rows in self._blocks():
                 labels[part] = rows.all_distances_sq(centers).argmin(axis=1)
             return np.count_nonzero(labels != before)
-        chunks = self.chunks(len(centers))
-        dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
+        is_pair = len(centers) == 2  # one dot product decides
+        n_dots = 1 if is_pair else len(centers)
+        chunks, work = self.chunks(n_dots), self.work(n_dots)
         n_changed = np.empty(len(chunks), dtype=np.int64)
-        work = self.work(len(centers))
+        if is_pair:
+            difference = np.subtract(centers[1], centers[0], dtype=np.float64)
+            threshold = float(center_sq[1] - center_sq[0]) / 2
+            assign_csr_to_two(
+                chunks, *self.arrays, difference, threshold, labels, n_changed, work=work
+            )
+            return int(n_changed.sum())
+        centers_t, center_sq = lanes_of(centers, self.dtype)
+        dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
         assign_csr(chunks, *self.arrays, centers_t, center_sq, dots, labels, n_changed, work=work)
         return int(n_changed.sum())
 
