@@ -15,7 +15,7 @@ Candidates that are too many for the widest tile are divided among several tiles
 which is then more than half of the widest (`Panels.run_seeding`)."""
 
 KERNELS = {
-    "rows.pack": ("sum_columns", "pack_rows", "narrow_panels"),
+    "rows.pack": ("sum_columns", "pack_rows", "take_csr_rows", "narrow_panels"),
     "rows.sort": ("sort_rows",),
     "kmeans.m_step": ("sum_clusters", "update_centers"),
     "kmeans.tiles": ("tile_centers", "find_close_centers"),

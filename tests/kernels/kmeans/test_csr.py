@@ -11,6 +11,7 @@ from fastclust._calls import (
     assign_csr_to_two,
     distances_sq_csr,
     distances_to_labels_csr,
+    take_csr_rows,
     try_candidates_csr,
 )
 from fastclust._kernels.kmeans.constants import CANCELS
@@ -70,6 +71,25 @@ def test_assign_csr_takes_the_first_of_equal_centers(dtype, n_copies):
     np.testing.assert_array_equal(rows.assign(C), np.arange(len(C)) % 3)
     np.testing.assert_array_equal(rows.assign(C[[0, 3]]), 0)
     np.testing.assert_array_equal(rows.assign(C[[2, 1]])[:3], [1, 1, 0])
+
+
+@pytest.mark.parametrize("n_taken", [1, 0.3, 2])
+def test_take_csr_rows(rng, n_samples, n_features, n_taken, dtype, max_chunks):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    numbers = rng.integers(n_samples, size=max(1, int(n_taken * n_samples)), dtype=np.int32)
+    expected, row_sq = reference.take_csr_rows(X, numbers)
+    chunks = chunks_of(len(numbers), max_chunks)
+    data, indices = np.empty_like(expected.data), np.empty_like(expected.indices)
+    squares = np.empty(len(numbers))
+    starts = expected.indptr.astype(np.int32)
+    take_csr_rows(chunks, *rows.arrays, numbers, starts, data, indices, squares)
+    np.testing.assert_array_equal(data, expected.data)
+    np.testing.assert_array_equal(indices, expected.indices)
+    # Only the order of these sums in float64 differs.
+    np.testing.assert_allclose(squares, row_sq, rtol=tolerance(np.float64, n_features))
+    taken = CsrRows.of_numbers(X, numbers, None)
+    assert (taken.matrix != expected).nnz == 0
+    np.testing.assert_array_equal(taken.row_sq, squares)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
