@@ -38,14 +38,7 @@ from fastclust._kernels.kmeans.lloyd import make_team_work, take_labels
 from fastclust._kernels.kmeans.m_step import touch_all
 from fastclust._kernels.signature import float32, float64, int32, int64, real
 from fastclust._kernels.simd.tiles import argmin2_tile
-from fastclust._kernels.simd.vectors import (
-    changed_lanes,
-    not_above_lanes,
-    prefetch,
-    splat,
-    splat_labels,
-    store,
-)
+from fastclust._kernels.simd.vectors import not_above_lanes, splat, splat_labels, store
 
 
 @inner
@@ -72,13 +65,6 @@ def _find_margin(center_sq, radius, n_features):
                 largest_sq = max(largest_sq, center_sq[t, j])
     terms = largest_sq + 2 * radius * np.sqrt(largest_sq)
     return 2.1 * (n_features + 4) * (ROUNDING * terms + TINY * (1 + radius))
-
-
-@inner
-def _prefetch_panel(panels, p):
-    """Prefetch a panel in float64, of which single rows are read when their labels are taken."""
-    for f in range(panels.shape[1]):
-        prefetch(panels, (p, f, 0))
 
 
 class Filter(NamedTuple):
@@ -127,10 +113,6 @@ def _assign_filtered(rows, centers, labels, chunk_sums, chunks, s, from_scratch,
                         n_near += 1
                         new = nearest(panels, q, n_clusters, tiles, center_sq)
                         store(new_labels_out, (chunk, q - first), new)
-            for q in range(p, min(p + 2, last)):
-                place = chunk, q - first
-                if changed_lanes(panels, new_labels_out, place, labels.labels_out, q):
-                    _prefetch_panel(panels, q)
         n_changed += take_labels(
             rows, first, last, labels, n_clusters, chunk, from_scratch, chunk_sums
         )
