@@ -74,6 +74,9 @@ CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmar
         "_algorithms/rows/csr.py", "ELEMENT_WORK = 4", ["ELEMENT_WORK = 1", "ELEMENT_WORK = 16"],
         SPARSE,
     ),
+    "TAKE_WORK": (
+        "_algorithms/rows/csr.py", "TAKE_WORK = 16", ["TAKE_WORK = 1", "TAKE_WORK = 200"], SPARSE,
+    ),
     "CLUSTER_CHUNKS": (
         "_algorithms/rows/csr.py", "CLUSTER_CHUNKS = 16",
         ["CLUSTER_CHUNKS = 2", "CLUSTER_CHUNKS = 64"], SPARSE,

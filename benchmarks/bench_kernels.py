@@ -212,12 +212,13 @@ class OwnDistances(_Dense):
 class AssignSparse(_Kernel):
     """Label of the nearest center of sparse rows; the operations are those of stored values."""
 
-    params = chosen = ["words 20,000 x 5,000, k=20"]
+    params = chosen = ["words 20,000 x 5,000, k=2", "words 20,000 x 5,000, k=20"]
     source = "kmeans/csr.py"
     n_stored = 25
 
     def setup_cache(self):
-        return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 20)}
+        X = _sparse_rows(20_000, 5_000, self.n_stored)
+        return {name: (X, k) for name, k in zip(self.params, (2, 20), strict=True)}
 
     def make(self, X, k):
         rows, centers = internals.pack_sparse(X), X[:k].toarray()
@@ -227,6 +228,8 @@ class AssignSparse(_Kernel):
 class IterateSparse(AssignSparse):
     """An iteration of Lloyd's algorithm on sparse rows."""
 
+    params = chosen = ["words 20,000 x 5,000, k=20"]
+
     def setup_cache(self):
         return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 20)}
 
@@ -235,6 +238,21 @@ class IterateSparse(AssignSparse):
         for iteration in range(10):
             internals.iterate(state, iteration, 1)
         return lambda: internals.iterate(state, 10, 1), 2 * k * self.n_stored
+
+
+class TakeSparse(_Kernel):
+    """Copies of half of the sparse rows, by number; the operations are those of stored values."""
+
+    params = chosen = ["words 20,000 x 5,000"]
+    source = "rows/pack.py"
+    n_stored = 25
+
+    def setup_cache(self):
+        return {self.params[0]: (_sparse_rows(20_000, 5_000, self.n_stored), 1)}
+
+    def make(self, X, k):
+        numbers = np.arange(0, X.shape[0], 2, dtype=np.int32)
+        return lambda: internals.pack_sparse_part(X, numbers), self.n_stored
 
 
 def _sparse_rows(n_samples, n_features, n_stored):

@@ -40,6 +40,13 @@ def pack_sparse(X):
     return CsrRows(X, None)
 
 
+def pack_sparse_part(X, numbers):
+    """Some rows of a CSR matrix, by number."""
+    from fastclust._algorithms.rows.csr import CsrRows
+
+    return CsrRows.of_numbers(X, numbers, None)
+
+
 def pack_again(rows):
     """Pack the same dense rows once more."""
     rows.pack()

@@ -284,6 +284,17 @@ def assign_csr(X, centers):
     return assign_nearest(X.toarray(), centers)
 
 
+def assign_csr_to_two(X, difference, threshold):
+    """Whether every sparse row is on the second center's side of the plane between two."""
+    return (X.toarray().astype(np.float64) @ difference > threshold).astype(np.int32)
+
+
+def take_csr_rows(X, numbers):
+    """Sparse rows by number, and their squared norms."""
+    part = X[numbers]
+    return part, (part.toarray().astype(np.float64) ** 2).sum(axis=1)
+
+
 def distances_to_labels_csr(X, centers, labels):
     """Squared distance of every sparse row to the center of its label."""
     return distances_to_labels(X.toarray(), centers, labels)

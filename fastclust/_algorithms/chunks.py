@@ -35,10 +35,13 @@ def split(n_items, item_work, max_chunks=MAX_CHUNKS, min_work=MIN_CHUNK_WORK):
     """
     wanted = int(n_items * item_work / min_work)
     n_chunks = max(1, min(wanted, n_items, max_chunks))
-    chunks = np.empty((n_chunks, 3), dtype=np.int64)
-    chunks[:, 0] = np.arange(n_chunks)
-    chunks[:, 1] = chunks[:, 0] * n_items // n_chunks
-    chunks[:-1, 2], chunks[-1, 2] = chunks[1:, 1], n_items
+    if n_chunks == 1:  # the short way, for small fits
+        chunks = np.array([[0, 0, n_items]], dtype=np.int64)
+    else:
+        chunks = np.empty((n_chunks, 3), dtype=np.int64)
+        chunks[:, 0] = np.arange(n_chunks)
+        chunks[:, 1] = chunks[:, 0] * n_items // n_chunks
+        chunks[:-1, 2], chunks[-1, 2] = chunks[1:, 1], n_items
     chunks.flags.writeable = False
     return chunks
 

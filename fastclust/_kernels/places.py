@@ -15,7 +15,7 @@ Candidates that are too many for the widest tile are divided among several tiles
 which is then more than half of the widest (`Panels.run_seeding`)."""
 
 KERNELS = {
-    "rows.pack": ("sum_columns", "pack_rows", "narrow_panels"),
+    "rows.pack": ("sum_columns", "pack_rows", "take_csr_rows", "narrow_panels"),
     "rows.sort": ("sort_rows",),
     "kmeans.m_step": ("sum_clusters", "update_centers"),
     "kmeans.tiles": ("tile_centers", "find_close_centers"),
@@ -29,7 +29,8 @@ KERNELS = {
     "kmeans.distances": ("distances_to_labels", "sum_label_distances", "transform_rows"),
     "kmeans.seeding_csr": ("try_candidates_csr",),
     "kmeans.csr": (
-        "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
+        "assign_csr", "assign_csr_to_two", "accumulate_csr", "distances_to_labels_csr",
+        "distances_sq_csr",
     ),
     "kmeans.missing": (
         "sum_observed", "describe_observed", "assign_observed", "move_observed",

@@ -13,8 +13,10 @@ from fastclust._algorithms.kmeans.statistics import ClusterStatistics
 from fastclust._calls import (
     accumulate_csr,
     assign_csr,
+    assign_csr_to_two,
     distances_sq_csr,
     distances_to_labels_csr,
+    take_csr_rows,
     try_candidates_csr,
 )
 from fastclust._kernels.simd.sizes import VECTOR_BYTES
@@ -22,6 +24,9 @@ from fastclust._kernels.simd.sizes import VECTOR_BYTES
 ELEMENT_WORK = 4
 """Cost of one stored element and one center, in multiply-adds of the dense kernels
 (benchmarks/ablate_constants.py, as those that follow)."""
+
+TAKE_WORK = 16
+"""Cost of copying a stored element, likewise."""
 
 CANDIDATE_WORK = 150
 """Cost of the distance of a row to a candidate seed, in multiply-adds of the dense kernels."""
@@ -67,6 +72,35 @@ class CsrRows:
         weights = np.empty(0, dtype=X.dtype) if sample_weight is None else sample_weight
         self.weights = readable(weights)
         self.origin = np.zeros(self.n_features, dtype=X.dtype)
+
+    @classmethod
+    def of_numbers(cls, X, numbers, sample_weight):
+        """Rows of X by number, their squares summed as they are copied.
+
+        Parameters
+        ----------
+        X : csr_matrix or csr_array of shape (n_rows, n_features), float32 or float64
+            In canonical format, with int32 indices.
+        numbers : ndarray of int of shape (n_samples,)
+            Which rows.
+        sample_weight : ndarray of shape (n_samples,) or None
+            Weights of these.
+        """
+        arrays, n_samples = arrays_of(X), len(numbers)
+        starts = np.zeros(n_samples + 1, dtype=np.int32)
+        np.cumsum(np.diff(arrays[2]).take(numbers), out=starts[1:])
+        values = np.empty(starts[-1], dtype=X.dtype)
+        columns, row_sq = np.empty(len(values), dtype=np.int32), np.empty(n_samples)
+        work = TAKE_WORK * len(values)
+        take_csr_rows(
+            split(n_samples, work / n_samples), *arrays, numbers.astype(np.int32, copy=False),
+            starts, values, columns, row_sq, work=work,
+        )  # fmt: skip
+        part = type(X)((values, columns, starts), (n_samples, X.shape[1]))
+        part.has_canonical_format = True
+        rows = cls(part, sample_weight)
+        rows.row_sq = row_sq
+        return rows
 
     @property
     def matrix(self):
@@ -135,16 +169,25 @@ class CsrRows:
 
     def assign_changes(self, centers, labels):
         """Label each row in place; return how many labels changed."""
-        centers_t, center_sq = lanes_of(centers, self.dtype)
-        if lose_digits(centers, center_sq.ravel()):
+        center_sq = np.einsum("jf,jf->j", centers, centers, dtype=np.float64)
+        if lose_digits(centers, center_sq.astype(self.dtype, copy=False)):
             before = labels.copy()
             for part, rows in self._blocks():
                 labels[part] = rows.all_distances_sq(centers).argmin(axis=1)
             return np.count_nonzero(labels != before)
-        chunks = self.chunks(len(centers))
-        dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
+        is_pair = len(centers) == 2  # one dot product decides
+        n_dots = 1 if is_pair else len(centers)
+        chunks, work = self.chunks(n_dots), self.work(n_dots)
         n_changed = np.empty(len(chunks), dtype=np.int64)
-        work = self.work(len(centers))
+        if is_pair:
+            difference = np.subtract(centers[1], centers[0], dtype=np.float64)
+            threshold = float(center_sq[1] - center_sq[0]) / 2
+            assign_csr_to_two(
+                chunks, *self.arrays, difference, threshold, labels, n_changed, work=work
+            )
+            return int(n_changed.sum())
+        centers_t, center_sq = lanes_of(centers, self.dtype)
+        dots = np.empty((len(chunks), *centers_t.shape[1:]), dtype=centers_t.dtype)
         assign_csr(chunks, *self.arrays, centers_t, center_sq, dots, labels, n_changed, work=work)
         return int(n_changed.sum())
 

@@ -10,7 +10,7 @@ from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.block_batches import BlockBatches
 from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.csr import CsrRows, some_rows
+from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, part_of
 from fastclust._algorithms.rows.directions import zero_rows_error
@@ -64,8 +64,10 @@ def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
     if isinstance(X, np.ndarray):
         memory = into.memory if isinstance(into, Panels) else None
         rows = Panels(_dense_rows(X, numbers, unit), sample_weight, origin, memory)
+    elif numbers is not None:
+        rows = CsrRows.of_numbers(X, numbers, sample_weight)
     else:
-        rows = CsrRows(X if numbers is None else some_rows(X, numbers), sample_weight, unit)
+        rows = CsrRows(X, sample_weight, unit)
     if rows.n_zero:
         raise zero_rows_error(X)
     return rows

@@ -5,7 +5,9 @@ multiply-add serves a stored element x_f of a row and LANES centers. The padding
 center_sq = infinity. Squared distances are |c|^2 - 2 x.c + |x|^2, as scikit-learn's for sparse
 rows; those that have lost digits are computed again, as the sum of (x - c)^2 over all features.
 
-X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32.
+X is (n_samples, n_features) as data, indices, indptr; indices and indptr are int32. Where an index
+is used as an unsigned number, Numba does not ask whether it counts from the end, which takes as
+long as a multiply-add.
 """
 
 from typing import NamedTuple
@@ -127,12 +129,56 @@ def assign_csr(
 
 
 @inner
+def _dot(rows, i, vector):
+    """x_i . vector in float64.
+
+    Four sums side by side hide the latency of multiply-adds.
+    """
+    data, indices, indptr = rows
+    first, stop = indptr[i], indptr[i + 1]
+    values, features, n_stored = data[first:stop], indices[first:stop], stop - first
+    whole = n_stored // 4 * 4
+    a = b = c = d = 0.0
+    for e in range(0, whole, 4):
+        a += values[e] * vector[np.uint32(features[e])]
+        b += values[e + 1] * vector[np.uint32(features[e + 1])]
+        c += values[e + 2] * vector[np.uint32(features[e + 2])]
+        d += values[e + 3] * vector[np.uint32(features[e + 3])]
+    for e in range(whole, n_stored):
+        a += values[e] * vector[np.uint32(features[e])]
+    return (a + b) + (c + d)
+
+
+@kernel
+def assign_csr_to_two(
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], difference: float64[:],
+    threshold: float64, labels_out: int32[:], n_changed_out: int64[:],
+):  # fmt: skip
+    """As `assign_csr` for two centers: one dot product says on which side of their plane a row is.
+
+    The second is nearer than the first where 2 x . (c_1 - c_0) > |c_1|^2 - |c_0|^2.
+
+    difference : (n_features,), float64  # IN: c_1 - c_0
+    threshold : (|c_1|^2 - |c_0|^2) / 2  # IN
+    labels_out : (n_samples,), int32     # IN, OUT
+    n_changed_out : (n_chunks,), int64   # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        n_changed = 0
+        for i in range(chunks[s, 1], chunks[s, 2]):
+            label = np.int32(_dot(SparseRows(data, indices, indptr), i, difference) > threshold)
+            n_changed += label != labels_out[i]
+            labels_out[i] = label
+        n_changed_out[chunks[s, 0]] = n_changed
+
+
+@inner
 def _add_row(rows, i, weight, j, sign, sums):
     """Add row i to the sums of cluster j, or subtract it if the sign is -1."""
     data, indices, indptr = rows
     sums_out, weights_out, counts_out = sums
     for e in range(indptr[i], indptr[i + 1]):
-        sums_out[j, indices[e]] += sign * weight * data[e]
+        sums_out[j, np.uint32(indices[e])] += sign * weight * data[e]
     weights_out[j] += sign * weight
     counts_out[j] += np.int64(np.sign(sign * weight))
 
@@ -214,7 +260,7 @@ def _own_distance_sq(rows, i, centers, center_sq, n_nonzero, j):
     data, indices, indptr = rows
     distance_sq = center_sq[j]
     for e in range(indptr[i], indptr[i + 1]):
-        c = centers[j, indices[e]]
+        c = centers[j, np.uint32(indices[e])]
         difference = data[e] - c
         distance_sq += difference * difference - c * c
     if distance_sq < CANCELS * center_sq[j]:

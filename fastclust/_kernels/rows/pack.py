@@ -157,6 +157,31 @@ def pack_rows(
 
 
 @kernel
+def take_csr_rows(
+    chunks, data: real[:], indices: int32[:], indptr: int32[:], numbers: int32[:],
+    starts: int32[:], data_out: real[:], indices_out: int32[:], row_sq_out: float64[:],
+):  # fmt: skip
+    """Copy rows of a CSR matrix by their numbers, and sum the squares of each.
+
+    data, indices, indptr : as CSR has them        # IN
+    numbers : (n_taken,), int32                    # IN
+    starts : (n_taken + 1,), int32                 # IN: where each row begins in the copy, and end
+    data_out, indices_out : (n_stored,)            # OUT: values and columns of the copy
+    row_sq_out : (n_taken,), float64               # OUT
+    """
+    for s in prange(chunks.shape[0]):
+        for i in range(chunks[s, 1], chunks[s, 2]):
+            first, start = indptr[numbers[i]], starts[i]
+            row_sq = 0.0
+            for e in range(starts[i + 1] - start):
+                value = data[first + e]
+                data_out[start + e] = value
+                indices_out[start + e] = indices[first + e]
+                row_sq += np.float64(value) * value
+            row_sq_out[i] = row_sq
+
+
+@kernel
 def narrow_panels(chunks, panels: real[:, :, :], panels_f32_out: float32[:, :, :]):
     """Put every two panels side by side in float32.
 

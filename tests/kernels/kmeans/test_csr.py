@@ -8,8 +8,10 @@ from fastclust._algorithms.rows.csr import CsrRows, arrays_of, lanes_of
 from fastclust._calls import (
     accumulate_csr,
     assign_csr,
+    assign_csr_to_two,
     distances_sq_csr,
     distances_to_labels_csr,
+    take_csr_rows,
     try_candidates_csr,
 )
 from fastclust._kernels.kmeans.constants import CANCELS
@@ -46,10 +48,48 @@ def test_assign_csr(rng, n_samples, n_features, n_clusters, dtype, max_chunks):
     assert n_changed.sum() == 0
 
 
-def test_assign_csr_takes_the_first_of_equal_centers(dtype):
-    C = np.tile(np.arange(3.0, dtype=dtype)[:, np.newaxis], (6, 1))  # 0 1 2 0 1 2 ...
+def test_assign_csr_to_two(rng, n_samples, n_features, dtype, max_chunks):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    C = rng.random((2, n_features)).astype(dtype)
+    difference = C[1].astype(np.float64) - C[0]
+    threshold = 0.5 * float(difference @ (C[1].astype(np.float64) + C[0]))
+    chunks = chunks_of(n_samples, max_chunks)
+    labels, n_changed = rows.new_labels(), np.empty(len(chunks), dtype=np.int64)
+    arguments = chunks, *rows.arrays, difference, threshold, labels, n_changed
+    assign_csr_to_two(*arguments)
+    np.testing.assert_array_equal(labels, reference.assign_csr_to_two(X, difference, threshold))
+    np.testing.assert_array_equal(labels, reference.assign_csr(X, C))
+    assert n_changed.sum() == n_samples
+    assign_csr_to_two(*arguments)
+    assert n_changed.sum() == 0
+
+
+@pytest.mark.parametrize("n_copies", [2, 6])
+def test_assign_csr_takes_the_first_of_equal_centers(dtype, n_copies):
+    C = np.tile(np.arange(3.0, dtype=dtype)[:, np.newaxis], (n_copies, 1))  # 0 1 2 0 1 2 ...
     rows = CsrRows(scipy.sparse.csr_array(C), None)
     np.testing.assert_array_equal(rows.assign(C), np.arange(len(C)) % 3)
+    np.testing.assert_array_equal(rows.assign(C[[0, 3]]), 0)
+    np.testing.assert_array_equal(rows.assign(C[[2, 1]])[:3], [1, 1, 0])
+
+
+@pytest.mark.parametrize("n_taken", [1, 0.3, 2])
+def test_take_csr_rows(rng, n_samples, n_features, n_taken, dtype, max_chunks):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    numbers = rng.integers(n_samples, size=max(1, int(n_taken * n_samples)), dtype=np.int32)
+    expected, row_sq = reference.take_csr_rows(X, numbers)
+    chunks = chunks_of(len(numbers), max_chunks)
+    data, indices = np.empty_like(expected.data), np.empty_like(expected.indices)
+    squares = np.empty(len(numbers))
+    starts = expected.indptr.astype(np.int32)
+    take_csr_rows(chunks, *rows.arrays, numbers, starts, data, indices, squares)
+    np.testing.assert_array_equal(data, expected.data)
+    np.testing.assert_array_equal(indices, expected.indices)
+    # Only the order of these sums in float64 differs.
+    np.testing.assert_allclose(squares, row_sq, rtol=tolerance(np.float64, n_features))
+    taken = CsrRows.of_numbers(X, numbers, None)
+    assert (taken.matrix != expected).nnz == 0
+    np.testing.assert_array_equal(taken.row_sq, squares)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
