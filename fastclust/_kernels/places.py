@@ -32,8 +32,8 @@ KERNELS = {
         "assign_csr", "accumulate_csr", "distances_to_labels_csr", "distances_sq_csr",
     ),
     "kmeans.missing": (
-        "sum_observed", "describe_observed", "assign_observed", "move_observed",
-        "transform_observed",
+        "sum_observed", "describe_observed", "describe_patterns", "list_observed",
+        "assign_observed", "move_observed", "iterate_observed", "transform_observed",
     ),
     "mixture.patterns": ("estimate_pattern_moments", "estimate_pattern_posterior"),
     "mixture.tied_patterns": (
