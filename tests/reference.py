@@ -116,6 +116,21 @@ def describe_observed(X):
     return (~np.isnan(X)).sum(axis=1), squares.sum(axis=0), squares.sum(axis=1).max()
 
 
+def describe_patterns(X, n_bits):
+    """Sum over the features that a row lacks of 2^(f % n_bits), without carries."""
+    keys = np.zeros(len(X), dtype=np.int64)
+    for f in range(X.shape[1]):
+        keys ^= np.isnan(X[:, f]) * (1 << f % n_bits)
+    return keys
+
+
+def list_observed(panel):
+    """Features (n_features, lanes) that some rows have, and how many: below 0 if some lack one."""
+    is_there = ~np.isnan(panel)
+    features = np.flatnonzero(is_there.any(axis=1))
+    return features, len(features) if is_there[features].all() else -len(features)
+
+
 def assign_observed(X, centers):
     """First of the nearest centers of every row, and the squared distance to it."""
     distances_sq = observed_distances_sq(X, centers)
@@ -131,6 +146,13 @@ def move_observed(X, sample_weight, labels_old, labels, n_clusters):
         return values, statistics(there, sample_weight, labels, n_clusters)[0], *of_rows
 
     return [new - old for new, old in zip(sums(labels), sums(labels_old), strict=True)]
+
+
+def iterate_observed(X, sample_weight, centers, labels_old):
+    """Labels and distances of `assign_observed`, and what they change as of `move_observed`."""
+    labels, distances_sq = assign_observed(X, centers)
+    changes = move_observed(X, sample_weight, labels_old, labels, len(centers))
+    return labels, distances_sq, changes
 
 
 def transform_observed(X, centers):

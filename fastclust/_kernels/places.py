@@ -33,8 +33,8 @@ KERNELS = {
         "distances_sq_csr",
     ),
     "kmeans.missing": (
-        "sum_observed", "describe_observed", "assign_observed", "move_observed",
-        "transform_observed",
+        "sum_observed", "describe_observed", "describe_patterns", "list_observed",
+        "assign_observed", "move_observed", "iterate_observed", "transform_observed",
     ),
     "mixture.patterns": ("estimate_pattern_moments", "estimate_pattern_posterior"),
     "mixture.tied_patterns": (

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 import fastclust
 from fastclust import KMeans, MiniBatchKMeans, k_means, kmeans_plusplus
+from fastclust._algorithms.rows.missing import GROUP_CLUSTERS
 from tests import reference
 
 EPS = float(np.finfo(np.float64).eps)
@@ -173,14 +174,16 @@ def test_the_order_of_the_rows_does_not_matter():
     np.testing.assert_allclose(kmeans.cluster_centers_, permuted.cluster_centers_, rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_clusters", [8, GROUP_CLUSTERS])  # the latter group rows by pattern
 @pytest.mark.parametrize("estimator", [KMeans, MiniBatchKMeans])
-def test_any_number_of_threads_gives_the_same_bits(estimator):
+def test_any_number_of_threads_gives_the_same_bits(estimator, n_clusters):
     X, _ = make_rows(n_samples=30_000, n_features=9, n_clusters=8)
     results = []
     for n_threads in 1, 2:
         with fastclust.limit_threads(n_threads):
-            kmeans = estimator(8, random_state=0, missing="ignore").fit(X)
+            kmeans = estimator(n_clusters, random_state=0, missing="ignore").fit(X)
             results.append((kmeans.cluster_centers_, kmeans.labels_, kmeans.transform(X)))
+            np.testing.assert_array_equal(kmeans.predict(X), kmeans.labels_)
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
 

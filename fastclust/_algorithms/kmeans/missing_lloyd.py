@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from fastclust._algorithms.arrays import aligned_empty
 from fastclust._algorithms.kmeans import policy as policy_module
 from fastclust._algorithms.kmeans.empty_clusters import farthest
 from fastclust._algorithms.kmeans.m_step import move_to_observed_means, sum_differences
@@ -11,6 +12,10 @@ from fastclust._algorithms.kmeans.plain_lloyd import PlainLloyd
 from fastclust._algorithms.kmeans.statistics import ObservedStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT
+
+MOST_MOVED = 0.4
+"""Share of the rows that changed their label in the last iteration, above which sums are formed
+from all rows: a row that moves is in two sums (benchmarks/bench_missing_kmeans.py)."""
 
 
 class MissingLloyd(PlainLloyd):
@@ -22,28 +27,33 @@ class MissingLloyd(PlainLloyd):
 
     def __init__(self, rows, centers):
         super().__init__(rows, centers)
-        self.labels = rows.new_labels()
+        if rows.grouping_pays(len(centers)):
+            rows.group_patterns()
+        self.labels, self._labels_before = rows.new_labels(), rows.new_labels()
         self.statistics = ObservedStatistics.zeros(*centers.shape)
         self._max_weights = np.zeros(centers.shape)  # since the sums were formed from all rows
-        self._distances_sq = np.empty(self.labels.shape, dtype=rows.dtype)
+        self._distances_sq = aligned_empty(self.labels.shape, rows.dtype)
+        self._n_changed = rows.n_samples
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate once."""
-        rows, labels_old = self._rows, self.labels
-        self.labels, self._distances_sq = rows.label_panels(self.centers)
-        n_changed = np.count_nonzero(rows.unpadded(self.labels) != rows.unpadded(labels_old))
+        rows = self._rows
         is_due = first_iteration % policy_module.DEFAULT.resum_every == 0
-        if is_due or 2 * n_changed > rows.n_samples:  # a row that moves is in two sums
-            self._sum_all()
-        elif n_changed:
-            k = len(self.centers)
-            self.statistics += rows.statistics_of_changes(labels_old, self.labels, k)
+        from_none = is_due or self._n_changed > MOST_MOVED * rows.n_samples
+        self.labels, self._labels_before = self._labels_before, self.labels
+        self._n_changed, grown = rows.iterate(
+            self.centers, self._labels_before, from_none, self.labels, self._distances_sq
+        )
+        if from_none:
+            self.statistics, self._max_weights = grown, grown.feature_weights.copy()
+        elif self._n_changed:
+            self.statistics += grown
             np.maximum(self._max_weights, self.statistics.feature_weights, out=self._max_weights)
             # Features that no row of a cluster has any more are found in this way too, as rounding
             # may leave their weights above 0.
             if (self.statistics.feature_weights < LEAST_OF_MAX_WEIGHT * self._max_weights).any():
                 self._sum_all()
-        return Iterations(1, int(n_changed), self._move_centers())
+        return Iterations(1, self._n_changed, self._move_centers())
 
     def _sum_all(self):
         """Form the statistics from all rows."""

@@ -1,4 +1,4 @@
-"""Rows with missing values in panels with a mask, for variances of features."""
+"""Rows with missing values in panels with a mask, grouped by pattern: variances of features."""
 
 import numpy as np
 
@@ -7,9 +7,10 @@ from fastclust._algorithms.mixture.components import LOG_2_PI
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES, padded
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import pass_chunks
+from fastclust._algorithms.mixture.patterns import group_rows
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._calls import estimate_masked_moments, estimate_masked_posterior
-from fastclust._kernels.mixture.layout import MASKED_PANELS
+from fastclust._kernels.mixture.layout import ALL, MASKED_PANELS, NONE, SOME
 from fastclust._kernels.simd.sizes import WIDTH
 
 
@@ -28,13 +29,15 @@ class MaskedPanels:
     def __init__(self, X, missing, sample_weight, origin, n_components):
         if sample_weight is None:
             sample_weight = np.ones(len(X), dtype=X.dtype)
-        X = np.where(missing, np.asarray(np.nan, dtype=X.dtype), X)
-        self._panels, self._k = Panels(X, sample_weight, origin), n_components
+        self._order, *_ = group_rows(missing)
+        X = np.where(missing, np.asarray(np.nan, dtype=X.dtype), X)[self._order]
+        self._panels, self._k = Panels(X, sample_weight[self._order], origin), n_components
         n_panels, d, lanes = self._panels.values.shape
         row_work = self.covariance.work(n_components, d)
         n_blocks = -(-n_panels // MASKED_PANELS)
         self._chunks = pass_chunks(n_blocks, MASKED_PANELS * lanes * row_work)
         self._work = row_work * len(X)
+        self._kinds = _find_kinds(missing[self._order], MASKED_PANELS * lanes)
         self._moments = None
 
     def moments(self, components):
@@ -43,18 +46,22 @@ class MaskedPanels:
         _, d, lanes = self._panels.values.shape
         if self._moments is None:
             self._moments = MixtureMoments.zeros(self.covariance, n_chunks, k, d)
-            self._scratch = *self._block_scratch(), np.empty((n_chunks, MASKED_PANELS), np.int64)
-            self._seen = np.empty_like(self._moments.first)
+            self._scratch = (
+                *self._block_scratch(),
+                np.empty((n_chunks, MASKED_PANELS), dtype=np.int64),
+                np.empty((n_chunks, k)),
+                np.empty((n_chunks, 1, 1)),
+            )
+            self._unseen = np.empty_like(self._moments.first)
             self._counts = np.empty((n_chunks, 2), dtype=np.int64)
         moments = self._moments
         estimate_masked_moments(
-            self._chunks, self._panels.values, self._panels.weights, components.about,
-            *self._lay_out(components), *self._scratch, self._seen, moments.nk, moments.first,
+            self._chunks, self._panels.values, self._kinds, self._panels.weights, components.about,
+            *self._lay_out(components), *self._scratch, self._unseen, moments.nk, moments.first,
             moments.second, moments.log_likelihood, np.empty((0, lanes), dtype=np.int32),
             self._counts, work=self._work,
         )  # fmt: skip
-        unseen = moments.nk[:, :, np.newaxis] - self._seen[:, :, :d]
-        moments.second[:, :, :d] += unseen * components.factors**-2.0
+        moments.second[:, :, :d] += self._unseen[:, :, :d] * components.factors**-2.0
         return moments
 
     def posterior(self, components, with_resp):
@@ -68,10 +75,19 @@ class MaskedPanels:
         log_density = np.empty(shape, dtype=dtype)
         resp = np.empty((panels.n_samples if with_resp else 0, self._k), dtype=dtype)
         estimate_masked_posterior(
-            self._chunks, panels.values, *self._lay_out(components), *self._block_scratch(),
-            labels, log_density, resp, work=self._work,
+            self._chunks, panels.values, self._kinds, *self._lay_out(components),
+            *self._block_scratch(), labels, log_density, resp, work=self._work,
         )  # fmt: skip
-        return panels.unpadded(labels), panels.unpadded(log_density), resp
+        arrays = panels.unpadded(labels), panels.unpadded(log_density), resp
+        return tuple(self._in_order_of_X(values) for values in arrays)
+
+    def _in_order_of_X(self, values):
+        """Values of the rows, in the order of X; those of no rows are given back."""
+        if not len(values):
+            return values
+        ordered = np.empty_like(values)
+        ordered[self._order] = values
+        return ordered
 
     def _lay_out(self, components):
         """Components as the kernels read them, each logarithm beside its feature."""
@@ -98,3 +114,13 @@ class MaskedPanels:
             aligned_empty((*block, d, lanes), dtype),
             aligned_empty((*block, d, lanes), dtype),
         )
+
+
+def _find_kinds(missing, n_rows):
+    """NONE, SOME or ALL of the rows of each block of n_rows that have a feature."""
+    starts = np.arange(0, len(missing), n_rows)
+    n_missing = np.add.reduceat(missing, starts, axis=0, dtype=np.int64)
+    sizes = np.diff(np.append(starts, len(missing)))[:, np.newaxis]
+    kinds = np.full(n_missing.shape, SOME)
+    kinds[n_missing == 0], kinds[n_missing == sizes] = ALL, NONE
+    return kinds

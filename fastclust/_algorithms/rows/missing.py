@@ -23,6 +23,9 @@ from fastclust._algorithms.rows.panels import WRITE_WORK, Panels
 from fastclust._calls import (
     assign_observed,
     describe_observed,
+    describe_patterns,
+    iterate_observed,
+    list_observed,
     move_observed,
     sum_observed,
     transform_observed,
@@ -30,6 +33,10 @@ from fastclust._calls import (
 )
 from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, OBSERVED_TILE
+
+GROUP_CLUSTERS = 16
+"""Least number of clusters with which a run of ten iterations wins more by rows that are grouped
+than it takes to group them (benchmarks/bench_missing_kmeans.py)."""
 
 
 def is_incomplete(X):
@@ -173,19 +180,49 @@ class MissingRows(Panels):
         Sum of the squares of the values of each feature.
     largest_square : float
         Largest sum of the squares of the values of a row.
+    features : ndarray of shape (n_panels or 0, n_features + 1), int32
+        The features of each panel, as of `list_observed`, once rows are grouped.
     """
 
     def pack(self, order=None):
         """Fill the panels and their weights; find the facts of the values that are there."""
         super().pack(order)
         n_panels, d, lanes = self.values.shape
-        chunks = self.value_chunks()
+        chunks, is_order_of_X = self.value_chunks(), not len((order or self.order).rows)
+        self.features = np.empty((0, d + 1), dtype=np.int32)
         self.n_observed = np.empty((n_panels, lanes), dtype=self.dtype)
         squares, largest = np.zeros((len(chunks), d, lanes)), np.empty(len(chunks))
         work = PACK_WORK * self.values.size
         describe_observed(chunks, self.values, self.n_observed, squares, largest, work=work)
-        self.squares = squares.sum(axis=(0, 2))
+        if is_order_of_X:  # in which facts are sums
+            self.squares = squares.sum(axis=(0, 2))
         return Packed(float(self.squares.sum()), float(largest.max()), 0)
+
+    def grouping_pays(self, n_clusters):
+        """Whether a run on so many clusters should group the rows; one of few rows never does."""
+        many = n_clusters >= GROUP_CLUSTERS and len(self.chunks(n_clusters)) > 1
+        return many and self.can_be_reordered
+
+    def group_patterns(self):
+        """Put rows that lack the same features side by side, and list those of each panel.
+
+        Few panels then need masks: distances are the same, and take less time. The order is the
+        run's, as of `regroup`.
+        """
+        n_panels, d, _ = self.values.shape
+        chunks, work = self.value_chunks(), PACK_WORK * self.values.size
+        self._return_to_order_of_X()
+        keys = np.empty((n_panels, self.lanes), dtype=np.int64)
+        describe_patterns(chunks, self.values, keys, work=work)
+        order = self._order_of_X()
+        order.rows = np.arange(keys.size, dtype=np.int32).reshape(keys.shape)
+        keys = self.unpadded(keys).astype(np.uint16)
+        self.unpadded(order.rows)[:] = np.argsort(keys, kind="stable")
+        self.order = order
+        self.pack()
+        features = np.empty((n_panels, d + 1), dtype=np.int32)
+        list_observed(chunks, self.values, features, work=work)
+        self.features = features
 
     def take(self, indices):
         """Rows by number, as centers: missing values are 0, as the origin is."""
@@ -197,15 +234,22 @@ class MissingRows(Panels):
 
     def label_panels(self, centers):
         """Labels of the rows and their squared distances to these centers, as arrays of panels."""
-        k = len(centers)
-        tiles, *_ = tiles_of(centers, OBSERVED_TILE, 1.0)
-        start = np.zeros((len(tiles), OBSERVED_TILE), dtype=self.dtype)
-        start.ravel()[k:] = np.inf
         labels = np.empty((len(self.values), self.lanes), dtype=np.int32)
         distances_sq = aligned_empty(labels.shape, self.dtype)
+        k = len(centers)
         chunks, work = self.chunks(2 * k), self.work(2 * k)
-        assign_observed(chunks, self.values, k, tiles, start, labels, distances_sq, work=work)
+        assign_observed(
+            chunks, self.values, self.features, *self._search(centers), labels, distances_sq,
+            work=work,
+        )  # fmt: skip
         return labels, distances_sq
+
+    def _search(self, centers):
+        """Number of centers, and these as the kernels that search the nearest read them."""
+        tiles, *_ = tiles_of(centers, OBSERVED_TILE, 1.0)
+        start = np.zeros((len(tiles), OBSERVED_TILE), dtype=self.dtype)
+        start.ravel()[len(centers) :] = np.inf
+        return len(centers), tiles, start
 
     def inertia_of(self, distances_sq):
         """Weighted sum of squared distances, as of `label_panels`."""
@@ -260,20 +304,47 @@ class MissingRows(Panels):
         n_clusters : int
             Number of clusters.
         """
-        most = most_with_sums(self.n_samples, 2 * n_clusters, self.dtype.itemsize)
         panel_work = 2 * PACK_WORK * self.lanes * self.n_features
+        chunks, sums = self._chunk_sums(n_clusters, panel_work)
+        move_observed(
+            chunks, self.values, self.weights, self.n_samples, labels_old, labels, *sums,
+            work=panel_work * len(self.values),
+        )  # fmt: skip
+        return _sum_chunks(*sums)
+
+    def _chunk_sums(self, n_clusters, panel_work):
+        """Chunks for a pass with sums of the clusters, and zeros for these sums of each chunk."""
+        most = most_with_sums(self.n_samples, 2 * n_clusters, self.dtype.itemsize)
         chunks = split(len(self.values), panel_work, min(most, MAX_CHUNKS))
         sums, feature_weights = np.zeros((2, len(chunks), n_clusters, self.n_features))
         weights = np.zeros((len(chunks), n_clusters))
         counts = np.zeros((len(chunks), n_clusters), dtype=np.int64)
-        move_observed(
-            chunks, self.values, self.weights, self.n_samples, labels_old, labels, sums,
-            feature_weights, weights, counts, work=panel_work * len(self.values),
+        return chunks, (sums, feature_weights, weights, counts)
+
+    def iterate(self, centers, labels_old, from_none, labels_out, distances_sq_out):
+        """Label the rows, and return the number of changes and what they add to the statistics.
+
+        Parameters
+        ----------
+        centers : ndarray of shape (n_clusters, n_features)
+            The centers.
+        labels_old : ndarray of shape (n_panels, lanes), int32
+            Labels before, -1 for none.
+        from_none : bool
+            Whether the statistics are those of all rows, instead of what changes add to them.
+        labels_out, distances_sq_out : ndarray of shape (n_panels, lanes)
+            As of `label_panels`.
+        """
+        k = len(centers)
+        panel_work = 2 * self.lanes * self.n_features * (k + PACK_WORK)
+        chunks, sums = self._chunk_sums(k, panel_work)
+        n_changed = np.empty(len(chunks), dtype=np.int64)
+        iterate_observed(
+            chunks, self.values, self.weights, self.n_samples, self.features,
+            *self._search(centers), int(from_none), labels_old, labels_out, distances_sq_out,
+            *sums, n_changed, work=panel_work * len(self.values),
         )  # fmt: skip
-        sums, weights, counts, feature_weights = (
-            of_chunks.sum(axis=0) for of_chunks in (sums, weights, counts, feature_weights)
-        )
-        return ObservedStatistics(sums, weights, counts, feature_weights=feature_weights)
+        return int(n_changed.sum()), _sum_chunks(*sums)
 
     def label_statistics(self, labels, n_clusters):
         """Statistics of the rows of each label, which are in the order of the panels."""
@@ -310,6 +381,12 @@ class MissingRows(Panels):
     def start_lloyd(self, centers, skip=True, policy=None):
         """Start Lloyd's algorithm on these rows."""
         return MissingLloyd(self, centers)
+
+
+def _sum_chunks(*sums):
+    """Statistics of all chunks; see `arguments.ObservedSums`."""
+    values, feature_weights, weights, counts = (of_chunks.sum(axis=0) for of_chunks in sums)
+    return ObservedStatistics(values, weights, counts, feature_weights=feature_weights)
 
 
 class MissingBatches:

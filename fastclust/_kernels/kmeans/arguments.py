@@ -61,6 +61,21 @@ class ClusterSums(NamedTuple):
     counts_out: object
 
 
+class ObservedSums(NamedTuple):
+    """Statistics of clusters of rows with missing values, or what changed labels add to them.
+
+    sums_out : (n_clusters, n_features), float64: weighted sums of the values that the rows have
+    feature_weights_out : (n_clusters, n_features), float64: the weights of the rows that have them
+    weights_out : (n_clusters,), float64: sums of the weights of all rows
+    counts_out : (n_clusters,), int64: rows of positive weight
+    """
+
+    sums_out: object
+    feature_weights_out: object
+    weights_out: object
+    counts_out: object
+
+
 class ChunkSums(NamedTuple):
     """Statistics of the clusters in each chunk, with a first axis of n_chunks.
 

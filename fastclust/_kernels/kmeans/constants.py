@@ -60,3 +60,6 @@ WIDEST_SEEDING_TILE = 12
 OBSERVED_SEEDING_TILE = 4
 """Points in a tile where values are missing, of which there are as many as are needed: a single
 width, so that one kernel is compiled (benchmarks/bench_missing_kmeans.py)."""
+
+KEY_BITS = 16
+"""Bits of the key of a pattern of missing values, which NumPy sorts in linear time."""

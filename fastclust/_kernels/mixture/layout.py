@@ -25,6 +25,9 @@ MASKED_PANELS = 16
 """The same of rows with missing values in panels with a mask: values and mask stay in the cache
 (benchmarks/bench_missing_mixture.py)."""
 
+NONE, SOME, ALL = 0, 1, 2
+"""How many rows of a block in panels with a mask have a feature."""
+
 FACTOR_TILE = WIDTH * WIDTH
 """Number of values of a factor in one tile."""
 

@@ -106,7 +106,7 @@ def add_full_moments(panels, block, about, resp, scratch, moments, counts_out):
         add_gathered_moments(panels, chunk, j, n, scratch, moments)
 
 
-def _make_add_features(width, with_squares):
+def make_add_features(width, with_squares):
     """Make the function that adds the moments of `width` features, with second ones or without."""
 
     @inner
@@ -132,8 +132,8 @@ def _make_add_features(width, with_squares):
 
 def _make_add_moments(kind, with_squares):
     """Make the function that adds moments of each feature by itself."""
-    add_tile_of_features = _make_add_features(MOMENT_WIDTH, with_squares)
-    add_feature = _make_add_features(1, with_squares)
+    add_tile_of_features = make_add_features(MOMENT_WIDTH, with_squares)
+    add_feature = make_add_features(1, with_squares)
 
     @inner
     @variant(kind)

@@ -130,10 +130,11 @@ def _load_features(context, builder, panels, value, p, feature, width):
     ]
 
 
-def _emit_add_rows(context, builder, sums, sums_value, labels_at, feature, features, weight):
+def _emit_add_rows(context, builder, targets, labels_at, feature, features, weight):
     """Add rows, of which there is a vector for each feature, to sums[label of the lane].
 
-    `weight` is None, or their weights and the type of these.
+    A target is the type of sums, these, and a function of a row that returns what is added to them.
+    `weight` is None, or the weights of the rows and the type of these.
     """
     doubles = ir.VectorType(ir.DoubleType(), len(features))
     i32, pair = ir.IntType(32), types.UniTuple(types.int64, 2)
@@ -142,14 +143,18 @@ def _emit_add_rows(context, builder, sums, sums_value, labels_at, feature, featu
             row = builder.fpext(row, doubles)
         label = builder.sext(builder.load(builder.gep(labels_at, [i32(i)])), feature.type)
         place = context.make_tuple(builder, pair, [label, feature])
-        sum_at = emit_address(context, builder, sums, sums_value, pair, place, trailing=0)
-        sum_at = builder.bitcast(sum_at, doubles.as_pointer())
         if weight is not None:
             scalar = builder.extract_element(weight[0], i32(i))
             scalar = context.cast(builder, scalar, weight[1].scalar, types.float64)
-            row = builder.fmul(row, emit_splat(builder, scalar, doubles))
-        total = builder.fadd(builder.load(sum_at, align=8), row)
-        builder.store(total, sum_at, align=8)
+            factor = emit_splat(builder, scalar, doubles)
+        for sums, sums_value, part_of in targets:
+            part = part_of(row)
+            if weight is not None:
+                part = builder.fmul(part, factor)
+            sum_at = emit_address(context, builder, sums, sums_value, pair, place, trailing=0)
+            sum_at = builder.bitcast(sum_at, doubles.as_pointer())
+            total = builder.fadd(builder.load(sum_at, align=8), part)
+            builder.store(total, sum_at, align=8)
 
 
 @intrinsic(prefer_literal=True)
@@ -165,7 +170,8 @@ def add_rows(typingctx, sums, labels, panels, p, feature, weight, width):
         )
         labels_at = emit_address(context, builder, labels, args[1], types.int64, args[3])
         weights = None if weight == types.none else (args[5], weight)
-        _emit_add_rows(context, builder, sums, args[0], labels_at, args[4], features, weights)
+        targets = [(sums, args[0], lambda row: row)]
+        _emit_add_rows(context, builder, targets, labels_at, args[4], features, weights)
         return context.get_dummy_value()
 
     signature = types.void(sums, labels, panels, types.int64, types.int64, weight, width)
@@ -182,15 +188,14 @@ def add_observed_rows(
         features = _load_features(
             context, builder, panels, args[3], args[4], args[5], width.literal_value
         )
-        one = emit_splat(builder, ir.Constant(features[0].type.element, 1.0), features[0].type)
         labels_at = emit_address(context, builder, labels, args[2], types.int64, args[4])
         weights = None if weight == types.none else (args[6], weight)
-        for total, value in ((sums, None), (feature_weights, one)):
-            observed = [emit_where_observed(builder, value or x, x) for x in features]
-            _emit_add_rows(
-                context, builder, total, args[0 if value is None else 1], labels_at, args[5],
-                observed, weights,
-            )  # fmt: skip
+        ones = ir.Constant(ir.VectorType(ir.DoubleType(), len(features)), [1.0] * len(features))
+        targets = [
+            (sums, args[0], lambda row: emit_where_observed(builder, row, row)),
+            (feature_weights, args[1], lambda row: emit_where_observed(builder, ones, row)),
+        ]
+        _emit_add_rows(context, builder, targets, labels_at, args[5], features, weights)
         return context.get_dummy_value()
 
     signature = types.void(

@@ -93,25 +93,25 @@ def fma_vectors(typingctx, acc, x, array, index):
 
 @intrinsic
 def square_diff_tile(typingctx, acc, x, array, index):
-    """Return acc[j] + (x - array[index, j])**2 for every j."""
+    """Return acc[j] + (x - array[index, j])**2 for every j.
+
+    One vector is finished after the other: LLVM then keeps all of acc in registers.
+    """
 
     def codegen(context, builder, signature, args):
         accs = cgutils.unpack_tuple(builder, args[0])
         scalars = load_elements(context, builder, array, args[2], index, args[3], acc.count)
-        diffs = [builder.fsub(args[1], emit_splat(builder, s, args[1].type)) for s in scalars]
-        return context.make_tuple(
-            builder, acc, [emit_fmuladd(builder, d, d, a) for d, a in zip(diffs, accs, strict=True)]
-        )
+        for j, s in enumerate(scalars):
+            difference = builder.fsub(args[1], emit_splat(builder, s, args[1].type))
+            accs[j] = emit_fmuladd(builder, difference, difference, accs[j])
+        return context.make_tuple(builder, acc, accs)
 
     return acc(acc, x, array, index), codegen
 
 
 @intrinsic
 def observed_diff_tile(typingctx, acc, x, array, index):
-    """As square_diff_tile; the lanes where x is NaN, which is missing there, stay as they are.
-
-    One vector is finished after the other: LLVM then keeps all of acc in registers.
-    """
+    """As square_diff_tile; the lanes where x is NaN, which is missing there, stay as they are."""
 
     def codegen(context, builder, signature, args):
         accs = cgutils.unpack_tuple(builder, args[0])

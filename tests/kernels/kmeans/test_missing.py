@@ -8,11 +8,13 @@ from fastclust._algorithms.rows.panels import aligned_empty, tiles_of
 from fastclust._calls import (
     assign_observed,
     describe_observed,
+    describe_patterns,
+    list_observed,
     move_observed,
     sum_observed,
     transform_observed,
 )
-from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
+from fastclust._kernels.kmeans.constants import KEY_BITS, OBSERVED_SEEDING_TILE
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, NARROW_TILE, OBSERVED_TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
@@ -74,7 +76,9 @@ def test_assign_observed(rng, n_samples, n_features, n_clusters, dtype, max_chun
     labels = np.full((len(rows.values), rows.lanes), -1, dtype=np.int32)
     distances_sq = aligned_empty(labels.shape, dtype)
     chunks = chunks_of(len(rows.values), max_chunks)
-    assign_observed(chunks, rows.values, n_clusters, tiles, start, labels, distances_sq)
+    assign_observed(
+        chunks, rows.values, rows.features, n_clusters, tiles, start, labels, distances_sq
+    )
     labels, distances_sq = rows.unpadded(labels), rows.unpadded(distances_sq)
     # Differences of two numbers of the dtype round once, their squares and sums again.
     rtol = tolerance(dtype, n_features)
@@ -84,6 +88,69 @@ def test_assign_observed(rng, n_samples, n_features, n_clusters, dtype, max_chun
     chosen = all_sq[np.arange(n_samples), labels]
     assert (chosen <= least_sq * (1 + rtol)).all()  # other labels differ by rounding alone
     assert (labels == expected).mean() > 0.9
+
+
+def test_describe_patterns(rng, n_samples, n_features, dtype, max_chunks):
+    rows, X, _ = make_rows(rng, n_samples, n_features, dtype)
+    keys = np.full((len(rows.values), rows.lanes), -1)
+    describe_patterns(chunks_of(len(rows.values), max_chunks), rows.values, keys)
+    np.testing.assert_array_equal(rows.unpadded(keys), reference.describe_patterns(X, KEY_BITS))
+
+
+def test_list_observed(rng, n_samples, n_features, dtype, max_chunks):
+    rows, *_ = make_rows(rng, n_samples, n_features, dtype)
+    rows.values[0, 1:] = np.nan
+    listed = np.full((len(rows.values), n_features + 1), -1, dtype=np.int32)
+    list_observed(chunks_of(len(rows.values), max_chunks), rows.values, listed)
+    for panel, row in zip(rows.values, listed, strict=True):
+        features, n = reference.list_observed(panel)
+        np.testing.assert_array_equal(row[: len(features)], features)
+        assert row[-1] == n
+
+
+@pytest.mark.parametrize("n_features", [1, 3, 16, 19])
+@pytest.mark.parametrize("n_clusters", N_CLUSTERS)
+def test_grouped_rows_have_the_same_labels(rng, n_features, n_clusters, dtype):
+    rows, X, _ = make_rows(rng, 500, n_features, dtype)
+    C = rng.normal(size=(n_clusters, n_features)).astype(dtype)
+    labels, distances_sq = rows.nearest(C)
+    squares, seeds = rows.squares, rows.run_seeding(0, np.full((2, 3), 0.5))
+    rows.group_patterns()
+    keys = reference.describe_patterns(X[rows.unpadded(rows.order.rows)], KEY_BITS)
+    assert (np.diff(keys) >= 0).all()
+    assert n_features > 3 or (rows.features[:, -1] > 0).any()  # some panels need no masks
+    for found, expected in zip(rows.nearest(C), (labels, distances_sq), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(rows.squares, squares)
+    np.testing.assert_array_equal(rows.run_seeding(0, np.full((2, 3), 0.5)), seeds)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("from_none", [False, True])
+def test_iterate_observed(rng, n_samples, n_features, dtype, weighted, from_none, grouped):
+    rows, X, sample_weight = make_rows(rng, n_samples, n_features, dtype, weighted)
+    if grouped:
+        rows.group_patterns()
+        order = rows.unpadded(rows.order.rows)
+        X, sample_weight = X[order], sample_weight[order]
+    C = rng.normal(size=(5, n_features)).astype(dtype)
+    old = rng.integers(5, size=(len(rows.values), rows.lanes), dtype=np.int32)
+    labels, distances_sq = old.copy(), aligned_empty(old.shape, dtype)
+    n_changed, grown = rows.iterate(C, old, from_none, labels, distances_sq)
+    old, labels = rows.unpadded(old), rows.unpadded(labels)
+    assert n_changed == np.count_nonzero(labels != old)
+    before = np.full(n_samples, -1) if from_none else old
+    expected, least_sq, changes = reference.iterate_observed(X, sample_weight, C, before)
+    np.testing.assert_allclose(
+        rows.unpadded(distances_sq), least_sq, rtol=tolerance(dtype, n_features)
+    )
+    assert (labels == expected).mean() > 0.9  # others differ by rounding
+    if (labels == expected).all():
+        found = grown.sums, grown.feature_weights, grown.weights, grown.counts
+        atol = tolerance(np.float64, n_samples)  # in float64; only the order differs
+        for ours, theirs in zip(found, changes, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol)
 
 
 def test_equal_centers_have_the_first_label(rng, dtype):
