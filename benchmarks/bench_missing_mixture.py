@@ -32,28 +32,32 @@ def make_missing(shape, n_patterns):
 
 
 class NaiveIteration:
-    """An E step of unit covariances and the moments for the M step, by NumPy and its BLAS."""
+    """The E step and the moments about `means` for the M step, by NumPy and its BLAS.
+
+    It begins with equal weights and unit covariances. What X has where values are missing is of no
+    account.
+    """
 
     def __init__(self, X, means, missing):
-        self._X, self._means = X, means
+        self._X, self.means, self.weights = X, means, np.full(len(means), 1 / len(means))
         patterns, numbers = np.unique(missing, axis=0, return_inverse=True)
         rows = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1])
         self._groups = list(zip(patterns, rows, strict=True))
-        self._covariances = np.broadcast_to(np.eye(X.shape[1]), (len(means), *[X.shape[1]] * 2))
+        self.covariances = np.broadcast_to(np.eye(X.shape[1]), (len(means), *[X.shape[1]] * 2))
 
     def run(self):
         """One iteration."""
-        k, d = self._means.shape
+        k, d = self.means.shape
         nk, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
         for pattern, rows in self._groups:
             m, o = np.flatnonzero(pattern), np.flatnonzero(~pattern)
             X, log_prob, completed = self._X[rows], np.empty((len(rows), k)), []
             for j in range(k):
-                S, centered = self._covariances[j], X - self._means[j]
+                S, centered = self.covariances[j], X - self.means[j]
                 factor = np.linalg.cholesky(S[np.ix_(o, o)])
                 y = np.linalg.solve(factor, centered[:, o].T)
                 log_det = np.log(np.diagonal(factor)).sum()
-                log_prob[:, j] = -0.5 * (y**2).sum(axis=0) - log_det
+                log_prob[:, j] = np.log(self.weights[j]) - 0.5 * (y**2).sum(axis=0) - log_det
                 slopes = np.linalg.solve(S[np.ix_(o, o)], S[np.ix_(o, m)])
                 centered[:, m] = centered[:, o] @ slopes
                 completed.append((centered, S[np.ix_(m, m)] - S[np.ix_(m, o)] @ slopes))

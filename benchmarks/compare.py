@@ -3,14 +3,15 @@
     python benchmarks/compare.py             # everything, on an idle machine
     python benchmarks/compare.py mixtures    # one section of: kmeans, mini-batches, bisecting,
                                              # mixtures, bayesian, peers, spherical-peers,
-                                             # mixture-peers, seeding
+                                             # mixture-peers, missing-peers, seeding
 
 Drop-in fits (kmeans, mini-batches, bisecting, mixtures, bayesian): the rows, parameters and
 random_state of each workload go to scikit-learn and fastclust. Beside other packages (peers,
-spherical-peers, mixture-peers): each package does the same number of iterations from the same
-start, on all threads, without subsampling, in the same dtype (but for faiss, which has float32
-only). Rows for k-means by cosine are divided by their lengths before, as faiss wants them;
-fastclust divides again, as it does with all rows. Seeding: greedy k-means++ alone. All take turns,
+spherical-peers, mixture-peers, missing-peers): each package does the same number of iterations from
+the same start, on all threads, without subsampling, in the same dtype (but for faiss, which has
+float32 only). Rows for k-means by cosine are divided by their lengths before, as faiss wants them;
+fastclust divides again, as it does with all rows. Of rows with missing values see
+`missing_peers.py`. Seeding: greedy k-means++ alone. All take turns,
 after a warm-up so that nothing compiles while it is timed; seconds are medians, and "inf" is a
 package that fails. Peak memory is what a fit takes beside its rows, in a process of its own. A
 package that is not installed is left out, and the table says so. The sections go to
@@ -31,6 +32,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, installed or not
 
+from benchmarks.missing_peers import MISSING_FITS, MISSING_ROWS, start_of_missing
 from benchmarks.roofline import blobs
 from benchmarks.timing import in_turns, machine_and_versions, peak_growth
 from benchmarks.workloads import BAYESIAN, BISECTING, KMEANS, MINI_BATCHES, MIXTURES, ellipsoids
@@ -228,6 +230,7 @@ PEERS = {
     "peers": (FITS, start_of_kmeans),
     "spherical-peers": (SPHERICAL_KMEANS, start_of_spherical),
     "mixture-peers": (MIXTURE_FITS, start_of_mixture),
+    "missing-peers": (MISSING_FITS, start_of_missing),
 }
 
 
@@ -316,8 +319,9 @@ def beside_peers(section, names, objective):
         row["peak memory, MiB"] = " / ".join(f"{peak:.0f}" for peak in peaks)
         rows.append(row)
         print(row, flush=True)
+    distributions = dict.fromkeys([*functions, "numba", "numpy"])
     text = (
-        f"{machine_and_versions([*functions, 'numba', 'numpy'])}. {objective.capitalize()}: "
+        f"{machine_and_versions(distributions)}. {objective.capitalize()}: "
         f"of {' / '.join(p for p in functions if p != first)}, less {first}'s, "
         f"relative; iterations and memory: of {' / '.join(functions)}."
     )
@@ -363,6 +367,10 @@ SECTIONS = {
     "mixture-peers": (
         "GaussianMixture, the same iterations",
         lambda: beside_peers("mixture-peers", PEER_MIXTURES, "log-likelihood"),
+    ),
+    "missing-peers": (
+        "Missing values, the same iterations",
+        lambda: beside_peers("missing-peers", MISSING_ROWS, "inertia or log-likelihood"),
     ),
     "seeding": ("Greedy k-means++ alone", seeding),
 }

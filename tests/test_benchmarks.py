@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import missing_peers
+
 ROOT = Path(__file__).resolve().parents[1]
 PANELS = "fastclust/_algorithms/rows/panels.py"
 SECTION = r"<!-- compare ([\w-]+): begin -->\n(.*?)\n<!-- compare \1: end -->"
@@ -24,6 +26,19 @@ def test_the_readme_quotes_what_compare_wrote():
     for name, section in quoted.items():
         assert section == written[name]
         assert section.count("\n|") > 2
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["k-means", "diag", "full"])
+def test_numpy_finds_what_fastclust_does_where_values_are_missing(kind, monkeypatch):
+    case = {kind: (2_000, 4, 3, kind, "f8", 5)}
+    monkeypatch.setattr("benchmarks.missing_peers.MISSING_ROWS", case)
+    start = missing_peers.start_of_missing(kind)
+    found, n_iter = missing_peers.MISSING_FITS["fastclust"][1](*start)
+    expected, most = missing_peers.MISSING_FITS["numpy"][1](*start)
+    # NumPy expands squares, and stops where it is told to; fastclust may stop before.
+    assert found == pytest.approx(expected, rel=1e-10)
+    assert n_iter <= most
 
 
 def test_profile_accounts_for_a_fit():

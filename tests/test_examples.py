@@ -1,5 +1,6 @@
 """The examples of the documentation run, and show what they say."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "docs" / "examples"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def _close_figures():
 
 
 def test_missing_values(capsys):
-    names = runpy.run_path(str(EXAMPLES / "plot_missing_values.py"))
+    names = runpy.run_path(str(DOCS / "examples" / "plot_missing_values.py"))
     ours, *others = (np.array(errors) for errors in names["errors"].values())
     for theirs in others:
         assert (ours < theirs).all()  # of means and covariances, for each set of rows
@@ -29,3 +30,18 @@ def test_missing_values(capsys):
     errors = {way: np.abs(rows - names["complete"])[lacked].mean() for way, rows in filled.items()}
     assert min(errors, key=errors.get) == "impute(X)"
     assert capsys.readouterr().out.count("\n") == 4 + 6  # two tables
+
+
+def test_code_about_missing_values():
+    kmeans, mixtures = re.findall(
+        r"```python\n(.*?)```", (DOCS / "missing.md").read_text(), re.DOTALL
+    )
+    names = {}
+    exec(kmeans, names)
+    np.testing.assert_array_equal(names["labels"], names["kmeans"].labels_)
+    names = {}
+    exec(mixtures, names)
+    for name in "means", "draws":
+        assert np.isfinite(names[name]).all()
+        there = ~np.isnan(names["X"])
+        np.testing.assert_array_equal(names[name][there], names["X"][there])
