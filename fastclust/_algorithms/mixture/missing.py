@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
-from fastclust._algorithms.mixture.covariance import unpack_products
 from fastclust._algorithms.mixture.masked import MaskedPanels
-from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.passes import MixtureRows
 from fastclust._algorithms.mixture.patterns import PatternPanels
 from fastclust._algorithms.rows.origin import find_mean
@@ -113,15 +111,11 @@ class Completed:
         self._components = Components(kind.covariance, n_components, X.shape[1], X.dtype)
 
     def moments(self, components):
-        """Run the E step; return the moments of the completed rows, and their scatter.
+        """Run the E step; return the moments of the completed rows.
 
-        The next call overwrites them. The scatter is (0, 0) where the M step does not need it.
+        The next call overwrites them.
         """
-        moments = self._panels.moments(self._of_each(components))
-        if not self._covariance.is_shared:
-            return moments, np.empty((0, 0))
-        scatter = _scatter_about_origin(moments.merged(), components.about)
-        return _without_second(moments), scatter
+        return self._panels.moments(self._of_each(components))
 
     def posterior(self, components, with_resp):
         """Label, log-density and responsibilities of each row; see `PatternPanels.posterior`."""
@@ -129,35 +123,10 @@ class Completed:
 
     def _of_each(self, components):
         """The components, with matrices or variances of their own."""
-        own = self._components
-        if own.covariance is self._covariance:
+        if self._components.covariance is self._covariance:
             return components
-        k, d = components.means.shape
-        own.weights[:], own.means[:] = components.weights, components.means
-        if own.covariance.name == "full":
-            own.factors[:] = components.factors
-        else:
-            own.factors[:] = np.broadcast_to(components.factors[:, np.newaxis], (k, d))
-        own.lay_out()
-        own.layout.cuts[:] = components.layout.cuts
-        return own
-
-
-def _without_second(moments):
-    """The moments as those of type `tied` are, without second ones."""
-    return MixtureMoments(
-        moments.nk, moments.first, moments.second[:, :, :0], moments.log_likelihood
-    )
-
-
-def _scatter_about_origin(moments, about):
-    """Sum of x x' over the rows, by their moments of type `full` about these means."""
-    d = about.shape[1]
-    about = about.astype(np.float64)
-    first = moments.first[0, :, :d]
-    cross = about.T @ first
-    squares = (about * moments.nk[0][:, np.newaxis]).T @ about
-    return unpack_products(moments.second[0], d).sum(axis=0) + cross + cross.T + squares
+        self._components.take(components)
+        return self._components
 
 
 class MissingMixtureRows:
@@ -193,7 +162,15 @@ class MissingMixtureRows:
     def start_run(self):
         """Forget what earlier runs found."""
         self._filled.start_run()
-        self.scatter = self._filled.scatter
+
+    @property
+    def moments_type(self):
+        """As of `MixtureRows`, of the filled rows; those of the others are always of matrices."""
+        return self._filled.moments_type
+
+    def sum_second(self):
+        """As of `MixtureRows`."""
+        self._filled.sum_second()
 
     def take_over(self):
         """Go on in the order in which k-means, or its seeding, has left the filled rows."""
@@ -201,8 +178,7 @@ class MissingMixtureRows:
 
     def moments(self, components):
         """Run the E step with these components; return the moments for the M step."""
-        moments, self.scatter = self._completed.moments(components)
-        return moments
+        return self._completed.moments(components)
 
     def kmeans_moments(self, components, kmeans):
         """Moments of the filled rows of each cluster of k-means, about the components' means."""

@@ -100,17 +100,25 @@ def run_restarts(
     else:
         rows = MissingMixtureRows(in_range, sample_weight, missing, covariance, n_components)
     log = em.VerboseLog(verbose, verbose_interval)
-    best: Any = None
-    best_bound = -np.inf
-    for init in range(n_init):
-        log.start(init)
+
+    def run():
         m_step = make_m_step(rows)
         start_components(
             rows, m_step, in_range, sample_weight, init_params, random_state, on_kmeans
         )
-        result = em.run_em(
-            rows, m_step, tol=tol, max_iter=max_iter, lower_bound=lower_bound, log=log
-        )
+        return em.run_em(rows, m_step, tol=tol, max_iter=max_iter, lower_bound=lower_bound, log=log)
+
+    best: Any = None
+    best_bound = -np.inf
+    for init in range(n_init):
+        log.start(init)
+        state = random_state.get_state(legacy=False) if covariance.is_shared else None
+        try:
+            result = run()
+        except em.DigitsLost:
+            random_state.set_state(state)
+            rows.sum_second()
+            result = run()
         bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
         if bound > best_bound or best_bound == -np.inf:
             best, best_bound = result, bound
