@@ -31,10 +31,11 @@ import numpy as np
 from scipy.special import betaln, gammaln
 
 from fastclust._algorithms.mixture.covariance import unpack_products
-from fastclust._algorithms.mixture.em import SUM_FLOOR, MStep
+from fastclust._algorithms.mixture.em import SUM_FLOOR, DigitsLost, MStep
 from fastclust._algorithms.mixture.factors import Factorisation, sum_of_squares
 from fastclust._algorithms.mixture.posterior import Posterior, log_weights
 from fastclust._algorithms.rows.scale import scaled
+from fastclust._kernels.mixture.layout import least_of_scatter
 
 OUT_OF_RANGE = (
     "The mixture leaves the range of floating-point numbers. Is mean_prior far beyond the rows, or "
@@ -221,9 +222,16 @@ class VariationalMStep(MStep):
             shift = first / column
         else:
             shift = np.divide(first, column, out=np.zeros(first.shape), where=column > 0)
-        if self._rows.covariance.is_shared:
+        is_shared = self._rows.covariance.is_shared
+        if is_shared and second.size:
+            within = unpack_products(second, d).sum(axis=0)
+            second = within - np.einsum("jf,jg->fg", column * shift, shift)
+        elif is_shared:
             centers = self.components.about + shift
             second = scatter - np.einsum("jf,jg->fg", column * centers, centers)
+            least = least_of_scatter(self.components.about.itemsize) * np.diagonal(scatter)
+            if (np.diagonal(second) < least).any():
+                raise DigitsLost
         else:
             second = unpack_products(second, d) if self._has_matrices else second[:, :d]
         return nk, shift, second

@@ -69,9 +69,9 @@ class MissingBlockMixtureRows(BlockMixtureRows):
 
     def moments(self, components):
         """Run the E step with these components; return the moments for the M step."""
-        parameters = self.covariance.name, components
+        parameters = self.moments_type.name, components
         total = self._incomplete.sum_blocks(_completed_moments, *parameters, add=_add_completed)
-        self.scatter = total.scatter
+        self.scatter = total.scatter if total.scatter.size else self.scatter
         return total.moments
 
     def is_separated(self):
@@ -89,16 +89,16 @@ class CompletedMoments(NamedTuple):
     """Their scatter, or (0, 0) where the M step does not need it."""
 
 
-def _completed_moments(panels, covariance_type, components):
-    """Moments of the rows of a block after an E step."""
-    covariance = COVARIANCE_TYPES[covariance_type]  # this process's own
+def _completed_moments(panels, moments_type, components):
+    """Moments, of a covariance type of this name, of the rows of a block after an E step."""
     d = panels.n_features
     X = panels.values.swapaxes(1, 2).reshape(-1, d)[: panels.n_samples]
     missing = np.isnan(X)
     weights = panels.row_weights() if len(panels.weights) else None
     zero = np.zeros(d, dtype=panels.dtype)
     k = len(components.means)
-    rows = Completed(np.where(missing, zero, X), missing, weights, zero, covariance, k)
+    X = np.where(missing, zero, X)
+    rows = Completed(X, missing, weights, zero, COVARIANCE_TYPES[moments_type], k)
     moments, scatter = rows.moments(components)
     return CompletedMoments(moments.merged(), scatter)
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastclust._algorithms.kmeans.precision import SearchedCenters
+from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.moments import MixtureMoments
-from fastclust._algorithms.mixture.passes import MixtureRows, scatter_of
+from fastclust._algorithms.mixture.passes import FULL, MixtureRows, scatter_of
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
 
 
@@ -31,6 +32,8 @@ class BlockMixtureRows:
         Sum of x x' over the rows, or (0, 0) if the covariance type does not need it.
     values_per_row : float
         Mean number of values that a row has.
+    moments_type : object
+        That of COVARIANCE_TYPES whose moments passes sum up; see `MixtureRows.sum_second`.
     """
 
     def __init__(self, panels, covariance, n_components):
@@ -43,7 +46,12 @@ class BlockMixtureRows:
         if covariance.is_shared:
             self.scatter = panels.sum_blocks(scatter_of)
         self._memory = PassMemory(covariance, n_components)
-        self._n_active = 0
+        self._n_active, self.moments_type = 0, covariance
+
+    def sum_second(self):
+        """Let passes sum up second moments; see `MixtureRows.sum_second`."""
+        self.moments_type = FULL
+        self._memory = PassMemory(FULL, self.n_components)
 
     def start_run(self):
         """Do nothing: blocks are always in the order of X."""
@@ -67,9 +75,15 @@ class BlockMixtureRows:
         """Whether most responsibilities of the last pass were negligible."""
         return 2 * self._n_active < self.panels.n_samples * self.n_components
 
-    def _add_up(self, function, *parameters):
+    def _add_up(self, function, components, *parameters):
         """Sum of the moments that a function returns of each block."""
-        total = self.panels.sum_blocks(function, self._memory, *parameters, add=_add_moments)
+        if self.moments_type is not self.covariance:
+            of_each = Components(FULL, self.n_components, self.panels.n_features, self.panels.dtype)
+            of_each.take(components)
+            components = of_each
+        total = self.panels.sum_blocks(
+            function, self._memory, components, *parameters, add=_add_moments
+        )
         self._n_active = total.n_active
         return total.moments
 

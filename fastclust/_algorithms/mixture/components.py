@@ -83,6 +83,17 @@ class Components:
         self.layout.constants.reshape(-1)[:k] = log_weights + (log_dets - 0.5 * d * LOG_2_PI)
         return log_dets
 
+    def take(self, components):
+        """Take parameters and layout of components of another type, which this one contains."""
+        factors = components.factors
+        self.weights[:], self.means[:] = components.weights, components.means
+        self.factors[:] = factors if factors.ndim != 1 else factors[:, np.newaxis]
+        self.lay_out()
+        k = len(self.means)
+        self.about[:] = components.about
+        self.layout.cuts[:] = components.layout.cuts
+        self.layout.constants.reshape(-1)[:k] = components.layout.constants.reshape(-1)[:k]
+
     def separate(self):
         """Lay out separators too from now on, if the covariance type uses them."""
         if not self.covariance.has_separators or len(self.layout.extras) > 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastclust._algorithms.mixture.components import Components
+from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.scale import scaled
 from fastclust._calls import variant
@@ -29,6 +30,10 @@ MAX_RECOVERIES = 60
 
 NOTHING_GIVEN = None, None, None
 """Weights, means and factors of a start that is left to `init_params`."""
+
+
+class DigitsLost(Exception):
+    """The scatter of the rows cancels: second moments must be summed up about the means."""
 
 
 class MStep:
@@ -108,7 +113,9 @@ class MStep:
         # scikit-learn adds this to the sum of a component's responsibilities, by which its moments
         # are divided. So an empty component does not divide by 0, but moves to the zero of X.
         self._floor = SUM_FLOOR * self._rows.largest_weight
-        merged = MixtureMoments.zeros(covariance, 1, k, d)
+        self._merge_into(MixtureMoments.zeros(covariance, 1, k, d))
+
+    def _merge_into(self, merged):
         self._merged = merged.nk[0], merged.first[0], merged.second[0]
 
     @property
@@ -140,6 +147,8 @@ class MStep:
         floor = self._floor if floor is None else floor
         self._run(moments, total_weight, scatter, floor)
         if self._is_singular.any():
+            if not moments.second.size:
+                raise DigitsLost
             self._regularise(lambda: self._run(moments, total_weight, scatter, floor))
         self.components.lay_out()
 
@@ -192,6 +201,10 @@ class MStep:
     def _run(self, moments, total_weight, scatter, floor):
         """Update the components by the kernel, and note which covariances are singular."""
         components = self.components
+        if moments.second.shape[-1] > self._merged[2].shape[-1]:  # of a shared covariance
+            self._merge_into(
+                MixtureMoments.zeros(COVARIANCE_TYPES["full"], 1, *components.means.shape)
+            )
         self._update(
             components.chunks, components.about, moments.nk, moments.first, moments.second,
             scatter, self.reg_covar, self._origin, floor, float(total_weight),

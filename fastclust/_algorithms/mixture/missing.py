@@ -103,19 +103,19 @@ class Completed:
     """Passes over rows with missing values, for a covariance type.
 
     The kernels know covariance matrices, shared or not, and variances of features. So a single
-    variance is repeated for each feature.
+    variance is repeated for each feature, and a shared matrix for each component if the moments are
+    to be those of separate ones.
 
     Parameters
     ----------
     X, missing, sample_weight, origin, n_components : ndarray, ..., int
         As of `PatternPanels`.
-    covariance : object
-        One of COVARIANCE_TYPES.
+    moments_type : object
+        That of COVARIANCE_TYPES whose moments passes sum up; see `MixtureRows.sum_second`.
     """
 
-    def __init__(self, X, missing, sample_weight, origin, covariance, n_components):
-        self._covariance = covariance
-        kind = KINDS.get(covariance.name, MaskedPanels)
+    def __init__(self, X, missing, sample_weight, origin, moments_type, n_components):
+        kind = KINDS.get(moments_type.name, MaskedPanels)
         self._panels = kind(X, missing, sample_weight, origin, n_components)
         self._components = Components(kind.covariance, n_components, X.shape[1], X.dtype)
 
@@ -132,15 +132,11 @@ class Completed:
         return self._panels.posterior(self._of_each(components), with_resp)
 
     def _of_each(self, components):
-        """The components, with variances of their own where they have one."""
-        own = self._components
-        if own.covariance is self._covariance:
+        """The components as the kernels take them."""
+        if self._components.covariance.name == components.covariance.name:
             return components
-        own.weights[:], own.means[:] = components.weights, components.means
-        own.factors[:] = components.factors[:, np.newaxis]
-        own.lay_out()
-        own.layout.cuts[:] = components.layout.cuts
-        return own
+        self._components.take(components)
+        return self._components
 
 
 class MissingMixtureRows:
@@ -165,9 +161,8 @@ class MissingMixtureRows:
     def __init__(self, in_range, sample_weight, missing, covariance, n_components):
         self.panels, self.covariance, self.n_components = in_range.rows, covariance, n_components
         self._filled = MixtureRows(self.panels, covariance, n_components)
-        self._completed = Completed(
-            in_range.X, missing, sample_weight, in_range.origin, covariance, n_components
-        )
+        self._rows = in_range.X, missing, sample_weight, in_range.origin
+        self._completed = Completed(*self._rows, covariance, n_components)
         self.total_weight = self._filled.total_weight
         self.largest_weight = self._filled.largest_weight
         self.scatter = self._filled.scatter
@@ -178,13 +173,24 @@ class MissingMixtureRows:
         self._filled.start_run()
         self.scatter = self._filled.scatter
 
+    @property
+    def moments_type(self):
+        """As of `MixtureRows`."""
+        return self._filled.moments_type
+
+    def sum_second(self):
+        """As of `MixtureRows`."""
+        self._filled.sum_second()
+        self._completed = Completed(*self._rows, self.moments_type, self.n_components)
+
     def take_over(self):
         """Go on in the order in which k-means, or its seeding, has left the filled rows."""
         self._filled.take_over()
 
     def moments(self, components):
         """Run the E step with these components; return the moments for the M step."""
-        moments, self.scatter = self._completed.moments(components)
+        moments, scatter = self._completed.moments(components)
+        self.scatter = scatter if scatter.size else self.scatter
         return moments
 
     def kmeans_moments(self, components, kmeans):

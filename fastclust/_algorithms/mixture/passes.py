@@ -30,6 +30,9 @@ SPARED_SHARE = 0.5
 """Share of the work for a row and a component that is saved if the row's panel is left out for the
 component."""
 
+FULL = COVARIANCE_TYPES["full"]
+"""The type whose moments those of all types follow from."""
+
 PASSES_AHEAD = 4
 """Number of passes that a regrouping is expected to speed up: most fits have ten or more
 (benchmarks/ablate_constants.py)."""
@@ -55,13 +58,23 @@ class MixtureRows:
         Sum of x x' over the rows, or (0, 0) if the covariance type does not need it.
     values_per_row : float
         Mean number of values that a row has.
+    moments_type : object
+        That of COVARIANCE_TYPES whose moments passes sum up; see `sum_second`.
     """
 
     def __init__(self, panels, covariance, n_components):
         self.panels, self.covariance, self.n_components = panels, covariance, n_components
         self.values_per_row = panels.n_features
         panels.start_run()  # facts are sums in the order of X
-        k, d, lanes, dtype = n_components, panels.n_features, panels.lanes, panels.dtype
+        self._n_passes = 0
+        self._allocate(covariance)
+        self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
+        self.take_panels(panels)  # in the order that finding the scatter has left
+
+    def _allocate(self, covariance):
+        """Allocate memory for passes of a covariance type."""
+        self.moments_type, k, panels = covariance, self.n_components, self.panels
+        d, lanes, dtype = panels.n_features, panels.lanes, panels.dtype
         n_panels = len(panels.values)
         self._row_work = covariance.work(k, d)
         n_tiles = padded(d, MOMENT_WIDTH) // MOMENT_WIDTH if covariance.gathers else 0
@@ -73,7 +86,6 @@ class MixtureRows:
         self._chunks = pass_chunks(n_blocks, BLOCK_PANELS * lanes * self._row_work, max_chunks)
         n_chunks = len(self._chunks)
         self._estimate = variant("estimate_moments", covariance.name)
-        self._n_passes = 0
         self._counts = np.zeros((n_chunks, 2), dtype=np.int64)
         self._e_scratch = e_scratch(covariance, n_panels, n_chunks, k, d, lanes, dtype)
         self._likely = self._e_scratch.likely_out
@@ -84,8 +96,6 @@ class MixtureRows:
         )
         self._moments = MixtureMoments.zeros(covariance, n_chunks, k, d)
         self._no_labels = np.empty((0, lanes), dtype=np.int32)
-        self.scatter = scatter_of(panels) if covariance.is_shared else np.empty((0, 0))
-        self.take_panels(panels)  # in the order that finding the scatter has left
 
     def take_panels(self, panels):
         """Pass over other panels from now on, as many as before, in the order that they are in.
@@ -102,6 +112,17 @@ class MixtureRows:
             self.total_weight, self.largest_weight = float(panels.n_samples), 1.0
             self._tail_weights = np.ones((1, panels.lanes), dtype=panels.dtype)
             self._tail_weights[0, panels.n_samples - (len(panels.values) - 1) * panels.lanes :] = 0
+
+    def sum_second(self):
+        """Let passes sum up second moments about the means of each component from now on.
+
+        A shared covariance is the scatter of the rows less that of the means, which cancels where
+        groups are far apart. Moments about the means do not, but take longer.
+        """
+        self._allocate(FULL)
+        self._of_each = Components(
+            FULL, self.n_components, self.panels.n_features, self.panels.dtype
+        )
 
     def start_run(self):
         """Forget what earlier runs found: the order of the rows and the likely components."""
@@ -179,6 +200,9 @@ class MixtureRows:
         `labels_out` gets the most probable components, if it has room for them.
         """
         panels = self.panels
+        if self.moments_type is not self.covariance:
+            self._of_each.take(components)
+            components = self._of_each
         weights = panels.weights if self._tail_weights is None else self._tail_weights
         self._estimate(
             self._chunks, panels.values, weights, labels, components.about,
@@ -206,7 +230,7 @@ def scatter_of(panels):
 
 def estimate_scatter(panels):
     """Sum of x x' over the rows, as the second moments about 0 of a single component."""
-    moments = moments_of_all(panels, COVARIANCE_TYPES["full"])
+    moments = moments_of_all(panels, FULL)
     return unpack_products(moments.second.sum(axis=0), panels.n_features)[0]
 
 

@@ -94,13 +94,24 @@ def run_restarts(rows, make_m_step, start, n_init, options, lower_bound=-np.inf)
         The best run.
     """
     log = em.VerboseLog(options)
+    random_state, is_shared = start.random_state, rows.covariance.is_shared
+
+    def run():
+        m_step = make_m_step(rows)
+        start_components(rows, m_step, start)
+        return em.run_em(rows, m_step, options, lower_bound, log)
+
     best: Any = None
     best_bound = -np.inf
     for init in range(n_init):
         log.start(init)
-        m_step = make_m_step(rows)
-        start_components(rows, m_step, start)
-        result = em.run_em(rows, m_step, options, lower_bound, log)
+        state = random_state.get_state(legacy=False) if is_shared else None
+        try:
+            result = run()
+        except em.DigitsLost:
+            random_state.set_state(state)
+            rows.sum_second()
+            result = run()
         bound = result.lower_bounds[-1] if result.lower_bounds else -np.inf
         if bound > best_bound or best_bound == -np.inf:
             best, best_bound = result, bound

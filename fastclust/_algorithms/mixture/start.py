@@ -5,6 +5,7 @@ import numpy as np
 from fastclust._algorithms.kmeans.lloyd import LloydOptions, run_restarts
 from fastclust._algorithms.kmeans.parallel_seeding import default_starts
 from fastclust._algorithms.kmeans.seeding import run_kmeans_plusplus
+from fastclust._algorithms.mixture.covariance import pack_products
 from fastclust._algorithms.mixture.em import SUM_FLOOR
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.rows.block_passes import RowsInBlocks
@@ -64,19 +65,22 @@ def start_from_seeds(rows, m_step, seeds):
     about[:] = seeds
     k, d = about.shape
     scatter = rows.scatter
+    moments = MixtureMoments.zeros(rows.moments_type, 1, k, d)
+    moments.nk += 1
     if covariance.is_shared:
         origin = panels.origin.astype(np.float64)
         shifted = np.outer(origin, about.sum(axis=0, dtype=np.float64))
         left_out = (rows.total_weight - k) * np.outer(origin, origin)
         scatter = scatter + left_out - shifted - shifted.T
-    moments = MixtureMoments.zeros(covariance, 1, k, d)
-    moments.nk += 1
+        if moments.second.size:  # those of all rows, as if they were of the first component
+            seeds = about.astype(np.float64)
+            pack_products(scatter - seeds.T @ seeds, moments.second[0, :1])
     m_step.update(moments, rows.total_weight, scatter, SUM_FLOOR)  # of rows of weight 1
 
 
 def start_from_noise(rows, m_step, X, sample_weight, random_state):
     """M step from responsibilities drawn from [0, 1), a block of rows at a time."""
-    covariance, k, d = rows.covariance, rows.n_components, X.shape[1]
+    covariance, k, d = rows.moments_type, rows.n_components, X.shape[1]
     moments = MixtureMoments.zeros(covariance, 1, k, d)
     step = max(1, BLOCK_VALUES // k)
     for part, block in row_slices(X, step):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastclust._algorithms.mixture.block_passes import mixture_rows
-from fastclust._algorithms.mixture.em import MStep, VerboseLog
+from fastclust._algorithms.mixture.em import DigitsLost, MStep, VerboseLog
 from fastclust._algorithms.mixture.moments import MixtureMoments
 from fastclust._algorithms.mixture.restarts import BestRun
 from fastclust._algorithms.rows.scale import scaled
@@ -111,11 +111,14 @@ class StepwiseMStep(MStep):
 
     def _average(self, moments):
         """Moments, and a scatter if one is needed, of the batch and of what was before."""
-        components, covariance, rate = self.components, self._rows.covariance, self._rate
+        components, covariance, rate = self.components, self._rows.moments_type, self._rate
         k, d = components.means.shape
+        covariances = components.covariances
+        if covariance is not self._rows.covariance:  # the components share one
+            covariances = np.broadcast_to(covariances, covariance.shape(k, d))
         nk = self._weight_before * components.weights
         shifts = components.means - components.about
-        second = covariance.second_of(components.covariances, self._before.reg_covar, shifts)
+        second = covariance.second_of(covariances, self._before.reg_covar, shifts)
         before = MixtureMoments.zeros(covariance, 1, k, d)
         before.nk[0] = nk
         before.first[0, :, :d] = nk[:, np.newaxis] * shifts
@@ -158,17 +161,25 @@ def run_batch(
     """
     exponent = in_range.exponent
     rows = mixture_rows(in_range.rows, covariance, n_components)
-    m_step = StepwiseMStep(
-        rows,
-        math.ldexp(reg_covar, -2 * exponent),
-        in_range.origin,
-        recover,
-        before=before.scaled(exponent),
-        rate=rate,
-        batch_weight=rows.total_weight if batch_weight is None else batch_weight,
-        exponent=exponent,
-    )
-    lower_bound = m_step.iterate(rows.moments(m_step.components))
+
+    def run():
+        m_step = StepwiseMStep(
+            rows,
+            math.ldexp(reg_covar, -2 * exponent),
+            in_range.origin,
+            recover,
+            before=before.scaled(exponent),
+            rate=rate,
+            batch_weight=rows.total_weight if batch_weight is None else batch_weight,
+            exponent=exponent,
+        )
+        return m_step, m_step.iterate(rows.moments(m_step.components))
+
+    try:
+        m_step, lower_bound = run()
+    except DigitsLost:
+        rows.sum_second()
+        m_step, lower_bound = run()
     added = np.ldexp(m_step.reg_covar, 2 * exponent)
     return BestRun(m_step, False, lower_bound, [lower_bound], added, m_step.recovered)
 

@@ -141,7 +141,7 @@ class Moments(NamedTuple):
     first_out : (n_components, n_tiles * MOMENT_WIDTH), sums of r d
     second_out : (n_components, n_second), sums of products of r d and d: for the type `full` of all
         pairs of features (`layout.product_place`), for `diag` and `spherical` of each feature with
-        itself, for `tied` none
+        itself, for `tied` none, or those of `full` where the scatter of the rows would cancel
     """
 
     nk_out: np.ndarray

@@ -31,7 +31,13 @@ from numba import prange
 
 from fastclust._kernels.jit import inner, kernel, variant
 from fastclust._kernels.mixture.arguments import Moments, Parameters
-from fastclust._kernels.mixture.layout import COVARIANCES, LAYOUTS, factor_place, product_place
+from fastclust._kernels.mixture.layout import (
+    COVARIANCES,
+    LAYOUTS,
+    factor_place,
+    least_of_scatter,
+    product_place,
+)
 from fastclust._kernels.signature import float64, int64, real
 from fastclust._kernels.simd.sizes import WIDTH
 
@@ -46,6 +52,7 @@ tiny one; larger components keep the digits of their means."""
 
 _product_place = inner(product_place)
 _factor_place = inner(factor_place)
+_least_of_scatter = inner(least_of_scatter)
 
 
 @inner
@@ -105,17 +112,21 @@ def _lay_out_row(values, j, tiles_out):
 
 
 @inner
+def _central_moment(j, f, g, about, moments, means):
+    """Second moment of features f and g about the mean of component j."""
+    first, count = moments.first_out, moments.nk_out[j]
+    shift, other = means[j, f] - about[j, f], means[j, g] - about[j, g]
+    moment = moments.second_out[j, _product_place(f, g)]
+    return moment - (first[j, f] * other + shift * first[j, g] - count * shift * other)
+
+
+@inner
 def update_full(j, nk, about, moments, scatter, reg_covar, parameters):
     """A matrix for each component."""
     means, covariances_out = parameters.means_out, parameters.covariances_out
-    first, second, count = moments.first_out, moments.second_out, moments.nk_out[j]
     for f in range(means.shape[1]):
-        shift = means[j, f] - about[j, f]
         for g in range(f + 1):
-            other = means[j, g] - about[j, g]
-            moment = second[j, _product_place(f, g)]
-            moment -= first[j, f] * other + shift * first[j, g] - count * shift * other
-            covariances_out[j, f, g] = moment / nk
+            covariances_out[j, f, g] = _central_moment(j, f, g, about, moments, means) / nk
             covariances_out[j, g, f] = covariances_out[j, f, g]
         covariances_out[j, f, f] += reg_covar[j]
     return factorise(covariances_out[j], parameters.factors_out[j])
@@ -226,33 +237,44 @@ def lay_out_spherical(j, means, factors, means_out, factor_tiles_out, extras_out
 
 
 @inner
+def _part_of_scatter(j, f, g, about, moments, means):
+    """What component j adds to the sum of products of features f and g by its mean."""
+    first, count = moments.first_out, moments.nk_out[j]
+    total, other = count * about[j, f] + first[j, f], count * about[j, g] + first[j, g]
+    return total * means[j, g] + means[j, f] * other - count * means[j, f] * means[j, g]
+
+
+@inner
 def update_tied(j, nk, about, moments, scatter, reg_covar, parameters):
     """One matrix for all components, called for one after the other.
 
-    It begins as the scatter of the rows; each component subtracts its part, and the last divides
-    by nk and factorises.
+    It begins as the scatter of the rows, and each component subtracts its part. If that leaves too
+    few digits, it counts as if there was no factor. With second moments it begins as 0, and each
+    component adds its own. The last divides by nk and factorises.
     """
     means, covariances_out = parameters.means_out, parameters.covariances_out
-    first, count = moments.first_out, moments.nk_out[j]
     k, d = means.shape
-    if j == 0:
-        for f in range(d):
-            for g in range(f + 1):
-                covariances_out[f, g] = scatter[f, g]
+    has_second = moments.second_out.shape[1] > 0
     for f in range(d):
-        total = count * about[j, f] + first[j, f]
         for g in range(f + 1):
-            other = count * about[j, g] + first[j, g]
-            part = total * means[j, g] + means[j, f] * other - count * means[j, f] * means[j, g]
-            covariances_out[f, g] -= part
+            if j == 0:
+                covariances_out[f, g] = 0.0 if has_second else scatter[f, g]
+            if has_second:
+                covariances_out[f, g] += _central_moment(j, f, g, about, moments, means)
+            else:
+                covariances_out[f, g] -= _part_of_scatter(j, f, g, about, moments, means)
     if j < k - 1:
         return True
+    has_digits = True
+    least = _least_of_scatter(about.itemsize)
     for f in range(d):
         for g in range(f + 1):
             covariances_out[f, g] /= nk
             covariances_out[g, f] = covariances_out[f, g]
         covariances_out[f, f] += reg_covar[0]
-    return factorise(covariances_out, parameters.factors_out)
+        if not has_second and nk * covariances_out[f, f] < least * scatter[f, f]:
+            has_digits = False
+    return factorise(covariances_out, parameters.factors_out) and has_digits
 
 
 @inner
@@ -394,7 +416,7 @@ def update_kernel(covariance_type):
                 for f in range(means_out.shape[1]):
                     shift = first_out[j, f] - pull * (about[j, f] + origin[f])
                     means_out[j, f] = about[j, f] + shift / nk
-                divisor = nk if second_out.shape[1] > 0 else total
+                divisor = total if scatter.shape[0] > 0 else nk
                 has_factor = update(j, divisor, about, moments, scatter, reg_covar, parameters)
                 is_singular_out[j] = 0 if has_factor else 1
 

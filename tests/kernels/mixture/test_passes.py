@@ -133,8 +133,21 @@ def test_moments_of_labels(rng, covariance, dtype, n_samples, n_features, n_comp
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 9, 33])
 def test_update_components(rng, covariance, n_features):
     X = rng.normal(size=(300, n_features))
+    check_update(X, make_rows(X, None, covariance, 3, 1), rng)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 9, 33])
+def test_update_components_of_a_shared_covariance_by_second_moments(rng, n_features):
+    X = rng.normal(size=(300, n_features))
+    rows = make_rows(X, None, COVARIANCE_TYPES["tied"], 3, 1)
+    rows.sum_second()
+    check_update(X, rows, rng)
+
+
+def check_update(X, rows, rng):
+    """Compare an M step from three clusters of 100 rows with the twin's."""
+    covariance, n_features = rows.covariance, X.shape[1]
     labels = np.arange(300) % 3
-    rows = make_rows(X, None, covariance, 3, 1)
     step = MStep(rows, 1e-3, np.zeros(n_features), recover=False)
     step.components.about[:] = rng.normal(size=(3, n_features))
     step.update(rows.label_moments(step.components, rows.panels.order.panel_labels(labels)))
