@@ -35,8 +35,8 @@ from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, OBSERVED_TILE
 
 GROUP_CLUSTERS = 32
-"""Least number of clusters with which a run groups rows by pattern. With 8, grouped rows take as long
-as others; with 64, a run has won back after some iterations what it takes to group them."""
+"""Least number of clusters with which a run groups rows by pattern. With 8, grouped rows take as
+long as others; with 64, some iterations win back what it takes to group them."""
 
 
 class IncompleteArray:
