@@ -84,7 +84,7 @@ def use_missing(X, weights):
         kmeans = estimator(7, max_iter=3, random_state=0, missing="ignore")
         kmeans.fit(X, sample_weight=weights)
         kmeans.transform(X)
-    fastclust.KMeans(16, max_iter=3, random_state=0, missing="ignore").fit(X)
+    fastclust.KMeans(min(32, len(X)), max_iter=3, random_state=0, missing="ignore").fit(X)
 
 
 def use_sparse_kmeans(X, weights):

@@ -15,7 +15,7 @@ from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT
 
 MOST_MOVED = 0.4
 """Share of the rows that changed their label in the last iteration, above which sums are formed
-from all rows: a row that moves is in two sums (benchmarks/bench_missing_kmeans.py)."""
+from all rows: a row that moves is in two sums."""
 
 
 class MissingLloyd(PlainLloyd):
