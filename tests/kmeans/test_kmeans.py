@@ -366,8 +366,8 @@ def test_parameters_and_defaults_are_scikit_learns(name):
     )
     assert list(map(str, ours[: len(theirs)])) == list(map(str, theirs))
     further = [str(parameter) for parameter in ours[len(theirs) :]]
-    own = ["oversampling_factor=2.0", "init_rounds=5", "missing='error'"]
-    assert further == (own if name == "KMeans" else [])
+    of_k_means_parallel = ["oversampling_factor=2.0", "init_rounds=5"] if name == "KMeans" else []
+    assert further == [*of_k_means_parallel, "missing='error'"]
 
 
 def test_public_methods_and_attributes_are_scikit_learns(fitted):

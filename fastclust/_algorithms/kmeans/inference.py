@@ -124,7 +124,8 @@ def predict_with_inertia(X, centers, origin, sample_weight, unit=False):
 def cluster_statistics(X, centers, origin, sample_weight):
     """Statistics of the clusters of these centers, relative to the origin."""
     if isinstance(X, RowSource):
-        return X.sum_blocks(cluster_statistics, centers, origin, sample_weight=sample_weight)
+        of_block = _incomplete_statistics if X.is_incomplete else cluster_statistics
+        return X.sum_blocks(of_block, centers, origin, sample_weight=sample_weight)
     total = None
     for _, rows, (relative, _), exponent in blocks_in_range(X, sample_weight, centers, origin):
         block = rows.cluster_statistics(relative)
@@ -132,6 +133,11 @@ def cluster_statistics(X, centers, origin, sample_weight):
         block.inertia = scale.Units(exponent).inertia_of_X(block.inertia)
         total = block if total is None else total + block
     return total
+
+
+def _incomplete_statistics(X, centers, origin, sample_weight):
+    """The same of an array with missing values."""
+    return cluster_statistics(IncompleteArray(X), centers, origin, sample_weight)
 
 
 def transform_to_distances(X, centers, origin, unit=False):
