@@ -20,6 +20,8 @@ counts_out : (n_chunks, 2), int64: how many responsibilities of rows     # IN, O
     are not 0, and how many panels have such a row
 """
 
+import functools
+
 from fastclust._kernels.jit import inner, variant
 from fastclust._kernels.simd.products import (
     add_tile,
@@ -106,8 +108,12 @@ def add_full_moments(panels, block, about, resp, scratch, moments, counts_out):
         add_gathered_moments(panels, chunk, j, n, scratch, moments)
 
 
+@functools.cache
 def make_add_features(width, with_squares):
-    """Make the function that adds the moments of `width` features, with second ones or without."""
+    """Make the function that adds the moments of `width` features, with second ones or without.
+
+    It is made once, as its machine code is found by its name.
+    """
 
     @inner
     @variant(f"{width}_{'squares' if with_squares else 'first'}")
