@@ -7,7 +7,7 @@ from fastclust import _algorithms
 
 def is_in_blocks(X):
     """Whether checked rows do not fit into memory."""
-    return isinstance(X, _algorithms.rows.block_source.RowSource)
+    return isinstance(X, _algorithms.rows.row_source.RowSource)
 
 
 def read_if_it_fits(X):

@@ -1,41 +1,20 @@
 """Dask's arrays and dataframes as rows in blocks that are in other processes."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask
 import dask.array
 import numpy as np
 from dask.array.utils import meta_from_array
-from sklearn.utils import check_array
 
 from fastclust._algorithms.rows import scale
-from fastclust._algorithms.rows.block_source import RowSource
-from fastclust._algorithms.rows.blocks import pack_block
-from fastclust._algorithms.rows.dense import PanelMemory
 from fastclust._algorithms.rows.directions import zero_rows_error
-from fastclust._algorithms.rows.facts import (
-    facts_of_block,
-    largest_magnitude,
-    merge_facts,
-    sample_step,
-    share_sums,
-)
+from fastclust._algorithms.rows.facts import merge_facts, sample_step
 from fastclust._algorithms.rows.merging import sum_tree
-from fastclust._algorithms.rows.missing import has_no_value
-from fastclust._threads import limit_threads
-from fastclust._validation import FLOAT_DTYPES
-from fastclust.dask._rows import DaskRows, count_threads, fingerprint
-
-
-class Block(NamedTuple):
-    """Rows of a block that have a weight."""
-
-    rows: np.ndarray
-    """The rows."""
-
-    weights: np.ndarray | None
-    """Their weights, all positive; None for ones."""
+from fastclust._algorithms.rows.row_source import RowSource
+from fastclust.dask import _blocks
+from fastclust.dask._rows import DaskRows, count_threads
 
 
 def is_collection(X):
@@ -108,7 +87,7 @@ class DaskSource(RowSource):
         dtype = np.float32 if all(kind == np.float32 for kind in dtypes) else np.float64
         parts = _delayed(X)
         weights = _weights_of_parts(sample_weight, X, parts)
-        read = dask.delayed(_read, pure=False)
+        read = dask.delayed(_blocks.read, pure=False)
         blocks = [
             read(part, of_part, dtype, X.shape[1], f"block {number} of the rows", allow_nan)
             for number, (part, of_part) in enumerate(zip(parts, weights, strict=True))
@@ -122,7 +101,7 @@ class DaskSource(RowSource):
         self._persisted = list(dask.persist(*self._blocks))
         if self._most_weight is not None:
             self._weigh()
-        find, n_threads = dask.delayed(_find, pure=False), count_threads(len(self._blocks))
+        find, n_threads = dask.delayed(_blocks.find, pure=False), count_threads(len(self._blocks))
         found = dask.compute(*(find(n_threads, b, self.allow_nan) for b in self._persisted))
         prints = {one.fingerprint for one in found}
         if len(prints) > 1:
@@ -139,13 +118,13 @@ class DaskSource(RowSource):
 
     def _weigh(self):
         """Give the weights the type of the rows, scaled where their sums would leave its range."""
-        largest = dask.delayed(_largest_weight, pure=False)
+        largest = dask.delayed(_blocks.largest_weight, pure=False)
         largest = max(dask.compute(*(largest(block) for block in self._persisted)), default=0.0)
         if largest > 0:
             _, self._weight_exponent = scale.scaled_weights(
                 np.array([largest]), self.dtype, self._most_weight
             )
-        weigh = dask.delayed(_weigh, pure=False)
+        weigh = dask.delayed(_blocks.weigh, pure=False)
         self._blocks, weighed = (
             [weigh(block, self.dtype, self._weight_exponent) for block in blocks]
             for blocks in (self._blocks, self._persisted)
@@ -171,7 +150,7 @@ class DaskSource(RowSource):
     def facts(self):
         """What a pass over the rows finds out."""
         starts, step = self._starts(), sample_step(self.n_samples)
-        take = dask.delayed(_take_every, pure=False)
+        take = dask.delayed(_blocks.take_every, pure=False)
         sample = dask.compute(
             *(
                 take(block, int(-start % step), step)
@@ -230,28 +209,28 @@ class DaskSource(RowSource):
 
     def astype(self, dtype, copy=True):
         """The rows in another type."""
-        return self if dtype == self.dtype else self._mapped(_convert, dtype, 0, dtype=dtype)
+        return self if dtype == self.dtype else self._mapped(_blocks.convert, dtype, 0, dtype=dtype)
 
     def scaled(self, exponent):
         """The rows times 2^exponent."""
-        return self._mapped(_convert, self.dtype, exponent)
+        return self._mapped(_blocks.convert, self.dtype, exponent)
 
     def filled(self, values):
         """The rows, complete: a value for each feature is in the place of missing ones."""
-        return self._mapped(_fill, values, allow_nan=False)
+        return self._mapped(_blocks.fill, values, allow_nan=False)
 
     def rows_with_values(self, sample_weight):
         """The rows that have a value; their weights are with them."""
         if not self.facts.n_empty:
             return self, sample_weight
-        return self._mapped(_leave_out_empty), sample_weight
+        return self._mapped(_blocks.leave_out_empty), sample_weight
 
     def find_weighted_mean(self, sample_weight):
         """Weighted mean of the values of each feature, in float64."""
         is_weighted = any(one.has_weights for one in self._found)
         if not is_weighted and np.isfinite(self.facts.mean).all():
             return self.facts.mean
-        add_up = dask.delayed(_share_sums, pure=False)
+        add_up = dask.delayed(_blocks.share_sums_of, pure=False)
         total = sum(one.total_weight for one in self._found)
         sums = sum_tree(dask.compute(*(add_up(block, total) for block in self._now())))
         return sums[0] / sums[1]
@@ -266,7 +245,7 @@ class DaskSource(RowSource):
         weights = [None] * len(self._found)
         if sample_weight is not None:
             weights = self.parts_of(sample_weight, "sample_weight")
-        ask, n_threads = dask.delayed(_ask, pure=False), count_threads(len(weights))
+        ask, n_threads = dask.delayed(_blocks.ask, pure=False), count_threads(len(weights))
         asked = [
             ask(n_threads, function, block, parameters, of_block)
             for block, of_block in zip(self._now(), weights, strict=True)
@@ -275,12 +254,12 @@ class DaskSource(RowSource):
 
     def find_largest(self):
         """Largest magnitude of a value."""
-        find = dask.delayed(_largest, pure=False)
+        find = dask.delayed(_blocks.largest, pure=False)
         return max(dask.compute(*(find(block) for block in self._now())))
 
     def find_rows(self, is_such):
         """Number of rows that a function of an array says are such, and the place of the first."""
-        count = dask.delayed(_count_rows, pure=False)
+        count = dask.delayed(_blocks.count_rows, pure=False)
         counts = dask.compute(*(count(block, is_such) for block in self._now()))
         return sum(counts), f"block {np.flatnonzero(counts)[0]} of those that are not empty"
 
@@ -294,7 +273,7 @@ class DaskSource(RowSource):
         if last is not None and last.unit == unit and np.array_equal(last.origin, origin):
             return last
         facts, found, n_blocks = self.facts, self._found, len(self._found)
-        make = dask.delayed(_pack, pure=False)
+        make = dask.delayed(_blocks.pack, pure=False)
         n_threads = count_threads(n_blocks)
         how = origin, unit, self.is_incomplete
         packed = list(
@@ -322,15 +301,6 @@ class DaskSource(RowSource):
         if unit or (square <= most and scale.is_in_range(square, self.dtype)):
             self._persisted, self._packed = None, rows
         return rows  # else they are asked again, scaled or in another type
-
-
-class _Found(NamedTuple):
-    """What is found out about a block."""
-
-    facts: Any  # BlockFacts, or None of an empty block
-    total_weight: float
-    has_weights: bool
-    fingerprint: str
 
 
 def _delayed(X):
@@ -362,126 +332,3 @@ def _weights_of_parts(sample_weight, X, parts):
     if sample_weight.shape != (sum(sizes),):
         raise ValueError(f"sample_weight.shape == {sample_weight.shape}, expected {(sum(sizes),)}!")
     return np.split(sample_weight, np.cumsum(sizes)[:-1])
-
-
-def _read(part, weights, dtype, n_features, place, allow_nan):
-    """A block as the kernels take it, checked; its weights are still those of the user."""
-    if np.ndim(part) == 2 and part.shape[1] != n_features:
-        raise ValueError(
-            f"There are {part.shape[1]} columns, and {n_features} are expected, in {place}."
-        )
-    if len(part) == 0:
-        return Block(np.empty((0, part.shape[1]), dtype=dtype), None)
-    try:
-        ensure_all_finite = "allow-nan" if allow_nan else True
-        rows = check_array(
-            part, dtype=[dtype], order="C", input_name="X", ensure_all_finite=ensure_all_finite
-        )
-        if weights is None:
-            return Block(rows, None)
-        weights = check_array(
-            weights, ensure_2d=False, dtype=FLOAT_DTYPES, input_name="sample_weight"
-        ).ravel()
-    except ValueError as error:
-        raise ValueError(f"{error} (In {place}.)") from error
-    if weights.shape != (len(rows),):
-        raise ValueError(f"There are {len(weights)} weights for {len(rows)} rows, in {place}.")
-    if (weights < 0).any():
-        raise ValueError(f"Negative values in data passed to `sample_weight`, in {place}.")
-    return _with_weight(rows, weights)
-
-
-def _with_weight(rows, weights):
-    """Rows that have a weight, and their weights."""
-    if weights.all():
-        return Block(rows, weights)
-    chosen = weights > 0
-    return Block(np.ascontiguousarray(rows[chosen]), weights[chosen])
-
-
-def _largest_weight(block):
-    """Largest weight of a block; 0 if it has none."""
-    return float(block.weights.max()) if block.weights is not None and len(block.rows) else 0.0
-
-
-def _weigh(block, dtype, exponent):
-    """A block whose weights are of the type of the rows, times 2^-exponent."""
-    if block.weights is None:
-        return block
-    with np.errstate(under="ignore"):
-        weights = scale.scaled(block.weights, -exponent).astype(dtype)
-    return _with_weight(block.rows, weights)
-
-
-def _find(n_threads, block, allow_nan):
-    """What is found out about a block, by so many threads."""
-    rows, weights = block
-    if len(rows) == 0:
-        return _Found(None, 0.0, weights is not None, fingerprint())
-    total = float(len(rows)) if weights is None else float(weights.sum(dtype=np.float64))
-    with limit_threads(n_threads):
-        facts = facts_of_block(rows, PanelMemory(), allow_nan)
-    return _Found(facts, total, weights is not None, fingerprint())
-
-
-def _take_every(block, first, step):
-    """Every so many rows of a block, from one on: its part of the sample."""
-    return block.rows[first::step].copy()
-
-
-def _convert(block, dtype, exponent):
-    """A block in another type, its rows times 2^exponent."""
-    rows, weights = block
-    weights = None if weights is None else weights.astype(dtype)
-    rows = rows.astype(dtype)
-    return Block(scale.scaled(rows, exponent) if exponent else rows, weights)
-
-
-def _ask(n_threads, function, block, parameters, weights):
-    """What a function returns of the rows of a block."""
-    with limit_threads(n_threads):
-        return function(block.rows, *parameters, weights)
-
-
-def _fill(block, values):
-    """A block with a value for each feature in the place of missing ones."""
-    rows, weights = block
-    return Block(np.where(np.isnan(rows), values, rows).astype(rows.dtype, copy=False), weights)
-
-
-def _leave_out_empty(block):
-    """A block without the rows that have no value."""
-    rows, weights = block
-    known = ~has_no_value(rows)
-    return Block(rows[known], None if weights is None else weights[known])
-
-
-def _share_sums(block, total):
-    """The sums of a block that a weighted mean is made of."""
-    return share_sums(block.rows, block.weights, total)
-
-
-def _largest(block):
-    """Largest magnitude of a value of a block."""
-    return largest_magnitude(block.rows)
-
-
-def _count_rows(block, is_such):
-    """Number of rows of a block that a function of an array says are such."""
-    return int(np.count_nonzero(is_such(block.rows)))
-
-
-def _pack(n_threads, block, origin, unit, incomplete, facts, number):
-    """Panels of the rows of a block, without the array that they are made of.
-
-    Where a worker has died, its blocks are computed again, perhaps from files that have changed:
-    so these facts must be those of the block.
-    """
-    with limit_threads(n_threads):
-        if not facts.are_of(block.rows):
-            raise ValueError(
-                f"Block {number} of the rows is another one now than when it was computed first."
-            )
-        panels = pack_block(block.rows, block.weights, origin, unit, incomplete)
-    panels.detach()
-    return panels

@@ -589,9 +589,9 @@ def test_ctrl_c_ends_a_fit(cluster, scheduler):
 
 
 def spoil_fingerprint():
-    from fastclust.dask import _collections, _rows
+    from fastclust.dask import _blocks, _rows
 
-    _collections.fingerprint = _rows.fingerprint = lambda: "other"
+    _blocks.fingerprint = _rows.fingerprint = lambda: "other"
 
 
 def test_workers_that_round_differently_are_refused():

@@ -8,8 +8,8 @@ import numpy as np
 from fastclust._algorithms.kmeans.precision import search_tiles
 from fastclust._algorithms.memory import check_memory, empty_values
 from fastclust._algorithms.rows import scale
-from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.missing import IncompleteArray, empty_rows_error
+from fastclust._algorithms.rows.row_source import RowSource
 from fastclust._algorithms.rows.source import pack, pack_blocks
 
 

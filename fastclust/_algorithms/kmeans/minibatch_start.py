@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.csr_batches import CsrBatches
+from fastclust._algorithms.rows.row_source import RowSource
 from fastclust._algorithms.rows.scale import Units
 from fastclust._algorithms.rows.source import RowsInRange
 

@@ -9,8 +9,8 @@ from fastclust._algorithms.mixture.components import Components
 from fastclust._algorithms.mixture.covariance import COVARIANCE_TYPES
 from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.passes import e_scratch, pass_chunks
-from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.panels import Panels
+from fastclust._algorithms.rows.row_source import RowSource
 from fastclust._algorithms.rows.scale import is_in_range
 from fastclust._calls import variant
 from fastclust._kernels.mixture.layout import BLOCK_PANELS

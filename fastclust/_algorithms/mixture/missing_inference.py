@@ -7,7 +7,7 @@ from fastclust._algorithms.mixture.far_rows import find_far_rows, infer_far_row
 from fastclust._algorithms.mixture.inference import find_shift, infer, lay_out
 from fastclust._algorithms.mixture.missing import Completed, find_missing
 from fastclust._algorithms.mixture.patterns import group_rows
-from fastclust._algorithms.rows.block_source import RowSource
+from fastclust._algorithms.rows.row_source import RowSource
 from fastclust._algorithms.rows.source import row_slices
 
 BLOCK_ROWS = 2**16

@@ -4,12 +4,8 @@ import numpy as np
 
 from fastclust._algorithms.memory import memory_limit
 from fastclust._algorithms.rows.batches import Batches, DenseSteps
-from fastclust._algorithms.rows.missing import (
-    IncompleteArray,
-    MissingBatches,
-    MissingRows,
-    MissingSteps,
-)
+from fastclust._algorithms.rows.missing import IncompleteArray, MissingRows
+from fastclust._algorithms.rows.missing_batches import MissingBatches, MissingSteps
 from fastclust._algorithms.rows.panels import Panels
 
 BATCHES_SHARE = 0.25

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.dense import estimate_mean
 from fastclust._algorithms.rows.missing import IncompleteArray
+from fastclust._algorithms.rows.row_source import RowSource
 
 SAMPLE_ROWS = 32
 """Rows of which the medians and quartiles of the features are taken."""

@@ -9,20 +9,16 @@ import numpy as np
 from fastclust._algorithms.rows import scale
 from fastclust._algorithms.rows.batches import Batches
 from fastclust._algorithms.rows.block_batches import BlockBatches
-from fastclust._algorithms.rows.block_source import RowSource
 from fastclust._algorithms.rows.csr import CsrRows
 from fastclust._algorithms.rows.csr_batches import CsrBatches
 from fastclust._algorithms.rows.dense import ArrayRows, UnitRows, part_of
 from fastclust._algorithms.rows.directions import zero_rows_error
-from fastclust._algorithms.rows.missing import (
-    IncompleteArray,
-    MissingBatches,
-    MissingRows,
-    is_incomplete,
-)
+from fastclust._algorithms.rows.missing import IncompleteArray, MissingRows, is_incomplete
+from fastclust._algorithms.rows.missing_batches import MissingBatches
 from fastclust._algorithms.rows.origin import find_mean, find_origin
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._algorithms.rows.protocol import Rows
+from fastclust._algorithms.rows.row_source import RowSource
 
 
 def pack(X, sample_weight, origin, numbers=None, into=None, unit=False) -> Rows:
