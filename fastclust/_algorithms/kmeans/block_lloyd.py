@@ -29,9 +29,8 @@ class BlockLloyd(PlainLloyd):
 
     def __init__(self, rows, centers):
         super().__init__(rows, centers)
-        self._labelling = SearchedCenters(
-            self.centers.copy()
-        )  # centers that the labels of `statistics` are those of
+        # The centers by which the rows of `statistics` are labelled.
+        self._labelling = SearchedCenters(self.centers.copy())
 
     def advance(self, first_iteration, n_steps, tol):
         """Iterate once.
