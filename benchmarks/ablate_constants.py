@@ -77,6 +77,10 @@ CONSTANTS = {  # file, text, what stands in its place, and parts of the benchmar
     "TAKE_WORK": (
         "_algorithms/rows/csr.py", "TAKE_WORK = 16", ["TAKE_WORK = 1", "TAKE_WORK = 200"], SPARSE,
     ),
+    "GROUP_CLUSTERS": (
+        "_algorithms/rows/missing.py", "GROUP_CLUSTERS = 32",
+        ["GROUP_CLUSTERS = 1", "GROUP_CLUSTERS = 10_000"], ("bench_missing_kmeans.",),
+    ),
     "CLUSTER_CHUNKS": (
         "_algorithms/rows/csr.py", "CLUSTER_CHUNKS = 16",
         ["CLUSTER_CHUNKS = 2", "CLUSTER_CHUNKS = 64"], SPARSE,

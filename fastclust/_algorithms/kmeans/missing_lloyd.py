@@ -13,10 +13,6 @@ from fastclust._algorithms.kmeans.statistics import ObservedStatistics
 from fastclust._algorithms.rows.protocol import Iterations
 from fastclust._kernels.kmeans.constants import LEAST_OF_MAX_WEIGHT
 
-MOST_MOVED = 0.4
-"""Share of the rows that changed their label in the last iteration, above which sums are formed
-from all rows: a row that moves is in two sums."""
-
 
 class MissingLloyd(PlainLloyd):
     """A run of Lloyd's algorithm; see `rows.protocol.LloydState`.
@@ -39,7 +35,8 @@ class MissingLloyd(PlainLloyd):
         """Iterate once."""
         rows = self._rows
         is_due = first_iteration % policy_module.DEFAULT.resum_every == 0
-        from_none = is_due or self._n_changed > MOST_MOVED * rows.n_samples
+        # As many rows will change their label as in the last iteration, and each is in two sums.
+        from_none = is_due or 2 * self._n_changed > rows.n_samples
         self.labels, self._labels_before = self._labels_before, self.labels
         self._n_changed, grown = rows.iterate(
             self.centers, self._labels_before, from_none, self.labels, self._distances_sq
