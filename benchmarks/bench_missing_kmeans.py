@@ -17,7 +17,7 @@ class Missing:
     param_names = ["rows"]
     params = ["200,000 x 16, k=8, f4", "200,000 x 16, k=8, f8", "200,000 x 16, k=64, f8"]
     timeout = 300
-    source, chosen = "kmeans/missing.py", params[1:2]  # for slower.py, as `call`
+    source, chosen = "kmeans/missing.py", params[1:]  # for slower.py, as `call`
 
     def setup_cache(self):
         rows = {}
