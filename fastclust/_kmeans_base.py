@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastclust import _algorithms, _block_rows, _validation
 from fastclust._missing import (
     allows_nan,
+    as_incomplete,
     check_columns,
     check_no_infinity,
-    find_missing,
     is_incomplete,
     without_na,
 )
@@ -62,7 +62,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
                 assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
                 return X, mean
             check_no_infinity(X, type(self).__name__)
-            X = find_missing(X)
+            X = as_incomplete(X)
             self._check_columns(X)
             mean = _algorithms.rows.origin.find_mean(X)
         return X, mean
@@ -302,7 +302,7 @@ class CenterEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         else:  # never fitted
             origin = np.quantile(given, 0.5, axis=0, method="lower")
         if allows_nan(self) and isinstance(X, np.ndarray):
-            X = find_missing(X)
+            X = as_incomplete(X)
         dtype = np.result_type(X.dtype, given.dtype)
         centers = np.ascontiguousarray(given, dtype=dtype)
         if self._unit:

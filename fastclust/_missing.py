@@ -66,7 +66,7 @@ def is_incomplete(X):
     return _algorithms.rows.missing.is_incomplete(X)
 
 
-def find_missing(X):
+def as_incomplete(X):
     """Dense rows as k-means computes with them where NaN stands for missing values.
 
     Parameters

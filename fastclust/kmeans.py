@@ -8,9 +8,9 @@ from fastclust import _algorithms, _parameters, _validation
 from fastclust._lloyd_base import LloydEstimator, fit_kmeans
 from fastclust._missing import (
     MISSING_RULE,
+    as_incomplete,
     check_columns,
     check_finite,
-    find_missing,
     is_incomplete,
     without_na,
 )
@@ -394,7 +394,7 @@ def kmeans_plusplus(
     if scipy.sparse.issparse(X):
         check_finite(X)  # sparse rows miss nothing
     elif may_miss:
-        rows_X = find_missing(rows_X)
+        rows_X = as_incomplete(rows_X)
         check_columns(rows_X)
     sample_weight, _ = _validation.check_relative_weight(sample_weight, rows_X)
     _validation.check_enough_samples(X, n_clusters)

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from fastclust import _algorithms, metrics
 from fastclust._block_rows import is_in_blocks
 from fastclust._kmeans_base import origin_of
-from fastclust._missing import find_missing, is_incomplete
+from fastclust._missing import as_incomplete, is_incomplete
 from fastclust._mixture_base import fit_mixture
 from fastclust._progress_bar import progress_bar
 from fastclust._validation import PackedRows
@@ -259,7 +259,7 @@ def _gap_statistic(packed, ks, inertias, n_references, fit, options):
         reference = rng.uniform(low, high, size=X.shape).astype(X.dtype)
         if missing is not None:
             reference[missing] = np.nan
-            reference = find_missing(reference)
+            reference = as_incomplete(reference)
         mean = _algorithms.rows.origin.find_mean(reference)
         panels = _algorithms.rows.source.pack(reference, sample_weight, mean, into=panels)
         sample = PackedRows(reference, mean, panels, sample_weight)

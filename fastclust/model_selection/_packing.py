@@ -5,7 +5,7 @@ from sklearn.utils import check_array
 
 from fastclust import _algorithms
 from fastclust._block_rows import check_shape, is_in_blocks, read_if_it_fits
-from fastclust._missing import check_columns, check_finite, find_missing, without_na
+from fastclust._missing import as_incomplete, check_columns, check_finite, without_na
 from fastclust._validation import (
     FLOAT_DTYPES,
     PackedRows,
@@ -39,7 +39,7 @@ def pack_for_kmeans(X, sample_weight, missing):
         check_finite(all_rows)  # sparse rows miss nothing
         all_rows = float_csr(all_rows)
     elif missing == "ignore":
-        all_rows = find_missing(all_rows)
+        all_rows = as_incomplete(all_rows)
     X, sample_weight = rows_with_weight(all_rows, check_sample_weight(sample_weight, all_rows))
     check_columns(X)
     mean = _algorithms.rows.origin.find_mean(X)

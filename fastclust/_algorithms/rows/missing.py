@@ -33,8 +33,8 @@ from fastclust._kernels.kmeans.constants import OBSERVED_SEEDING_TILE
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, OBSERVED_TILE
 
 GROUP_CLUSTERS = 32
-"""Least number of clusters with which a run groups rows by pattern. With 8 that takes longer than it
-saves, with 64 not (benchmarks/ablate_constants.py)."""
+"""Least number of clusters with which a run groups rows by pattern. With 8 that takes longer than
+it saves, with 64 not (benchmarks/ablate_constants.py)."""
 
 
 def is_incomplete(X):
