@@ -9,31 +9,12 @@ import pytest
 import scipy.sparse
 import sklearn
 import sklearn.cluster
-from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 import fastclust
 from fastclust import KMeans
 from fastclust._algorithms.rows import dense
-
-
-def blobs(n_samples=100, n_features=3, dtype=np.float64):
-    X, _ = make_blobs(n_samples, n_features, centers=4, random_state=0)
-    return X.astype(dtype)
-
-
-def noise(n_samples, n_features, dtype=np.float64):
-    return np.random.default_rng(n_samples).normal(size=(n_samples, n_features)).astype(dtype)
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    """Both packages' KMeans, fitted on blobs; tests must not change them."""
-    X = blobs()
-    return tuple(
-        package.KMeans(4, random_state=0).fit(X) for package in (fastclust, sklearn.cluster)
-    )
-
+from tests.kmeans.models import blobs, noise
 
 OUR_STARTS = {"'k-means||'", "'sample'"}
 

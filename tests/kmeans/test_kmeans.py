@@ -13,7 +13,6 @@ import sklearn
 import sklearn.cluster
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
@@ -23,6 +22,7 @@ from sklearn.utils import check_random_state
 
 import fastclust
 from fastclust import KMeans, _validation
+from tests.kmeans.models import blobs, noise
 
 NAMES = ["one", "two", "three"]
 
@@ -31,24 +31,6 @@ RTOL = 1e-9
 
 SAME_DISTANCES = 8 * 100 * float(np.finfo(np.float64).eps)
 """Of sums of the same 100 or 200 distances in another order."""
-
-
-def blobs(n_samples=100, n_features=3, dtype=np.float64):
-    X, _ = make_blobs(n_samples, n_features, centers=4, random_state=0)
-    return X.astype(dtype)
-
-
-def noise(n_samples, n_features, dtype=np.float64):
-    return np.random.default_rng(n_samples).normal(size=(n_samples, n_features)).astype(dtype)
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    """Both packages' KMeans, fitted on blobs; tests must not change them."""
-    X = blobs()
-    return tuple(
-        package.KMeans(4, random_state=0).fit(X) for package in (fastclust, sklearn.cluster)
-    )
 
 
 def assert_labels_agree(X, **parameters):
