@@ -11,13 +11,11 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse
-import sklearn.mixture
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
-import fastclust
+from tests.mixture.both import PACKAGES, assert_same_error
 
-PACKAGES = (sklearn.mixture, fastclust)
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 PRIOR_TYPES = ["dirichlet_process", "dirichlet_distribution"]
 STARTS = ["kmeans", "k-means++", "random", "random_from_data"]
@@ -443,23 +441,6 @@ BAD_X = {
     "complex": X + 1j,
     "sparse": scipy.sparse.csr_array(X),
 }
-
-
-def assert_same_error(call):
-    errors = []
-    for package in PACKAGES:
-        with pytest.raises((ValueError, TypeError)) as raised:
-            call(package)
-        errors.append(raised.value)
-    theirs, ours = errors
-    assert isinstance(ours, ValueError) == isinstance(theirs, ValueError)
-    assert isinstance(ours, TypeError) == isinstance(theirs, TypeError)
-    assert in_order(str(ours)) == in_order(str(theirs))
-
-
-def in_order(message):
-    """The options of a message sorted: scikit-learn has them in any order."""
-    return re.sub(r"\{(.*?)\}", lambda found: str(sorted(found[1].split(", "))), message)
 
 
 @pytest.mark.parametrize("case", BAD_X)

@@ -11,14 +11,12 @@ import sklearn.mixture
 from sklearn.exceptions import ConvergenceWarning
 
 import fastclust
+from tests.mixture.both import PACKAGES, assert_same_error, fit_both
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 
 
 STARTS = ["kmeans", "k-means++", "random", "random_from_data"]
-
-
-PACKAGES = (sklearn.mixture, fastclust)
 
 
 def blobs(offset=0.0):
@@ -30,13 +28,6 @@ def blobs(offset=0.0):
 @pytest.fixture(params=COVARIANCE_TYPES)
 def covariance_type(request):
     return request.param
-
-
-def fit_both(X, n_components=3, **options):
-    options = {"random_state": 0} | options
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return [package.GaussianMixture(n_components, **options).fit(X) for package in PACKAGES]
 
 
 X = np.random.default_rng(0).normal(size=(20, 2))
@@ -132,23 +123,6 @@ BAD_PARAMETERS = [
     ("verbose_interval", 0),
     ("verbose_interval", 2.0),
 ]
-
-
-def assert_same_error(call):
-    errors = []
-    for package in PACKAGES:
-        with pytest.raises((ValueError, TypeError)) as raised:
-            call(package)
-        errors.append(raised.value)
-    theirs, ours = errors
-    assert isinstance(ours, ValueError) == isinstance(theirs, ValueError)
-    assert isinstance(ours, TypeError) == isinstance(theirs, TypeError)
-    assert in_order(str(ours)) == in_order(str(theirs))
-
-
-def in_order(message):
-    """The options of a message sorted: scikit-learn has them in any order."""
-    return re.sub(r"\{(.*?)\}", lambda found: str(sorted(found[1].split(", "))), message)
 
 
 @pytest.mark.parametrize("case", BAD_X)

@@ -17,11 +17,11 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import fastclust
+from tests.mixture.both import PACKAGES, fit_both
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 STARTS = ["kmeans", "k-means++", "random", "random_from_data"]
 PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
-PACKAGES = (sklearn.mixture, fastclust)
 
 
 def blobs(offset=0.0):
@@ -54,13 +54,6 @@ def data(real_data):
 @pytest.fixture(params=COVARIANCE_TYPES)
 def covariance_type(request):
     return request.param
-
-
-def fit_both(X, n_components=3, **options):
-    options = {"random_state": 0} | options
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return [package.GaussianMixture(n_components, **options).fit(X) for package in PACKAGES]
 
 
 def refit(models, X, **options):

@@ -32,20 +32,10 @@ from fastclust._kernels.launch import n_workers
 from fastclust._kernels.simd.sizes import DISTANCE_TILE, NARROW_TILE, TILE
 from tests import reference
 from tests.kernels.conftest import chunks_of, tolerance
+from tests.kernels.kmeans.models import make_panels
 
 N_CLUSTERS = [1, 2, TILE // 2, TILE // 2 + 1, TILE, TILE + 1, TILE + NARROW_TILE + 1]
 N_CLUSTERS += [2 * TILE + NARROW_TILE, 2 * TILE + TILE // 2]
-
-
-def make_panels(rng, n_samples, n_features, dtype, weighted=False):
-    """Panels of normal rows, the rows themselves and their weights."""
-    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
-    sample_weight = rng.uniform(0.5, 2.0, size=n_samples).astype(dtype)
-    sample_weight[::5] = 0
-    if n_samples < 5 or not weighted:
-        sample_weight = np.ones(n_samples, dtype=dtype)
-    mean = np.zeros(n_features, dtype=dtype)
-    return Panels(X, sample_weight if weighted else None, mean), X, sample_weight
 
 
 def assert_nearest(labels, X, C):

@@ -9,17 +9,7 @@ from fastclust._algorithms import chunks as chunks_module
 from fastclust._algorithms.rows.panels import Panels
 from fastclust._kernels.kmeans.constants import WIDEST_SEEDING_TILE
 from tests import reference
-
-
-def make_panels(rng, n_samples, n_features, dtype, weighted=False):
-    """Panels of normal rows, the rows themselves and their weights."""
-    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
-    sample_weight = rng.uniform(0.5, 2.0, size=n_samples).astype(dtype)
-    sample_weight[::5] = 0
-    if n_samples < 5 or not weighted:
-        sample_weight = np.ones(n_samples, dtype=dtype)
-    mean = np.zeros(n_features, dtype=dtype)
-    return Panels(X, sample_weight if weighted else None, mean), X, sample_weight
+from tests.kernels.kmeans.models import make_panels
 
 
 def assert_seeds_are_right(panels, X, sample_weight, first, uniforms):
